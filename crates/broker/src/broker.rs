@@ -1,0 +1,136 @@
+use crate::consume::{self, Consume};
+use crate::dead_letter::DeadLetter;
+use crate::depth::Depth;
+use crate::embedded::Embedded;
+use crate::error::Error;
+use crate::handler::{Handler, JobId};
+use crate::hints::{HintReceiver, Hints};
+use domain::Clock;
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use wire::{Hint, Queue};
+
+/// The largest payload that is carried, in bytes.
+pub const MAX_PAYLOAD_BYTES: usize = 1_048_576;
+
+/// Carries jobs and hints. All clones are the same broker; it ends with the last of them.
+#[derive(Clone)]
+pub struct Broker {
+    backend: Backend,
+    hints: Arc<Hints>,
+}
+
+/// Which broker it is. Everything that differs is behind these matches.
+#[derive(Clone)]
+pub(crate) enum Backend {
+    Embedded(Arc<Embedded>),
+}
+
+impl Broker {
+    /// Opens the embedded queue in this file, which is made if it is missing (its folder is not).
+    /// Jobs that the last process had in hand are offered again. Blocks: up to 2 s while a process
+    /// that is ending still holds the file.
+    ///
+    /// Fails when the file is in use, damaged, from a newer version, or cannot be opened.
+    pub fn open_embedded(path: &Path, clock: Clock) -> Result<Self, Error> {
+        let backend = Backend::Embedded(Arc::new(Embedded::open(path, clock)?));
+        Ok(Self {
+            backend,
+            hints: Arc::default(),
+        })
+    }
+
+    /// Publishes a job. Returns when it is safe on the disk; publishes that wait at the same time
+    /// share one fsync. When the future is dropped, the job may or may not be published.
+    ///
+    /// Fails with [`Error::TooLarge`] over [`MAX_PAYLOAD_BYTES`], with [`Error::Busy`] after waiting
+    /// 1 s for a place among the 4,096 that may wait, and when the disk takes nothing.
+    pub async fn publish(&self, queue: Queue, payload: Vec<u8>) -> Result<(), Error> {
+        if payload.len() > MAX_PAYLOAD_BYTES {
+            return Err(Error::TooLarge {
+                size: payload.len(),
+                max: MAX_PAYLOAD_BYTES,
+            });
+        }
+        match &self.backend {
+            Backend::Embedded(embedded) => embedded.publish(queue, payload).await,
+        }
+    }
+
+    /// Has the handler do the jobs of a queue until `shutdown` resolves; then finishes the batch in
+    /// hand and gives back what was not begun. Transient failures of the broker are logged and
+    /// waited out. When this future is dropped instead, the batch in hand counts as attempted and is
+    /// offered again.
+    ///
+    /// Fails only when there is nothing to wait for: the broker was closed, its file is damaged.
+    pub async fn consume(
+        &self,
+        queue: Queue,
+        options: Consume,
+        handler: impl Handler,
+        shutdown: impl Future<Output = ()> + Send,
+    ) -> Result<(), Error> {
+        consume::run(&self.backend, queue, options, &handler, shutdown).await
+    }
+
+    /// The newest dead letters of a queue, newest first: at most `limit`, and no more than fit into
+    /// 8 MiB.
+    pub async fn dead_letters(&self, queue: Queue, limit: usize) -> Result<Vec<DeadLetter>, Error> {
+        match &self.backend {
+            Backend::Embedded(embedded) => embedded.dead_letters(queue, limit).await,
+        }
+    }
+
+    /// Makes a dead letter a job again, with its id and all its attempts before it. It is offered
+    /// alone. Returns when that is safe on the disk.
+    ///
+    /// Fails with [`Error::NoDeadLetter`] when there is none of this id, and as a publish does.
+    pub async fn requeue_dead_letter(&self, id: JobId) -> Result<(), Error> {
+        match &self.backend {
+            Backend::Embedded(embedded) => embedded.requeue_dead_letter(id).await,
+        }
+    }
+
+    /// How many jobs a queue holds. Cheap, however many there are.
+    pub async fn depth(&self, queue: Queue) -> Result<Depth, Error> {
+        match &self.backend {
+            Backend::Embedded(embedded) => embedded.depth(queue).await,
+        }
+    }
+
+    /// Gives a hint to everybody who receives hints. Never waits, never fails; a hint may be lost
+    /// with the process.
+    pub fn hint(&self, hint: Hint) {
+        match &self.backend {
+            Backend::Embedded(_) => self.hints.give(hint),
+        }
+    }
+
+    /// A receiver of the hints given from now on. Each receiver gets all of them.
+    pub fn hints(&self) -> HintReceiver {
+        self.hints.receiver()
+    }
+
+    /// Whether jobs can be published now, and if not, why. Costs nothing.
+    pub fn health(&self) -> Result<(), String> {
+        match &self.backend {
+            Backend::Embedded(embedded) => embedded.health(),
+        }
+    }
+
+    /// Commits what waits, refuses everything from now on, and leaves the queue file tidy. Returns
+    /// after 2 s at the latest; what is not done by then is done by the next start.
+    pub async fn close(&self) {
+        match &self.backend {
+            Backend::Embedded(embedded) => embedded.close().await,
+        }
+    }
+}
+
+/// Without what waits in it: payloads hold phone numbers and texts.
+impl fmt::Debug for Broker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Broker").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,178 @@
+//! The embedded queue: the suite, and what only a file can do.
+
+use crate::conformance::Backend;
+use crate::handlers::{OPTIONS, QUEUE, Scripted, consume_until, counts, is_empty, publish, text};
+use domain::Clock;
+use std::io::{Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use tempfile::TempDir;
+use tidings_broker::{Broker, Disposition, Error};
+
+crate::conformance!(Embedded);
+
+struct Embedded {
+    folder: TempDir,
+    path: PathBuf,
+    clock: Clock,
+}
+
+impl Backend for Embedded {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("queue.db");
+        Self {
+            folder,
+            path,
+            clock: Clock::movable(),
+        }
+    }
+
+    fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    fn open(&self) -> Broker {
+        Broker::open_embedded(&self.path, self.clock.clone()).unwrap()
+    }
+
+    /// Takes what is committed at this moment into another file, behind the broker's back.
+    async fn crash(&mut self, broker: Broker) -> Broker {
+        let generation = std::fs::read_dir(self.folder.path()).unwrap().count();
+        let copy = self.folder.path().join(format!("queue-{generation}.db"));
+        let witness = rusqlite::Connection::open(&self.path).unwrap();
+        witness
+            .execute("VACUUM INTO ?1", [copy.to_str().unwrap()])
+            .unwrap();
+        drop(broker);
+        self.path = copy;
+        self.open()
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_open_is_refused_until_it_is_closed() {
+    let backend = Embedded::new();
+    let broker = backend.open();
+    let error = Broker::open_embedded(&backend.path, Clock::system()).unwrap_err();
+    assert!(matches!(error, Error::InUse { .. }), "{error}");
+    assert!(error.to_string().contains("queue.db.lock"), "{error}");
+    // Dropped without being closed: its threads end, and then the file is free.
+    drop(broker);
+    backend.open().close().await;
+}
+
+#[tokio::test]
+async fn a_closed_file_has_no_log_and_is_nobody_elses_business() {
+    let backend = Embedded::new();
+    let broker = backend.open();
+    publish(&broker, 0..100).await;
+    broker.close().await;
+    let log = backend.folder.path().join("queue.db-wal");
+    assert_eq!(log.metadata().map_or(0, |file| file.len()), 0);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = backend.path.metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_file_is_refused_by_name() {
+    let backend = Embedded::new();
+    let broker = backend.open();
+    publish(&broker, (0..200).map(|n| format!("{n:0500}"))).await;
+    broker.close().await;
+    overwrite(&backend.path, 10 * 4_096, &[0xA5; 4_096]);
+    assert_damaged(&backend.path);
+
+    overwrite(&backend.path, 0, b"this is no database at all");
+    assert_damaged(&backend.path);
+}
+
+#[tokio::test]
+async fn a_file_of_a_newer_version_is_refused() {
+    let backend = Embedded::new();
+    backend.open().close().await;
+    let file = rusqlite::Connection::open(&backend.path).unwrap();
+    file.execute_batch("PRAGMA user_version = 99").unwrap();
+    drop(file);
+    let error = Broker::open_embedded(&backend.path, Clock::system()).unwrap_err();
+    assert!(matches!(error, Error::TooNew { found: 99, .. }), "{error}");
+}
+
+#[test]
+fn a_missing_folder_is_a_clear_error() {
+    let path = Path::new("/nonexistent/folder/queue.db");
+    let error = Broker::open_embedded(path, Clock::system()).unwrap_err();
+    assert!(
+        error.to_string().contains("/nonexistent/folder/queue.db"),
+        "{error}"
+    );
+    assert!(!error.is_transient());
+}
+
+#[tokio::test]
+async fn a_job_that_kills_its_process_dies_alone_and_the_others_are_done() {
+    let backend = Embedded::new();
+    let broker = backend.open();
+    publish(&broker, ["a", "b", "poison", "c", "d"]).await;
+    broker.close().await;
+    let mut deaths = 0;
+    while !run_child(backend.folder.path()) {
+        deaths += 1;
+        assert!(deaths < 10, "the queue never gets past the poison");
+    }
+    assert_eq!(deaths, OPTIONS.max_attempts);
+    let broker = backend.open();
+    assert_eq!(counts(&broker).await, (0, 0, 0, 1));
+    assert_eq!(
+        broker.dead_letters(QUEUE, 2).await.unwrap()[0].payload,
+        b"poison"
+    );
+}
+
+/// True if it lived to see the queue empty.
+fn run_child(folder: &Path) -> bool {
+    Command::new(std::env::current_exe().unwrap())
+        .args([
+            "embedded::child_that_dies_of_poison",
+            "--exact",
+            "--ignored",
+        ])
+        .current_dir(folder)
+        .output()
+        .unwrap()
+        .status
+        .success()
+}
+
+#[tokio::test]
+#[ignore = "run in a process of its own by a_job_that_kills_its_process_dies_alone"]
+async fn child_that_dies_of_poison() {
+    let broker = Broker::open_embedded(Path::new("queue.db"), Clock::system()).unwrap();
+    let handler = Scripted::new(|job| {
+        if text(job) == "poison" {
+            std::process::abort();
+        }
+        Disposition::Ack
+    });
+    consume_until(&broker, OPTIONS, &handler, is_empty).await;
+    broker.close().await;
+}
+
+fn overwrite(path: &Path, at: u64, bytes: &[u8]) {
+    let mut file = std::fs::OpenOptions::new().write(true).open(path).unwrap();
+    file.seek(SeekFrom::Start(at)).unwrap();
+    file.write_all(bytes).unwrap();
+}
+
+fn assert_damaged(path: &Path) {
+    let error = Broker::open_embedded(path, Clock::system()).unwrap_err();
+    assert!(matches!(error, Error::Damaged { .. }), "{error}");
+    assert!(
+        error.to_string().contains(path.to_str().unwrap()),
+        "{error}"
+    );
+}

@@ -1,0 +1,186 @@
+use super::Key;
+
+/// Every key there is, in the order of `config/default.toml`.
+pub const KEYS: &[Key] = &[
+    plain(
+        "data_dir",
+        "TIDINGS_DATA_DIR",
+        "where everything that must survive a restart is kept",
+        "the path of a directory",
+    ),
+    secret(
+        "store.url",
+        "TIDINGS_STORE__URL",
+        "the database",
+        "sqlite: (tidings.db in data_dir), sqlite:PATH or postgres://user:password@host:5432/database",
+    ),
+    secret(
+        "store.encryption_key",
+        "TIDINGS_STORE__ENCRYPTION_KEY",
+        "the key that encrypts secrets at rest",
+        "32 bytes in standard base64, 44 characters, as printed by `openssl rand -base64 32`",
+    ),
+    secret(
+        "broker.url",
+        "TIDINGS_BROKER__URL",
+        "what carries the jobs",
+        "embedded: (queue.db in data_dir) or amqp://user:password@host:5672/vhost or amqps://…, with \
+         characters such as / @ # in the password percent-encoded",
+    ),
+    plain(
+        "ingress.listen",
+        "TIDINGS_INGRESS__LISTEN",
+        "the address and port for providers' callbacks",
+        ADDRESS,
+    ),
+    plain(
+        "ingress.public_url",
+        "TIDINGS_INGRESS__PUBLIC_URL",
+        "the URL under which providers reach the ingress from outside",
+        "an absolute http or https URL without user, query or fragment, such as https://callbacks.example.com",
+    ),
+    plain(
+        "ingress.trusted_proxies",
+        "TIDINGS_INGRESS__TRUSTED_PROXIES",
+        "the networks of your own reverse proxies",
+        NETWORKS,
+    ),
+    plain(
+        "ingress.client_address_header",
+        "TIDINGS_INGRESS__CLIENT_ADDRESS_HEADER",
+        "the header in which a trusted proxy names its client",
+        "x-forwarded-for, forwarded or x-real-ip",
+    ),
+    plain(
+        "ingress.max_body_bytes",
+        "TIDINGS_INGRESS__MAX_BODY_BYTES",
+        "the largest callback body accepted, in bytes",
+        "a whole number from 1 to 16777216 (16 MiB)",
+    ),
+    plain(
+        "ingress.body_deadline",
+        "TIDINGS_INGRESS__BODY_DEADLINE",
+        "how long a callback's body may take to arrive",
+        MINUTE,
+    ),
+    plain(
+        "ingress.rate_limit.failures_per_minute",
+        "TIDINGS_INGRESS__RATE_LIMIT__FAILURES_PER_MINUTE",
+        "failed authentications a source address may have in a minute",
+        "a whole number from 1 to 1000000",
+    ),
+    plain(
+        "ingress.rate_limit.account_per_second",
+        "TIDINGS_INGRESS__RATE_LIMIT__ACCOUNT_PER_SECOND",
+        "callbacks a provider account may send in a second",
+        "a whole number from 1 to 1000000, or off",
+    ),
+    plain(
+        "subscriptions.listen",
+        "TIDINGS_SUBSCRIPTIONS__LISTEN",
+        "the address and port of the API and the console",
+        ADDRESS,
+    ),
+    secret(
+        "subscriptions.admin_key",
+        "TIDINGS_SUBSCRIPTIONS__ADMIN_KEY",
+        "the key that creates tenants and acts for the platform",
+        "16 to 512 visible ASCII characters without spaces, or left out",
+    ),
+    plain(
+        "runtime.admin_listen",
+        "TIDINGS_RUNTIME__ADMIN_LISTEN",
+        "the address and port of /livez, /readyz and /metrics",
+        ADDRESS,
+    ),
+    plain(
+        "egress.allow_networks",
+        "TIDINGS_EGRESS__ALLOW_NETWORKS",
+        "networks tenants' webhooks may reach besides the public internet",
+        NETWORKS,
+    ),
+    plain(
+        "egress.allow_ports",
+        "TIDINGS_EGRESS__ALLOW_PORTS",
+        "the ports tenants' webhooks may reach",
+        "a list of ports and ranges from 1 to 65535, such as 80,443,1024-65535",
+    ),
+    plain(
+        "egress.require_https",
+        "TIDINGS_EGRESS__REQUIRE_HTTPS",
+        "whether tenants' webhooks must be https",
+        "true or false",
+    ),
+    plain(
+        "dispatcher.retry",
+        "TIDINGS_DISPATCHER__RETRY",
+        "how a delivery is retried after its first attempt",
+        "quick, or a list of 1 to 50 waits of at most 30 days, in seconds or as 5m, 2h, 1d",
+    ),
+    plain(
+        "dispatcher.timeout",
+        "TIDINGS_DISPATCHER__TIMEOUT",
+        "how long one attempt may take",
+        MINUTE,
+    ),
+    plain(
+        "tracker.max_attempts",
+        "TIDINGS_TRACKER__MAX_ATTEMPTS",
+        "how often a job is tried before it becomes a dead letter",
+        "a whole number from 1 to 100",
+    ),
+    plain(
+        "telemetry.log_format",
+        "TIDINGS_TELEMETRY__LOG_FORMAT",
+        "the form of log lines",
+        "text or json",
+    ),
+    plain(
+        "telemetry.log_level",
+        "TIDINGS_TELEMETRY__LOG_LEVEL",
+        "what is logged",
+        "error, warn, info, debug, trace, off, or EnvFilter directives such as info,tidings_broker=debug",
+    ),
+    secret(
+        "telemetry.otlp_endpoint",
+        "TIDINGS_TELEMETRY__OTLP_ENDPOINT",
+        "the base URL of an OTLP/HTTP collector for traces",
+        "an absolute http or https URL without query or fragment, such as http://127.0.0.1:4318",
+    ),
+];
+
+const ADDRESS: &str = "an IP address and a port, such as 127.0.0.1:8080 or [::1]:8080";
+const NETWORKS: &str = "a list of networks in CIDR form, such as 10.0.0.0/8,fd00::/8";
+const MINUTE: &str = "a duration from 1 to 60 seconds, such as 5 or 10s";
+
+const fn plain(
+    name: &'static str,
+    variable: &'static str,
+    description: &'static str,
+    allowed: &'static str,
+) -> Key {
+    Key {
+        name,
+        variable,
+        from_file: false,
+        secret: false,
+        description,
+        allowed,
+    }
+}
+
+const fn secret(
+    name: &'static str,
+    variable: &'static str,
+    description: &'static str,
+    allowed: &'static str,
+) -> Key {
+    Key {
+        name,
+        variable,
+        from_file: true,
+        secret: true,
+        description,
+        allowed,
+    }
+}

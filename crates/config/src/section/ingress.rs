@@ -1,0 +1,116 @@
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use super::UP_TO_A_MINUTE;
+use crate::error::Error;
+use crate::parse;
+use crate::setting::{Setting, Settings};
+
+/// 16 MiB.
+const MAX_BODY_BYTES: usize = 16 * 1024 * 1024;
+
+/// The most that a rate may be.
+const MAX_RATE: u32 = 1_000_000;
+
+/// The door for providers' callbacks.
+#[derive(Debug, Clone)]
+pub struct Ingress {
+    /// The address to bind; port 0 takes any.
+    pub listen: SocketAddr,
+    /// The absolute http(s) URL under which providers reach it, without a slash at the end. `None`: derive
+    /// it from the address bound.
+    pub public_url: Option<String>,
+    /// The networks from which `client_address_header` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// The header in which a trusted proxy names its client.
+    pub client_address_header: ClientAddressHeader,
+    /// The largest body accepted, in bytes: 1 to 16 MiB.
+    pub max_body_bytes: usize,
+    /// How long a body may take to arrive: 1 to 60 s.
+    pub body_deadline: Duration,
+    /// How much one source may send.
+    pub rate_limit: RateLimit,
+}
+
+/// The header in which a trusted proxy names its client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientAddressHeader {
+    /// `X-Forwarded-For`.
+    XForwardedFor,
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
+    /// `X-Real-IP`.
+    XRealIp,
+}
+
+/// How much one source may send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RateLimit {
+    /// Failed authentications of one source address in a minute: 1 to 1,000,000.
+    pub failures_per_minute: u32,
+    /// Authenticated callbacks of one provider account in a second: 1 to 1,000,000, or `None` for any.
+    pub account_per_second: Option<u32>,
+}
+
+impl Ingress {
+    pub(crate) fn read(settings: &Settings) -> Result<Self, Error> {
+        let public_url = settings.find_filled("ingress.public_url")?;
+        Ok(Self {
+            listen: settings.get("ingress.listen")?.socket_address()?,
+            public_url: public_url.as_ref().map(read_public_url).transpose()?,
+            trusted_proxies: settings.get("ingress.trusted_proxies")?.networks()?,
+            client_address_header: settings
+                .get("ingress.client_address_header")?
+                .parsed(ClientAddressHeader::from_name)?,
+            max_body_bytes: settings
+                .get("ingress.max_body_bytes")?
+                .number(1..=MAX_BODY_BYTES)?,
+            body_deadline: settings
+                .get("ingress.body_deadline")?
+                .duration(UP_TO_A_MINUTE)?,
+            rate_limit: RateLimit::read(settings)?,
+        })
+    }
+}
+
+impl ClientAddressHeader {
+    /// The name of the header, in lower case.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::XForwardedFor => "x-forwarded-for",
+            Self::Forwarded => "forwarded",
+            Self::XRealIp => "x-real-ip",
+        }
+    }
+
+    fn from_name(name: &str) -> Option<Self> {
+        [Self::XForwardedFor, Self::Forwarded, Self::XRealIp]
+            .into_iter()
+            .find(|header| header.name().eq_ignore_ascii_case(name))
+    }
+}
+
+impl RateLimit {
+    fn read(settings: &Settings) -> Result<Self, Error> {
+        let account = settings.get("ingress.rate_limit.account_per_second")?;
+        Ok(Self {
+            failures_per_minute: settings
+                .get("ingress.rate_limit.failures_per_minute")?
+                .number(1..=MAX_RATE)?,
+            account_per_second: match account.text()?.as_str() {
+                "off" | "none" | "0" => None,
+                _ => Some(account.number(1..=MAX_RATE)?),
+            },
+        })
+    }
+}
+
+fn read_public_url(setting: &Setting) -> Result<String, Error> {
+    let url = setting.parsed(parse::http_url)?;
+    if url.username().is_empty() && url.password().is_none() {
+        return Ok(parse::base(&url));
+    }
+    Err(setting.invalid("contains a user or a password, which every provider would see"))
+}

@@ -1,0 +1,44 @@
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+
+use crate::error::Error;
+use crate::secret::Secret;
+use crate::setting::{Setting, Settings};
+
+/// How long the admin key may be, in characters.
+const ADMIN_KEY_LENGTH: RangeInclusive<usize> = 16..=512;
+
+/// The API and the console.
+#[derive(Debug, Clone)]
+pub struct Subscriptions {
+    /// The address to bind; port 0 takes any.
+    pub listen: SocketAddr,
+    /// The key that creates tenants and acts for the platform: 16 to 512 visible ASCII characters. `None`:
+    /// nobody can.
+    pub admin_key: Option<Secret>,
+}
+
+impl Subscriptions {
+    pub(crate) fn read(settings: &Settings) -> Result<Self, Error> {
+        let key = settings.find("subscriptions.admin_key")?;
+        Ok(Self {
+            listen: settings.get("subscriptions.listen")?.socket_address()?,
+            admin_key: key.as_ref().map(admin_key).transpose()?,
+        })
+    }
+}
+
+fn admin_key(setting: &Setting) -> Result<Secret, Error> {
+    let secret = setting.secret()?;
+    let text = secret.reveal();
+    if text.is_empty() {
+        return Err(setting.invalid("is empty"));
+    }
+    if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(setting.invalid("contains a space or another character that no header carries"));
+    }
+    if !ADMIN_KEY_LENGTH.contains(&text.len()) {
+        return Err(setting.invalid(format!("has {} characters", text.len())));
+    }
+    Ok(secret)
+}

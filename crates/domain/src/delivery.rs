@@ -1,0 +1,76 @@
+//! Deliveries: one event owed to one subscription.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// How far a delivery is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Owed: attempted now or later.
+    Pending,
+    /// The endpoint answered 2xx.
+    Delivered,
+    /// The schedule is exhausted.
+    Failed,
+    /// The subscription was deleted before it was delivered.
+    Cancelled,
+}
+
+impl State {
+    /// Every state.
+    pub const ALL: [Self; 4] = [Self::Pending, Self::Delivered, Self::Failed, Self::Cancelled];
+
+    /// Its name in the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Delivered => "delivered",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// The state of this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == name)
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What an HTTP status says about an attempt: none for success, else the stable name of the error.
+pub const fn status_error(status: u16) -> Option<&'static str> {
+    match status {
+        200..=299 => None,
+        300..=399 => Some("redirect"),
+        400..=499 => Some("status_4xx"),
+        500..=599 => Some("status_5xx"),
+        _ => Some("invalid_response"),
+    }
+}
+
+/// Whether `Retry-After` counts with this status.
+pub const fn may_ask_for_time(status: u16) -> bool {
+    matches!(status, 429 | 503)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_2xx_is_success() {
+        assert_eq!(status_error(200), None);
+        assert_eq!(status_error(299), None);
+        assert_eq!(status_error(302), Some("redirect"));
+        assert_eq!(status_error(404), Some("status_4xx"));
+        assert_eq!(status_error(503), Some("status_5xx"));
+        assert_eq!(status_error(101), Some("invalid_response"));
+        assert_eq!(status_error(999), Some("invalid_response"));
+    }
+}

@@ -1,0 +1,28 @@
+#![doc = include_str!("../README.md")]
+#![warn(missing_docs)]
+
+pub mod account;
+pub mod callback;
+pub mod catalog;
+pub mod clock;
+pub mod delivery;
+pub mod event;
+pub mod id;
+pub mod inbound;
+pub mod json;
+pub mod limit;
+pub mod message;
+pub mod phone;
+pub mod random;
+pub mod report;
+pub mod retry;
+pub mod secret;
+pub mod shard;
+pub mod state;
+pub mod subscription;
+pub mod text;
+
+pub use clock::{Clock, Timestamp};
+pub use random::Random;
+pub use shard::Shard;
+pub use state::State;

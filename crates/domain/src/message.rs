@@ -1,0 +1,412 @@
+//! A message, and how a report changes it.
+
+use crate::account::{Environment, Slug};
+use crate::clock::Timestamp;
+use crate::id::{AccountId, MessageId, TenantId};
+use crate::json::Raw;
+use crate::report::{FailureClass, Report};
+use crate::state::{Standing, State};
+
+/// One SMS the platform sent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Message {
+    /// Its id.
+    pub id: MessageId,
+    /// Whose it is.
+    pub tenant_id: TenantId,
+    /// What the platform said of it when it registered it.
+    pub registration: Registration,
+    /// When it was registered.
+    pub created_at: Timestamp,
+    /// When anything last changed.
+    pub updated_at: Timestamp,
+    /// The greatest standing so far; its state is the message's state.
+    pub standing: Standing,
+    /// How often the state has changed. `(message, transition)` names one event.
+    pub transition: u32,
+    /// The try to send this message that is going on, from 1.
+    pub send_attempt: u32,
+    /// Which contradicting states were reported: four bits for each send attempt.
+    pub decided_seen: i64,
+    /// When we learned that it was sent: the provider's time, else when we received the report.
+    pub sent_at: Option<Timestamp>,
+    /// When we learned that it was delivered, likewise.
+    pub delivered_at: Option<Timestamp>,
+    /// The provider's raw reason, while the state is not delivered.
+    pub failure_reason: Option<String>,
+    /// What kind of reason that is.
+    pub failure_class: Option<FailureClass>,
+    /// The network, as last named by an applied report.
+    pub network_code: Option<String>,
+}
+
+/// What the platform says of a message when it registers it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Registration {
+    /// The provider account it was sent through.
+    pub account_id: AccountId,
+    /// That account's slug.
+    pub provider_account: Slug,
+    /// That account's provider.
+    pub provider: String,
+    /// The provider's id of the message.
+    pub provider_message_id: Option<String>,
+    /// The platform's own reference. One of the two is there.
+    pub client_reference: Option<String>,
+    /// The recipient in E.164.
+    pub to: String,
+    /// The sender the phone saw.
+    pub from: Option<String>,
+    /// The platform's unit it belongs to.
+    pub notification_id: Option<String>,
+    /// How many parts it was sent in.
+    pub parts: u32,
+    /// The platform's own object, kept as it was.
+    pub metadata: Option<Raw>,
+    /// Where it belongs.
+    pub environment: Environment,
+}
+
+impl Registration {
+    /// Whether both say the same, so that registering again changes nothing.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let metadata_is_same = match (&self.metadata, &other.metadata) {
+            (Some(one), Some(two)) => one.means_the_same(two),
+            (None, None) => true,
+            _ => false,
+        };
+        let one = Self { metadata: None, ..self.clone() };
+        metadata_is_same && one == Self { metadata: None, ..other.clone() }
+    }
+}
+
+/// What a report did to a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Applied {
+    /// Whether it now is what the message stands on.
+    pub outcome: Outcome,
+    /// The change of state, if there was one.
+    pub transition: Option<Transition>,
+    /// Contradictions this report brought to light, each for the first time.
+    pub conflicts: Vec<[State; 2]>,
+}
+
+/// What became of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// It won: the message stands on it.
+    Applied,
+    /// The same statement was heard before.
+    Duplicate,
+    /// It lost against a greater standing: history only.
+    Stale,
+    /// No message is known for it yet: parked.
+    Orphaned,
+    /// Its word is not on the provider's list: history only.
+    Unmapped,
+}
+
+impl Outcome {
+    /// Its name in the API and in metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Applied => "applied",
+            Self::Duplicate => "duplicate",
+            Self::Stale => "stale",
+            Self::Orphaned => "orphaned",
+            Self::Unmapped => "unmapped",
+        }
+    }
+
+    /// The outcome of this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Applied, Self::Duplicate, Self::Stale, Self::Orphaned, Self::Unmapped]
+            .into_iter()
+            .find(|outcome| outcome.as_str() == name)
+    }
+}
+
+/// A change of state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Transition {
+    /// Its number in the message's life, from 1.
+    pub number: u32,
+    /// The state before.
+    pub from: State,
+    /// The state after.
+    pub to: State,
+}
+
+impl Message {
+    /// A message that was just registered.
+    pub const fn register(
+        id: MessageId,
+        tenant_id: TenantId,
+        registration: Registration,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            id,
+            tenant_id,
+            registration,
+            created_at: now,
+            updated_at: now,
+            standing: Standing::registered(),
+            transition: 0,
+            send_attempt: 1,
+            decided_seen: 0,
+            sent_at: None,
+            delivered_at: None,
+            failure_reason: None,
+            failure_class: None,
+            network_code: None,
+        }
+    }
+
+    /// Its state.
+    pub fn state(&self) -> State {
+        self.standing.state()
+    }
+
+    /// How many of its parts reached the phone.
+    pub fn parts_delivered(&self) -> u32 {
+        if self.state() == State::Delivered { self.registration.parts } else { 0 }
+    }
+
+    /// From registration to delivery, in milliseconds.
+    pub fn delivery_duration_ms(&self) -> Option<i64> {
+        Some(self.delivered_at?.as_millis() - self.created_at.as_millis())
+    }
+
+    /// Applies one report. Pure: the end is the same for any order and duplication of reports.
+    pub fn apply(&mut self, report: &Report, received_at: Timestamp) -> Applied {
+        let Some(state) = report.state else {
+            return Applied { outcome: Outcome::Unmapped, transition: None, conflicts: Vec::new() };
+        };
+        let conflicts = self.note_decided(state, report.is_temporary);
+        let happened_at = report.provider_time.unwrap_or(received_at);
+        if state == State::Sent && self.sent_at.is_none_or(|known| happened_at < known) {
+            self.sent_at = Some(happened_at);
+        }
+        let standing = Standing::new(state, 0, self.send_attempt, report.provider_time);
+        if standing <= self.standing {
+            return Applied { outcome: Outcome::Stale, transition: None, conflicts };
+        }
+        let transition = self.stand_on(standing, received_at);
+        self.keep_details(report, state, happened_at);
+        Applied { outcome: Outcome::Applied, transition, conflicts }
+    }
+
+    fn stand_on(&mut self, standing: Standing, now: Timestamp) -> Option<Transition> {
+        let (from, to) = (self.state(), standing.state());
+        self.standing = standing;
+        self.updated_at = now;
+        if from == to {
+            return None;
+        }
+        self.transition += 1;
+        Some(Transition { number: self.transition, from, to })
+    }
+
+    fn keep_details(&mut self, report: &Report, state: State, happened_at: Timestamp) {
+        if report.network_code.is_some() {
+            self.network_code.clone_from(&report.network_code);
+        }
+        if state == State::Delivered {
+            self.delivered_at = Some(happened_at);
+            self.failure_reason = None;
+            self.failure_class = None;
+        } else {
+            self.failure_reason.clone_from(&report.failure_reason);
+            self.failure_class = report.failure_class;
+        }
+    }
+
+    /// Remembers a decided state of this send attempt and returns the pairs it now contradicts.
+    fn note_decided(&mut self, state: State, is_temporary: bool) -> Vec<[State; 2]> {
+        let Some(bit) = state.conflict_bit() else { return Vec::new() };
+        // Four bits for each of the first fifteen send attempts; later ones share the last.
+        let shift = (self.send_attempt.clamp(1, 15) - 1) * 4;
+        let seen = (self.decided_seen >> shift) & 0b1111;
+        if is_temporary || seen & (1 << bit) != 0 {
+            return Vec::new();
+        }
+        self.decided_seen |= 1 << (shift + bit);
+        State::DECIDED
+            .into_iter()
+            .filter(|other| other.conflict_bit().is_some_and(|bit| seen & (1 << bit) != 0))
+            .map(|other| [other, state])
+            .collect()
+    }
+}
+
+/// Which of the messages of an account a report is about: by provider message id, then by client
+/// reference. A recipient that both sides know must agree; without one there must be exactly one
+/// candidate.
+pub fn find_match<'a>(
+    candidates: impl Iterator<Item = &'a Message> + Clone,
+    account: AccountId,
+    report: &Report,
+) -> Option<MessageId> {
+    let recipient = report.recipient_e164();
+    let of_account = candidates.filter(move |message| message.registration.account_id == account);
+    let by_id = of_account.clone().filter(|message| {
+        report.provider_message_id.is_some()
+            && message.registration.provider_message_id == report.provider_message_id
+    });
+    if by_id.clone().next().is_some() {
+        return only_match(by_id, recipient.as_deref());
+    }
+    let by_reference = of_account.filter(|message| {
+        report.client_reference.is_some()
+            && message.registration.client_reference == report.client_reference
+    });
+    only_match(by_reference, recipient.as_deref())
+}
+
+fn only_match<'a>(
+    candidates: impl Iterator<Item = &'a Message>,
+    recipient: Option<&str>,
+) -> Option<MessageId> {
+    let mut fitting = candidates
+        .filter(|message| recipient.is_none_or(|recipient| recipient == message.registration.to));
+    let first = fitting.next()?;
+    fitting.next().is_none().then_some(first.id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::tests::report;
+    use proptest::prelude::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_000_000);
+
+    fn message(id: u128, to: &str) -> Message {
+        let registration = Registration {
+            account_id: AccountId(uuid::Uuid::from_u128(1)),
+            provider_account: "clinic".parse().unwrap(),
+            provider: "stub".to_owned(),
+            provider_message_id: Some("m-1".to_owned()),
+            client_reference: Some("r-1".to_owned()),
+            to: to.to_owned(),
+            from: None,
+            notification_id: None,
+            parts: 1,
+            metadata: None,
+            environment: Environment::default(),
+        };
+        let id = MessageId(uuid::Uuid::from_u128(id));
+        Message::register(id, TenantId::PLATFORM, registration, NOW)
+    }
+
+    fn said(state: State) -> Report {
+        report(state.as_str(), Some(state))
+    }
+
+    #[test]
+    fn a_late_sent_does_not_undo_delivered() {
+        let mut message = message(1, "+254700000001");
+        assert!(message.apply(&said(State::Delivered), NOW).transition.is_some());
+        let late = message.apply(&said(State::Sent), NOW);
+        assert_eq!((late.outcome, late.transition), (Outcome::Stale, None));
+        assert_eq!(message.state(), State::Delivered);
+    }
+
+    #[test]
+    fn a_word_that_is_not_listed_changes_nothing() {
+        let mut message = message(1, "+254700000001");
+        let before = message.clone();
+        assert_eq!(message.apply(&report("Teleported", None), NOW).outcome, Outcome::Unmapped);
+        assert_eq!(message, before);
+    }
+
+    #[test]
+    fn each_pair_of_contradicting_states_is_noticed_once() {
+        let mut message = message(1, "+254700000001");
+        assert!(message.apply(&said(State::Failed), NOW).conflicts.is_empty());
+        let delivered = message.apply(&said(State::Delivered), NOW).conflicts;
+        assert_eq!(delivered, [[State::Failed, State::Delivered]]);
+        assert!(message.apply(&said(State::Delivered), NOW).conflicts.is_empty());
+        let rejected = message.apply(&said(State::Rejected), NOW).conflicts;
+        assert_eq!(
+            rejected,
+            [[State::Delivered, State::Rejected], [State::Failed, State::Rejected]]
+        );
+    }
+
+    #[test]
+    fn a_temporary_failure_before_delivery_is_no_contradiction() {
+        let mut message = message(1, "+254700000001");
+        let absent = Report { is_temporary: true, ..said(State::Failed) };
+        assert!(message.apply(&absent, NOW).conflicts.is_empty());
+        assert!(message.apply(&said(State::Delivered), NOW).conflicts.is_empty());
+    }
+
+    #[test]
+    fn times_are_the_providers_where_it_tells_one() {
+        let mut message = message(1, "+254700000001");
+        let told = Timestamp::from_millis(999_000);
+        message.apply(&Report { provider_time: Some(told), ..said(State::Sent) }, NOW);
+        message.apply(&said(State::Delivered), NOW.plus(std::time::Duration::from_secs(2)));
+        assert_eq!(message.sent_at, Some(told));
+        assert_eq!(message.delivery_duration_ms(), Some(2_000));
+    }
+
+    #[test]
+    fn a_report_finds_its_message_by_id_then_reference_and_by_recipient_where_many_share_an_id() {
+        let account = AccountId(uuid::Uuid::from_u128(1));
+        let messages = [message(1, "+254700000001"), message(2, "+254700000002")];
+        let find = |report: &Report| find_match(messages.iter(), account, report).map(|id| id.0.as_u128());
+        let plain = said(State::Sent);
+        assert_eq!(find(&plain), Some(1));
+        assert_eq!(find(&Report { recipient: Some("tel:+254700000002".into()), ..plain.clone() }), Some(2));
+        assert_eq!(find(&Report { recipient: Some("+254700000003".into()), ..plain.clone() }), None);
+        assert_eq!(find(&Report { recipient: None, ..plain.clone() }), None);
+        let by_reference = Report {
+            provider_message_id: Some("other".into()),
+            client_reference: Some("r-1".into()),
+            ..plain.clone()
+        };
+        assert_eq!(find(&by_reference), Some(1));
+        let one = &messages[..1];
+        let unknown_recipient = Report { recipient: Some("0700 000 001".into()), ..plain };
+        assert!(find_match(one.iter(), account, &unknown_recipient).is_some());
+        assert!(find_match(one.iter(), AccountId(uuid::Uuid::from_u128(9)), &unknown_recipient).is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn any_order_and_duplication_ends_the_same_and_never_tells_backwards(
+            reports in proptest::collection::vec(
+                (0usize..6, proptest::option::of(0i64..4)), 1..7),
+            shuffle in any::<proptest::sample::Index>(),
+        ) {
+            let reports: Vec<Report> = reports.into_iter().map(|(state, time)| Report {
+                provider_time: time.map(Timestamp::from_millis),
+                ..said(State::ALL[state + 1])
+            }).collect();
+            let mut other_order = reports.clone();
+            other_order.rotate_left(shuffle.index(reports.len()));
+            other_order.reverse();
+            other_order.extend(reports.clone());
+
+            let end = |order: &[Report]| {
+                let mut message = message(1, "+254700000001");
+                let mut told = Vec::new();
+                for report in order {
+                    let before = message.standing;
+                    let applied = message.apply(report, NOW);
+                    prop_assert!(message.standing >= before);
+                    told.extend(applied.transition);
+                }
+                for (index, transition) in told.iter().enumerate() {
+                    prop_assert_eq!(transition.number as usize, index + 1);
+                    prop_assert_ne!(transition.from, transition.to);
+                }
+                Ok((message.standing, message.decided_seen))
+            };
+            prop_assert_eq!(end(&reports)?, end(&other_order)?);
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! What a sealed secret is bound to: a secret copied to another row does not open there.
+
+use crate::id::{AccountId, SubscriptionId, TenantId};
+
+/// The context of a provider account's checks.
+pub fn account_checks(tenant: TenantId, account: AccountId) -> String {
+    format!("provider_accounts.checks {tenant} {account}")
+}
+
+/// The context of a subscription's signing secret.
+pub fn subscription_secret(tenant: TenantId, subscription: SubscriptionId) -> String {
+    format!("subscriptions.secret {tenant} {subscription}")
+}
+
+/// The context of the text that tells whether the encryption key is the one the store was made with.
+pub const KEY_CHECK: &str = "installation.encryption_check";

@@ -1,0 +1,154 @@
+//! Subscriptions: which events a tenant wants, and where.
+
+use crate::account::Environment;
+use crate::catalog;
+use crate::id::{SubscriptionId, TenantId};
+use std::fmt;
+
+/// The most patterns one subscription may have.
+pub const MAX_PATTERNS: usize = 100;
+
+/// Which event types a subscription wants.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Pattern {
+    /// `*`: every type.
+    All,
+    /// `sms.*`: every type that begins with `sms.`.
+    Prefix(String),
+    /// Exactly this type.
+    Exact(String),
+}
+
+/// Why a list of patterns is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidPatterns {
+    /// Nothing is wanted.
+    #[error("name at least one event type, a pattern like \"sms.*\", or \"*\" alone")]
+    Empty,
+    /// More than [`MAX_PATTERNS`].
+    #[error("at most {MAX_PATTERNS} event types and patterns")]
+    TooMany,
+    /// `*` beside others.
+    #[error("\"*\" means every type and stands alone")]
+    AllBesideOthers,
+    /// No type of the catalog fits the pattern at this index.
+    #[error("{1:?} is not an event type of the catalog, nor a pattern that fits one")]
+    Unknown(usize, String),
+}
+
+impl Pattern {
+    /// Reads a whole list, as a subscription carries it.
+    pub fn parse_list(texts: &[String]) -> Result<Vec<Self>, InvalidPatterns> {
+        match texts {
+            [] => return Err(InvalidPatterns::Empty),
+            [only] if only == "*" => return Ok(vec![Self::All]),
+            _ if texts.len() > MAX_PATTERNS => return Err(InvalidPatterns::TooMany),
+            _ if texts.iter().any(|text| text == "*") => {
+                return Err(InvalidPatterns::AllBesideOthers);
+            }
+            _ => {}
+        }
+        texts
+            .iter()
+            .enumerate()
+            .map(|(index, text)| {
+                Self::parse(text).ok_or_else(|| {
+                    InvalidPatterns::Unknown(index, crate::text::cut(text, 128).to_owned())
+                })
+            })
+            .collect()
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        if let Some(prefix) = text.strip_suffix('*') {
+            let fits = prefix.ends_with('.')
+                && catalog::TYPES.iter().any(|event_type| event_type.name.starts_with(prefix));
+            return fits.then(|| Self::Prefix(prefix.to_owned()));
+        }
+        catalog::find(text).map(|event_type| Self::Exact(event_type.name.to_owned()))
+    }
+
+    /// Whether an event of this type is wanted.
+    pub fn matches(&self, event_type: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Prefix(prefix) => event_type.starts_with(prefix),
+            Self::Exact(name) => name == event_type,
+        }
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::All => f.write_str("*"),
+            Self::Prefix(prefix) => write!(f, "{prefix}*"),
+            Self::Exact(name) => f.write_str(name),
+        }
+    }
+}
+
+/// What the fan-out needs to know of a subscription.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Interest {
+    /// Which subscription.
+    pub subscription_id: SubscriptionId,
+    /// Whose.
+    pub tenant_id: TenantId,
+    /// Of which environment.
+    pub environment: Environment,
+    /// Of which types.
+    pub patterns: Vec<Pattern>,
+    /// Only events written after this position: those that were there before the subscription are
+    /// reached by replay.
+    pub since_position: i64,
+}
+
+impl Interest {
+    /// Whether an event is owed to this subscription.
+    pub fn wants(&self, event_type: &str, environment: &Environment, position: i64) -> bool {
+        position > self.since_position
+            && *environment == self.environment
+            && self.patterns.iter().any(|pattern| pattern.matches(event_type))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(texts: &[&str]) -> Result<Vec<Pattern>, InvalidPatterns> {
+        Pattern::parse_list(&texts.iter().map(|&text| text.to_owned()).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn a_prefix_matches_whole_segments_only() {
+        let patterns = parse(&["sms.*", "call.recording.*", "job.created"]).unwrap();
+        let matches = |name: &str| patterns.iter().any(|pattern| pattern.matches(name));
+        for name in ["sms.delivered", "sms.status.conflict", "call.recording.started", "job.created"] {
+            assert!(matches(name), "{name}");
+        }
+        for name in ["smsx.delivered", "call.failed", "job.failed", "mms.sent"] {
+            assert!(!matches(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_fits_no_type_of_the_catalog_is_refused() {
+        assert_eq!(parse(&[]), Err(InvalidPatterns::Empty));
+        assert_eq!(parse(&["*", "sms.sent"]), Err(InvalidPatterns::AllBesideOthers));
+        for text in ["sms", "sms.", "sms*", "sm*", "fax.*", "SMS.sent", "", "sms.sent ", "*.sent"] {
+            let expected = Err(InvalidPatterns::Unknown(1, text.to_owned()));
+            assert_eq!(parse(&["sms.sent", text]), expected, "{text}");
+        }
+        assert_eq!(parse(&vec!["sms.sent"; 101]), Err(InvalidPatterns::TooMany));
+    }
+
+    #[test]
+    fn patterns_are_written_as_they_were_read() {
+        for list in [vec!["*"], vec!["sms.*", "job.created"]] {
+            let texts: Vec<_> = parse(&list).unwrap().iter().map(ToString::to_string).collect();
+            assert_eq!(texts, list);
+        }
+    }
+}

@@ -1,0 +1,306 @@
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{self, HeaderMap, HeaderName};
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Body, Incoming};
+use hyper_util::client::legacy;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::pki_types::CertificateDer;
+use tokio::time::Instant;
+
+use crate::connector::{Connector, refused};
+use crate::error::Error;
+use crate::failure::Failure;
+use crate::policy::Policy;
+use crate::resolver::Resolver;
+use crate::stream::Lifeline;
+use crate::target::Target;
+
+/// How much of a response's body is kept, in bytes. What follows is not read.
+const MAX_BODY_BYTES: usize = 16 * 1024;
+/// How long the head of a response may be, in bytes.
+const MAX_HEAD_BYTES: usize = 64 * 1024;
+
+/// Headers that say how a message is framed and where it goes. They are written here and taken from
+/// nobody.
+const OWN_HEADERS: [HeaderName; 11] = [
+    header::HOST,
+    header::CONTENT_LENGTH,
+    header::TRANSFER_ENCODING,
+    header::TE,
+    header::TRAILER,
+    header::CONNECTION,
+    header::UPGRADE,
+    header::EXPECT,
+    header::PROXY_AUTHORIZATION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+];
+
+/// Sends requests to endpoints that tenants chose. Cheap to clone; clones share the idle
+/// connections.
+#[derive(Clone)]
+pub struct Client {
+    policy: Arc<Policy>,
+    http: legacy::Client<Connector, Full<Bytes>>,
+}
+
+/// What can be set on a [`Client`] besides its policy.
+#[derive(Debug, Clone)]
+pub struct ClientOptions {
+    /// Root certificates trusted besides Mozilla's.
+    pub extra_roots: Vec<CertificateDer<'static>>,
+    /// How many idle connections are kept for one scheme, host and port.
+    pub max_idle_per_host: usize,
+    /// How long a connection is kept idle. Shorter than the 5 s after which the most common servers
+    /// close theirs, so that a request does not meet a connection that is just being closed.
+    pub idle_timeout: Duration,
+    /// How long resolving, dialling and TLS may take together. The deadline of the attempt holds as
+    /// well.
+    pub connect_timeout: Duration,
+}
+
+impl Default for ClientOptions {
+    fn default() -> Self {
+        Self {
+            extra_roots: vec![],
+            max_idle_per_host: 64,
+            idle_timeout: Duration::from_secs(4),
+            connect_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+/// A request to an endpoint that a tenant chose.
+#[derive(Clone)]
+pub struct Request {
+    /// The method.
+    pub method: http::Method,
+    /// Where it goes.
+    pub destination: Destination,
+    /// Its headers. `Host`, the framing headers and the hop-by-hop headers among them are dropped.
+    pub headers: HeaderMap,
+    /// Its body.
+    pub body: Bytes,
+}
+
+/// Where a request goes. It is judged in either form.
+#[derive(Debug, Clone)]
+pub enum Destination {
+    /// A URL still to be read.
+    Url(String),
+    /// A URL read before, for one who sends there often.
+    Target(Target),
+}
+
+/// What became of a request.
+#[derive(Debug)]
+pub struct Attempted {
+    /// The time from the start to the last byte read, or to the failure.
+    pub duration: Duration,
+    /// The response, whatever its status, or why there is none.
+    pub result: Result<Response, Failure>,
+}
+
+/// What an endpoint answered.
+#[derive(Clone)]
+pub struct Response {
+    /// The status; a redirect is one like any other.
+    pub status: u16,
+    /// The headers, at most 64 KiB.
+    pub headers: HeaderMap,
+    /// The beginning of the body, at most 16 KiB.
+    pub body: Bytes,
+    /// Whether the body went on, as far as is known: what comes after 16 KiB is not waited for.
+    pub truncated: bool,
+}
+
+impl Client {
+    /// A client that reaches what `policy` allows, over names that `resolver` knows.
+    pub fn new(policy: Policy, resolver: Resolver, options: ClientOptions) -> Result<Self, Error> {
+        let policy = Arc::new(policy);
+        let mut pool = legacy::Client::builder(TokioExecutor::new());
+        pool.pool_timer(TokioTimer::new())
+            .pool_idle_timeout(options.idle_timeout)
+            .pool_max_idle_per_host(options.max_idle_per_host)
+            .http1_max_buf_size(MAX_HEAD_BYTES)
+            // Only a request that was never written to its connection is given another one.
+            .retry_canceled_requests(true);
+        let connector = Connector::new(Arc::clone(&policy), resolver, options)?;
+        Ok(Self {
+            policy,
+            http: pool.build(connector),
+        })
+    }
+
+    /// What this client may reach.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// Sends `request` once and waits at most `timeout` for the whole answer, from the dial to its
+    /// last byte.
+    pub async fn send(&self, request: Request, timeout: Duration) -> Attempted {
+        let started = Instant::now();
+        let result = match tokio::time::timeout(timeout, self.attempt(request)).await {
+            Ok(result) => result,
+            Err(_) => Err(Failure::timeout(timeout)),
+        };
+        Attempted {
+            duration: started.elapsed(),
+            result,
+        }
+    }
+
+    async fn attempt(&self, request: Request) -> Result<Response, Failure> {
+        let target = self.judge(request.destination)?;
+        let outgoing = outgoing(&target, request.method, request.headers, request.body);
+        let answered = self.http.request(outgoing).await;
+        let incoming = answered.map_err(|error| Failure::from_http(&error, &target))?;
+        if incoming.status().is_informational() {
+            return Err(Failure::invalid_response(
+                &target,
+                &"an upgrade nobody asked for",
+            ));
+        }
+        let received = receive(incoming).await;
+        received.map_err(|error| Failure::from_http(&error, &target))
+    }
+
+    fn judge(&self, destination: Destination) -> Result<Target, Failure> {
+        let (judged, host) = match destination {
+            Destination::Url(url) => (self.policy.judge_url(&url), String::new()),
+            Destination::Target(target) => {
+                let host = target.host_name().to_owned();
+                (self.policy.judge_target(&target).map(|()| target), host)
+            }
+        };
+        judged.map_err(|refusal| refused(&host, None, refusal))
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("policy", &self.policy)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Request {
+    /// A POST of `body` without headers.
+    pub fn post(destination: impl Into<Destination>, body: impl Into<Bytes>) -> Self {
+        Self {
+            method: http::Method::POST,
+            destination: destination.into(),
+            headers: HeaderMap::new(),
+            body: body.into(),
+        }
+    }
+}
+
+/// Headers and bodies hold credentials and signatures, and are left out.
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("method", &self.method)
+            .field("body_bytes", &self.body.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl From<String> for Destination {
+    fn from(url: String) -> Self {
+        Self::Url(url)
+    }
+}
+
+impl From<&str> for Destination {
+    fn from(url: &str) -> Self {
+        Self::Url(url.to_owned())
+    }
+}
+
+impl From<Target> for Destination {
+    fn from(target: Target) -> Self {
+        Self::Target(target)
+    }
+}
+
+/// What an endpoint wrote is the tenant's and is left out.
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Response")
+            .field("status", &self.status)
+            .field("body_bytes", &self.body.len())
+            .field("truncated", &self.truncated)
+            .finish_non_exhaustive()
+    }
+}
+
+fn outgoing(
+    target: &Target,
+    method: http::Method,
+    mut headers: HeaderMap,
+    body: Bytes,
+) -> http::Request<Full<Bytes>> {
+    for name in &OWN_HEADERS {
+        headers.remove(name);
+    }
+    let mut request = http::Request::new(Full::new(body));
+    *request.method_mut() = method;
+    *request.uri_mut() = target.uri().clone();
+    *request.headers_mut() = headers;
+    request
+}
+
+async fn receive(incoming: http::Response<Incoming>) -> Result<Response, hyper::Error> {
+    let (mut head, mut incoming) = incoming.into_parts();
+    let hold = Hold {
+        lifeline: head.extensions.remove(),
+    };
+    let mut body = Vec::new();
+    let mut truncated = false;
+    while let Some(frame) = incoming.frame().await.transpose()? {
+        let data = frame.into_data().unwrap_or_default();
+        let room = MAX_BODY_BYTES - body.len();
+        body.extend_from_slice(&data[..data.len().min(room)]);
+        if data.len() >= room {
+            truncated = data.len() > room || !incoming.is_end_stream();
+            break;
+        }
+    }
+    if !truncated {
+        hold.release();
+    }
+    Ok(Response {
+        status: head.status.as_u16(),
+        headers: head.headers,
+        body: body.into(),
+        truncated,
+    })
+}
+
+/// Cuts the connection when an attempt ends, in whatever way, before it has read the whole answer.
+struct Hold {
+    lifeline: Option<Lifeline>,
+}
+
+impl Hold {
+    fn release(mut self) {
+        if let Some(lifeline) = self.lifeline.take() {
+            lifeline.release();
+        }
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        if let Some(lifeline) = self.lifeline.take() {
+            lifeline.cut();
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! Orange (Africa and Middle East API, and the older SDP), in the envelope of GSMA `OneAPI`.
+//!
+//! JSON. The top key says whether it is a delivery receipt or a message from a phone: both may come
+//! to either URL. A receipt has no time and no reason. Its `callbackData` is the resource id of the
+//! send at the current API and the client's own value at SDP, so it stands for both; without it
+//! nothing but a phone number is left, which names no message: unrecognised.
+
+mod status;
+
+use crate::body::{Body, JSON, MediaType};
+use crate::fields::Fields;
+use crate::object::Object;
+use crate::provider::Provider;
+use crate::refusal::Refusal;
+use crate::word::Word;
+use domain::callback::{Kind, Statement};
+use domain::inbound::Inbound;
+use domain::report::Report;
+
+/// Orange.
+pub(crate) struct Orange;
+
+const RECEIPT: &str = "deliveryInfoNotification";
+const INBOUND: &str = "inboundSMSMessageNotification";
+
+impl Provider for Orange {
+    fn name(&self) -> &'static str {
+        "orange"
+    }
+
+    fn kinds(&self) -> &'static [Kind] {
+        &[Kind::Reports, Kind::Inbound]
+    }
+
+    fn content_types(&self) -> &'static [&'static str] {
+        &[JSON]
+    }
+
+    fn words(&self) -> &'static [Word] {
+        status::WORDS
+    }
+
+    fn parse(&self, _kind: Kind, body: Body<'_>) -> Result<Vec<Statement>, Refusal> {
+        body.expect(MediaType::Json)?;
+        let envelope = Object::read(body.bytes)?;
+        match (envelope.object(RECEIPT)?, envelope.object(INBOUND)?) {
+            (Some(receipt), None) => self.reports(receipt),
+            (None, Some(notification)) => inbounds(&notification),
+            (None, None) => Err(Refusal::unrecognised(format!(
+                "neither \"{RECEIPT}\" nor \"{INBOUND}\" is there"
+            ))),
+            (Some(_), Some(_)) => Err(Refusal::unrecognised(format!(
+                "\"{RECEIPT}\" and \"{INBOUND}\" are both there"
+            ))),
+        }
+    }
+}
+
+impl Orange {
+    fn reports(&self, receipt: Object<'_>) -> Result<Vec<Statement>, Refusal> {
+        let entries = receipt.objects("deliveryInfo")?;
+        if entries.is_empty() {
+            return Ok(Vec::new());
+        }
+        let id = Fields::Json(receipt).required_id("callbackData")?;
+        each("deliveryInfo", entries, |fields| {
+            self.report(&id, fields).map(Statement::Report)
+        })
+    }
+
+    fn report(&self, id: &str, fields: &Fields<'_>) -> Result<Report, Refusal> {
+        let word = fields.required("deliveryStatus")?;
+        let meaning = self.status(&word);
+        Ok(Report {
+            provider_message_id: Some(id.to_owned()),
+            client_reference: Some(id.to_owned()),
+            recipient: fields.phone("address"),
+            part: None,
+            word,
+            state: meaning.state,
+            is_temporary: meaning.is_temporary,
+            provider_time: None,
+            failure_reason: None,
+            failure_class: None,
+            network_code: None,
+        }
+        .bounded())
+    }
+}
+
+fn inbounds(notification: &Object<'_>) -> Result<Vec<Statement>, Refusal> {
+    each(
+        "inboundSMSMessage",
+        notification.objects("inboundSMSMessage")?,
+        |fields| inbound(fields).map(Statement::Inbound),
+    )
+}
+
+fn inbound(fields: &Fields<'_>) -> Result<Inbound, Refusal> {
+    Ok(Inbound {
+        provider_message_id: fields.id("messageId")?,
+        from: fields.required_phone("senderAddress")?,
+        to: fields.required_phone("destinationAddress")?,
+        text: fields.written("message")?,
+        provider_time: fields.time("dateTime"),
+        ids_repeat: false,
+    })
+}
+
+fn each(
+    name: &str,
+    entries: Vec<Object<'_>>,
+    read: impl Fn(&Fields<'_>) -> Result<Statement, Refusal>,
+) -> Result<Vec<Statement>, Refusal> {
+    let entries = entries.into_iter().map(Fields::Json).enumerate();
+    entries
+        .map(|(index, fields)| {
+            read(&fields).map_err(|refusal| refusal.within(&format!("{name}[{index}]")))
+        })
+        .collect()
+}

@@ -1,0 +1,42 @@
+//! What every provider can do.
+
+use crate::answer::Answer;
+use crate::body::{Body, MediaType};
+use crate::refusal::Refusal;
+use crate::word::{Meaning, Word};
+use domain::callback::{Kind, Statement};
+
+/// A provider of SMS: how to read what it sends, what its words mean, and what it wants to hear.
+pub trait Provider: Sync {
+    /// Its name in the API, in metrics and as a reserved slug.
+    fn name(&self) -> &'static str;
+
+    /// Which callbacks it has.
+    fn kinds(&self) -> &'static [Kind];
+
+    /// The media types it sends, its own first. No parameters.
+    fn content_types(&self) -> &'static [&'static str];
+
+    /// Its status table: every word it is known to use.
+    fn words(&self) -> &'static [Word];
+
+    /// Reads a callback. The body's media type is one of [`Provider::content_types`] and the kind
+    /// one of [`Provider::kinds`]; of any other there is nothing that is recognised.
+    fn parse(&self, kind: Kind, body: Body<'_>) -> Result<Vec<Statement>, Refusal>;
+
+    /// What it must be told when a callback of this kind was accepted.
+    fn answer(&self, _kind: Kind) -> Answer {
+        Answer::Standard
+    }
+
+    /// What a word means, compared exactly. A word outside the table means nothing.
+    fn status(&self, word: &str) -> Meaning {
+        crate::word::meaning(self.words(), word)
+    }
+
+    /// How a body with this `Content-Type` is to be read; without one, as the provider's own. None
+    /// for a type that the provider does not use, or a charset other than UTF-8.
+    fn media_type(&self, content_type: Option<&str>) -> Option<MediaType> {
+        crate::body::media_type(self.content_types(), content_type)
+    }
+}

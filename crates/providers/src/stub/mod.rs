@@ -1,0 +1,34 @@
+//! The stub: a provider that nobody has to sign up with, for demonstrations, tests and private
+//! links. It speaks the plain delivery report.
+
+use crate::body::{Body, FORM, JSON};
+use crate::plain_dlr;
+use crate::provider::Provider;
+use crate::refusal::Refusal;
+use crate::word::Word;
+use domain::callback::{Kind, Statement};
+
+/// The stub.
+pub(crate) struct Stub;
+
+impl Provider for Stub {
+    fn name(&self) -> &'static str {
+        "stub"
+    }
+
+    fn kinds(&self) -> &'static [Kind] {
+        &[Kind::Reports, Kind::Inbound]
+    }
+
+    fn content_types(&self) -> &'static [&'static str] {
+        &[JSON, FORM]
+    }
+
+    fn words(&self) -> &'static [Word] {
+        plain_dlr::WORDS
+    }
+
+    fn parse(&self, kind: Kind, body: Body<'_>) -> Result<Vec<Statement>, Refusal> {
+        plain_dlr::parse(self, kind, body)
+    }
+}

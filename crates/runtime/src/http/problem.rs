@@ -1,0 +1,265 @@
+//! Problem details for HTTP APIs, RFC 9457.
+
+use super::Code;
+use actix_web::body::BoxBody;
+use actix_web::http::header::{self, ContentType, HeaderValue};
+use actix_web::http::{Method, StatusCode};
+use actix_web::{HttpRequest, HttpResponse, Responder, ResponseError};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use std::fmt;
+
+/// The content type of a problem.
+const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
+/// When nobody said better, in seconds.
+const RETRY_UNAVAILABLE: u64 = 5;
+
+/// An answer that says what is wrong: `type, title, status, code, detail, instance, errors`.
+///
+/// It is an error and an answer: a handler returns it either way. `instance` is the request's path, filled in by
+/// the listener where that is told ([`Listener::tells_path`](super::Listener)).
+#[derive(Clone, Debug)]
+pub struct Problem {
+    code: Code,
+    detail: String,
+    errors: Vec<Fault>,
+    members: Map<String, Value>,
+    retry_after: Option<u64>,
+    allow: Option<HeaderValue>,
+    challenge: Option<HeaderValue>,
+}
+
+/// One fault in the request's body.
+#[derive(Clone, Debug, Serialize)]
+struct Fault {
+    pointer: String,
+    detail: String,
+}
+
+/// As it is written.
+#[derive(Serialize)]
+struct View<'a> {
+    r#type: String,
+    title: &'static str,
+    status: u16,
+    code: Code,
+    detail: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instance: Option<&'a str>,
+    errors: &'a [Fault],
+    #[serde(flatten)]
+    members: &'a Map<String, Value>,
+}
+
+impl Problem {
+    /// A problem; `detail` says in a sentence what is wrong this time and what to do, without secrets.
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+        Self {
+            code,
+            detail: detail.into(),
+            errors: Vec::new(),
+            members: Map::new(),
+            retry_after: (code == Code::Unavailable).then_some(RETRY_UNAVAILABLE),
+            allow: None,
+            challenge: None,
+        }
+    }
+
+    /// Names a fault and where it is: a JSON Pointer (RFC 6901) into the body, `/events/0`.
+    #[must_use]
+    pub fn at(mut self, pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        self.errors.push(Fault {
+            pointer: pointer.into(),
+            detail: detail.into(),
+        });
+        self
+    }
+
+    /// Adds a member of its own, such as `existing_id`.
+    #[must_use]
+    pub fn with(mut self, member: &str, value: impl Into<Value>) -> Self {
+        self.members.insert(member.to_owned(), value.into());
+        self
+    }
+
+    /// Sets `Retry-After`, in seconds. A 503 has 5 s unless told otherwise.
+    #[must_use]
+    pub const fn retry_after(mut self, seconds: u64) -> Self {
+        self.retry_after = Some(seconds);
+        self
+    }
+
+    /// Sets `Allow`, which a 405 must have.
+    #[must_use]
+    pub fn allow(mut self, methods: &[Method]) -> Self {
+        let names: Vec<_> = methods.iter().map(Method::as_str).collect();
+        self.allow = HeaderValue::try_from(names.join(", ")).ok();
+        self
+    }
+
+    /// Sets `WWW-Authenticate`, such as `Bearer`.
+    #[must_use]
+    pub fn challenge(mut self, scheme: &'static str) -> Self {
+        self.challenge = Some(HeaderValue::from_static(scheme));
+        self
+    }
+
+    /// What it is, for programs.
+    pub const fn code(&self) -> Code {
+        self.code
+    }
+
+    /// What it is, for people.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    pub(super) fn for_status(status: StatusCode) -> Self {
+        let code = Code::for_status(status);
+        Self::new(code, code.title())
+    }
+
+    /// Writes itself into `response`, whose other headers stay.
+    pub(super) fn write(
+        &self,
+        mut response: HttpResponse<BoxBody>,
+        instance: Option<&str>,
+    ) -> HttpResponse<BoxBody> {
+        *response.status_mut() = self.code.status();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, MEDIA_TYPE);
+        if let Some(seconds) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(allow) = &self.allow {
+            headers.insert(header::ALLOW, allow.clone());
+        }
+        if let Some(challenge) = &self.challenge {
+            headers.insert(header::WWW_AUTHENTICATE, challenge.clone());
+        }
+        response.set_body(BoxBody::new(self.body(instance)))
+    }
+
+    fn body(&self, instance: Option<&str>) -> String {
+        let view = View {
+            r#type: self.code.uri(),
+            title: self.code.title(),
+            status: self.code.status().as_u16(),
+            code: self.code,
+            detail: &self.detail,
+            instance,
+            errors: &self.errors,
+            members: &self.members,
+        };
+        // Strings, numbers and JSON values only: there is nothing in it that cannot be written.
+        serde_json::to_string(&view).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code.as_str(), self.detail)
+    }
+}
+
+impl std::error::Error for Problem {}
+
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        self.code.status()
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut response = self.write(HttpResponse::new(self.code.status()), None);
+        // For the listener, which writes it again where it tells the path.
+        response.extensions_mut().insert(self.clone());
+        response
+    }
+}
+
+impl Responder for Problem {
+    type Body = BoxBody;
+
+    fn respond_to(self, _: &HttpRequest) -> HttpResponse<BoxBody> {
+        self.error_response()
+    }
+}
+
+/// Whether an answer already has a body that programs read.
+pub(super) fn is_json(response: &HttpResponse<BoxBody>) -> bool {
+    let content_type = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    content_type.is_some_and(|value| {
+        value.starts_with(ContentType::json().essence_str()) || value.contains("+json")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn body(problem: &Problem, instance: Option<&str>) -> Value {
+        serde_json::from_str(&problem.body(instance)).unwrap()
+    }
+
+    #[test]
+    fn a_problem_has_the_members_of_the_contract() {
+        let problem = Problem::new(Code::InvalidRequest, "2 fields are wrong")
+            .at("/url", "must be http or https")
+            .at("/events", "must not be empty");
+        assert_eq!(
+            body(&problem, Some("/v1/webhooks")),
+            json!({
+                "type": "urn:tidings:problem:invalid_request",
+                "title": "The request is not valid",
+                "status": 422,
+                "code": "invalid_request",
+                "detail": "2 fields are wrong",
+                "instance": "/v1/webhooks",
+                "errors": [
+                    {"pointer": "/url", "detail": "must be http or https"},
+                    {"pointer": "/events", "detail": "must not be empty"},
+                ],
+            })
+        );
+    }
+
+    #[test]
+    fn a_problem_may_have_members_of_its_own() {
+        let problem = Problem::new(Code::Conflict, "it is there").with("existing_id", "msg_01");
+        let body = body(&problem, None);
+        assert_eq!(body["existing_id"], "msg_01");
+        assert!(body.get("instance").is_none());
+    }
+
+    #[test]
+    fn headers_follow_the_code_and_what_was_said() {
+        let header = |problem: Problem, name| {
+            problem
+                .error_response()
+                .headers()
+                .get(name)
+                .map(|value| value.to_str().unwrap().to_owned())
+        };
+        let unavailable = || Problem::new(Code::Unavailable, "the journal is full");
+        assert_eq!(header(unavailable(), header::RETRY_AFTER).unwrap(), "5");
+        assert_eq!(
+            header(unavailable().retry_after(30), header::RETRY_AFTER).unwrap(),
+            "30"
+        );
+        let refused = Problem::new(Code::MethodNotAllowed, "no").allow(&[Method::GET, Method::PUT]);
+        assert_eq!(header(refused, header::ALLOW).unwrap(), "GET, PUT");
+        let unknown = Problem::new(Code::Unauthorized, "no key").challenge("Bearer");
+        assert_eq!(
+            header(unknown.clone(), header::WWW_AUTHENTICATE).unwrap(),
+            "Bearer"
+        );
+        assert_eq!(
+            header(unknown, header::CONTENT_TYPE).unwrap(),
+            "application/problem+json"
+        );
+    }
+}

@@ -1,0 +1,202 @@
+//! Events: the log, and the outbox.
+
+use crate::connection::{Connection, each, insert_rows};
+use crate::error::Error;
+use crate::idempotency::{self, Claim, Claimed};
+use crate::page::{Page, Window};
+use crate::schema::events;
+use crate::sql_types::{Moment, Uid};
+use crate::Store;
+use diesel::prelude::*;
+use domain::Shard;
+use domain::event::Event;
+use domain::id::{EventId, TenantId};
+use domain::json::Raw;
+
+/// What became of an event that was published.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Published {
+    /// It is written and will be told.
+    New,
+    /// The same was published under this key before: that answer again.
+    Replayed(idempotency::Answer),
+    /// Something else was published under this key before.
+    Mismatch,
+}
+
+/// An event as it is kept.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Kept {
+    /// The event.
+    pub event: Event,
+    /// Its place among the tenant's events; none until a dispatcher has stamped it.
+    pub sequence: Option<i64>,
+    /// The order in which it was written.
+    pub position: i64,
+}
+
+impl Store {
+    /// Writes an event, once for each idempotency key.
+    pub async fn publish_event(
+        &self,
+        event: Event,
+        claim: Option<Claim>,
+    ) -> Result<Published, Error> {
+        self.write(move |connection| {
+            if let Some(claim) = claim {
+                match idempotency::claim(connection, claim)? {
+                    Claimed::New => {}
+                    Claimed::Same(answer) => return Ok(Published::Replayed(answer)),
+                    Claimed::Other => return Ok(Published::Mismatch),
+                }
+            }
+            insert(connection, vec![event])?;
+            Ok(Published::New)
+        })
+        .await
+    }
+
+    /// A tenant's event.
+    pub async fn find_event(&self, tenant: TenantId, id: EventId) -> Result<Option<Kept>, Error> {
+        self.read(move |connection| {
+            let row: Option<EventRow> = each!(connection, c => events::table
+                .filter(events::id.eq(Uid::from(id)))
+                .filter(events::tenant_id.eq(Uid::from(tenant)))
+                .select(EventRow::as_select())
+                .first(c)
+                .optional())?;
+            row.map(Kept::try_from).transpose()
+        })
+        .await
+    }
+
+    /// A tenant's events, newest first.
+    pub async fn list_events(
+        &self,
+        tenant: TenantId,
+        window: Window<i64>,
+    ) -> Result<Page<Kept, i64>, Error> {
+        self.read(move |connection| {
+            let rows: Vec<EventRow> = each!(connection, c => {
+                let mut query = events::table
+                    .filter(events::tenant_id.eq(Uid::from(tenant)))
+                    .order(events::position.desc())
+                    .limit(window.reach())
+                    .select(EventRow::as_select())
+                    .into_boxed();
+                if let Some(before) = window.before {
+                    query = query.filter(events::position.lt(before));
+                }
+                query.load(c)
+            })?;
+            let kept = rows.into_iter().map(Kept::try_from).collect::<Result<_, _>>()?;
+            Ok(window.page(kept, |kept: &Kept| kept.position))
+        })
+        .await
+    }
+}
+
+/// Writes events; they are owed from the commit on.
+pub(crate) fn insert(connection: &mut Connection, events: Vec<Event>) -> Result<(), Error> {
+    let rows: Vec<_> = events.into_iter().map(NewEventRow::from).collect();
+    insert_rows!(connection, events::table, &rows);
+    Ok(())
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = events, treat_none_as_default_value = false)]
+struct NewEventRow {
+    id: Uid,
+    tenant_id: Uid,
+    shard: i16,
+    event_type: String,
+    version: i32,
+    environment: String,
+    created_at: Moment,
+    source: String,
+    resource: Option<String>,
+    context: Option<String>,
+    metadata: Option<String>,
+    data: String,
+    message_id: Option<Uid>,
+    transition: Option<i32>,
+    traceparent: Option<String>,
+    caused_at: Moment,
+}
+
+impl From<Event> for NewEventRow {
+    fn from(event: Event) -> Self {
+        let text = |raw: Raw| raw.as_str().to_owned();
+        Self {
+            id: event.id.into(),
+            tenant_id: event.tenant_id.into(),
+            shard: i16::from(Shard::of_tenant(event.tenant_id).number()),
+            event_type: event.event_type,
+            version: i32::try_from(event.version).unwrap_or(i32::MAX),
+            environment: event.environment.into(),
+            created_at: event.created_at.into(),
+            source: event.source,
+            resource: event.resource.map(|resource| text(Raw::of(&resource))),
+            context: event.context.map(text),
+            metadata: event.metadata.map(text),
+            data: text(event.data),
+            message_id: event.transition.map(|(message, _)| message.into()),
+            transition: event.transition.and_then(|(_, number)| i32::try_from(number).ok()),
+            traceparent: event.traceparent,
+            caused_at: event.caused_at.into(),
+        }
+    }
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = events)]
+pub(crate) struct EventRow {
+    pub position: i64,
+    id: Uid,
+    pub tenant_id: Uid,
+    event_type: String,
+    version: i32,
+    environment: String,
+    created_at: Moment,
+    source: String,
+    resource: Option<String>,
+    context: Option<String>,
+    metadata: Option<String>,
+    data: String,
+    message_id: Option<Uid>,
+    transition: Option<i32>,
+    traceparent: Option<String>,
+    caused_at: Moment,
+    sequence: Option<i64>,
+}
+
+impl TryFrom<EventRow> for Kept {
+    type Error = Error;
+
+    fn try_from(row: EventRow) -> Result<Self, Error> {
+        let broken = |what: &str| Error::unreadable(format!("an event with an unreadable {what}"));
+        let raw = |text: Option<String>, what: &str| {
+            text.map(Raw::parse).transpose().map_err(|_| broken(what))
+        };
+        let resource = row.resource.as_deref().map(serde_json::from_str).transpose();
+        let transition = row.message_id.zip(row.transition);
+        let event = Event {
+            id: row.id.into(),
+            tenant_id: row.tenant_id.into(),
+            event_type: row.event_type,
+            version: u32::try_from(row.version).map_err(|_| broken("version"))?,
+            environment: row.environment.parse().map_err(|_| broken("environment"))?,
+            created_at: row.created_at.into(),
+            source: row.source,
+            resource: resource.map_err(|_| broken("resource"))?,
+            context: raw(row.context, "context")?,
+            metadata: raw(row.metadata, "metadata")?,
+            data: Raw::parse(row.data).map_err(|_| broken("data"))?,
+            transition: transition
+                .and_then(|(message, number)| Some((message.into(), u32::try_from(number).ok()?))),
+            traceparent: row.traceparent,
+            caused_at: row.caused_at.into(),
+        };
+        Ok(Self { event, sequence: row.sequence, position: row.position })
+    }
+}

@@ -1,0 +1,175 @@
+//! The fan-out: new events get their place in their tenant's order, and become deliveries.
+
+use crate::connection::{Connection, each, insert_rows};
+use crate::delivery::{DeliveryRow, Owed, PENDING, Place, Room};
+use crate::directory::{Directory, Known};
+use crate::error::Error;
+use crate::event::{EventRow, Kept};
+use crate::schema::{deliveries, events};
+use crate::shard::{Fenced, holding, next_sequences};
+use crate::sql_types::Moment;
+use crate::Store;
+use diesel::prelude::*;
+use domain::id::{DeliveryId, SubscriptionId, TenantId};
+use domain::{Random, Shard, Timestamp};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+/// How many events one fan-out takes at the most.
+const BATCH: i64 = 256;
+
+/// What a fan-out did.
+#[derive(Debug, Clone, Default)]
+pub struct FannedOut {
+    /// What the caller now has in its memory.
+    pub owed: Vec<Owed>,
+    /// When each event was caused, for the time it took to get here.
+    pub stamped: Vec<Timestamp>,
+    /// Subscriptions that got more than there was room for.
+    pub backlogs: Vec<(SubscriptionId, TenantId)>,
+    /// Shards of other dispatchers that have new deliveries.
+    pub elsewhere: BTreeSet<Shard>,
+    /// The shard at which the batch was full: it and those after it may have more.
+    pub full_at: Option<Shard>,
+}
+
+impl Store {
+    /// Stamps new events of these shards and makes their deliveries, in one transaction. `mine` are
+    /// all the leases of the caller: a delivery of a shard among them goes into its memory, where
+    /// there is room.
+    pub async fn fan_out(
+        &self,
+        shards: Vec<Shard>,
+        mine: Vec<Fenced>,
+        mut room: Room,
+        directory: &Directory,
+    ) -> Result<FannedOut, Error> {
+        let (clock, random) = (self.clock.clone(), self.random.clone());
+        let shared = directory.clone();
+        let done = self
+            .write(move |connection| {
+                let mine = holding(connection, &mine)?;
+                let owned: HashSet<Shard> = mine.iter().map(|lease| lease.shard).collect();
+                let shards: Vec<Shard> = shards.into_iter().filter(|s| owned.contains(s)).collect();
+                let rows = unstamped(connection, &shards)?;
+                if rows.is_empty() {
+                    return Ok(FannedOut::default());
+                }
+                let mut known = shared.lock();
+                known.refresh(connection)?;
+                known.learn(connection, rows.iter().map(|(_, row)| row.tenant_id.into()))?;
+                let full_at = (rows.len() == usize::try_from(BATCH).unwrap_or(0))
+                    .then(|| rows.last().map(|(shard, _)| *shard))
+                    .flatten();
+                let stamped = stamp(connection, rows)?;
+                let mut made = Making { now: clock.now(), random, owned, room: &mut room, rows: Vec::new() };
+                let mut done = FannedOut { full_at, ..FannedOut::default() };
+                for event in stamped {
+                    made.deliveries_of(event, &known, &mut done);
+                }
+                insert_rows!(connection, deliveries::table, &made.rows);
+                Ok(done)
+            })
+            .await;
+        if done.is_err() {
+            directory.forget();
+        }
+        done
+    }
+}
+
+fn unstamped(
+    connection: &mut Connection,
+    shards: &[Shard],
+) -> Result<Vec<(Shard, EventRow)>, Error> {
+    let numbers: Vec<i16> = shards.iter().map(|shard| i16::from(shard.number())).collect();
+    let rows: Vec<(i16, EventRow)> = each!(connection, c => events::table
+        .filter(events::shard.eq_any(&numbers))
+        .filter(events::sequence.is_null())
+        .order((events::shard, events::position))
+        .limit(BATCH)
+        .select((events::shard, EventRow::as_select()))
+        .load(c))?;
+    Ok(rows
+        .into_iter()
+        .filter_map(|(number, row)| Some((Shard::new(u8::try_from(number).ok()?)?, row)))
+        .collect())
+}
+
+/// Gives each event the next number of its shard: so numbers of one tenant only grow, in the order
+/// in which its events were written.
+fn stamp(connection: &mut Connection, rows: Vec<(Shard, EventRow)>) -> Result<Vec<Kept>, Error> {
+    let mut counts: BTreeMap<Shard, i64> = BTreeMap::new();
+    for (shard, _) in &rows {
+        *counts.entry(*shard).or_default() += 1;
+    }
+    let mut next: BTreeMap<Shard, i64> = BTreeMap::new();
+    for (shard, count) in counts {
+        next.insert(shard, next_sequences(connection, shard, count)?);
+    }
+    rows.into_iter()
+        .map(|(shard, row)| {
+            let mut kept = Kept::try_from(row)?;
+            let sequence = next.entry(shard).or_default();
+            each!(connection, c => diesel::update(events::table.find(kept.position))
+                .set(events::sequence.eq(Some(*sequence)))
+                .execute(c))?;
+            kept.sequence = Some(*sequence);
+            *sequence += 1;
+            Ok(kept)
+        })
+        .collect()
+}
+
+struct Making<'a> {
+    now: Timestamp,
+    random: Random,
+    owned: HashSet<Shard>,
+    room: &'a mut Room,
+    rows: Vec<DeliveryRow>,
+}
+
+impl Making<'_> {
+    fn deliveries_of(&mut self, kept: Kept, known: &Known, done: &mut FannedOut) {
+        let event = &kept.event;
+        let mut to = Vec::new();
+        for subscription in known.of(event.tenant_id) {
+            let interest = &subscription.interest;
+            if !subscription.is_enabled
+                || !interest.wants(&event.event_type, &event.environment, kept.position)
+            {
+                continue;
+            }
+            let id = interest.subscription_id;
+            let shard = Shard::of_subscription(id);
+            let place = if !self.owned.contains(&shard) {
+                done.elsewhere.insert(shard);
+                Place::Scheduled
+            } else if self.room.take(id) {
+                Place::Claimed
+            } else {
+                done.backlogs.push((id, event.tenant_id));
+                Place::Backlog
+            };
+            let row = DeliveryRow {
+                id: DeliveryId::new(self.now, &self.random).into(),
+                tenant_id: event.tenant_id.into(),
+                event_id: event.id.into(),
+                subscription_id: id.into(),
+                shard: i16::from(shard.number()),
+                state: PENDING,
+                place: place.code(),
+                attempts: 0,
+                due_at: Moment::from(self.now),
+                created_at: Moment::from(self.now),
+            };
+            if place == Place::Claimed {
+                to.push(row.recipient());
+            }
+            self.rows.push(row);
+        }
+        done.stamped.push(event.caused_at);
+        if !to.is_empty() {
+            done.owed.push(Owed { event: kept, to });
+        }
+    }
+}

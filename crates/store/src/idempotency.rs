@@ -1,0 +1,109 @@
+//! Idempotency keys: the same request twice is answered twice and done once.
+
+use crate::connection::{Connection, each};
+use crate::error::Error;
+use crate::schema::idempotency_keys;
+use crate::sql_types::{Moment, Uid};
+use crate::Store;
+use diesel::prelude::*;
+use domain::Timestamp;
+use domain::id::TenantId;
+use std::time::Duration;
+
+/// How long a key is remembered.
+pub const REMEMBERED: Duration = Duration::from_hours(24);
+
+/// A request under a key.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    /// Whose request.
+    pub tenant_id: TenantId,
+    /// SHA-256 over tenant, method, path and key.
+    pub key: [u8; 32],
+    /// SHA-256 of the request's body.
+    pub body_hash: [u8; 32],
+    /// What is answered when this is the first.
+    pub answer: Answer,
+    /// Now.
+    pub at: Timestamp,
+}
+
+/// An answer that is remembered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// Its HTTP status.
+    pub status: u16,
+    /// Its body.
+    pub body: String,
+}
+
+/// Whether a request under a key is the first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Claimed {
+    New,
+    Same(Answer),
+    Other,
+}
+
+impl Store {
+    /// Forgets up to 500 keys older than [`REMEMBERED`]; how many.
+    pub async fn forget_idempotency_keys(&self) -> Result<usize, Error> {
+        let limit = Moment::from(self.clock.now().minus(REMEMBERED));
+        self.write(move |connection| {
+            let old: Vec<Vec<u8>> = each!(connection, c => idempotency_keys::table
+                .filter(idempotency_keys::created_at.lt(limit))
+                .select(idempotency_keys::key)
+                .limit(500)
+                .load(c))?;
+            Ok(each!(connection, c => diesel::delete(idempotency_keys::table)
+                .filter(idempotency_keys::key.eq_any(&old))
+                .execute(c))?)
+        })
+        .await
+    }
+}
+
+/// Claims a key in the transaction of what it stands for.
+pub(crate) fn claim(connection: &mut Connection, claim: Claim) -> Result<Claimed, Error> {
+    let known: Option<KeyRow> = each!(connection, c => idempotency_keys::table
+        .find(claim.key.as_slice())
+        .select(KeyRow::as_select())
+        .first(c)
+        .optional())?;
+    let oldest = Moment::from(claim.at.minus(REMEMBERED));
+    match known.filter(|row| row.created_at >= oldest) {
+        Some(row) if row.body_hash == claim.body_hash => Ok(Claimed::Same(Answer {
+            status: u16::try_from(row.status).unwrap_or(200),
+            body: row.answer,
+        })),
+        Some(_) => Ok(Claimed::Other),
+        None => {
+            let row = KeyRow {
+                key: claim.key.to_vec(),
+                tenant_id: claim.tenant_id.into(),
+                body_hash: claim.body_hash.to_vec(),
+                status: i16::try_from(claim.answer.status).unwrap_or(200),
+                answer: claim.answer.body,
+                created_at: claim.at.into(),
+            };
+            each!(connection, c => diesel::insert_into(idempotency_keys::table)
+                .values(&row)
+                .on_conflict(idempotency_keys::key)
+                .do_update()
+                .set(&row)
+                .execute(c))?;
+            Ok(Claimed::New)
+        }
+    }
+}
+
+#[derive(Queryable, Selectable, Insertable, AsChangeset)]
+#[diesel(table_name = idempotency_keys, treat_none_as_default_value = false)]
+struct KeyRow {
+    key: Vec<u8>,
+    tenant_id: Uid,
+    body_hash: Vec<u8>,
+    status: i16,
+    answer: String,
+    created_at: Moment,
+}

@@ -1,0 +1,67 @@
+//! What is true of the installation as a whole.
+
+use crate::connection::{Connection, each};
+use crate::error::Error;
+use crate::schema::{installation, versions};
+use crate::Store;
+use diesel::prelude::*;
+
+/// What changed, when its version did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Versioned {
+    /// Any subscription.
+    Subscriptions,
+    /// Any provider account.
+    Accounts,
+}
+
+impl Versioned {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Subscriptions => "subscriptions",
+            Self::Accounts => "accounts",
+        }
+    }
+}
+
+impl Store {
+    /// The value kept under this name; keeps `value` there first, when there is none.
+    pub async fn get_or_keep(&self, name: &'static str, value: Vec<u8>) -> Result<Vec<u8>, Error> {
+        self.write(move |connection| {
+            let kept: Option<Vec<u8>> = each!(connection, c => installation::table
+                .find(name)
+                .select(installation::value)
+                .first(c)
+                .optional())?;
+            if let Some(kept) = kept {
+                return Ok(kept);
+            }
+            each!(connection, c => diesel::insert_into(installation::table)
+                .values((installation::name.eq(name), installation::value.eq(&value)))
+                .execute(c))?;
+            Ok(value)
+        })
+        .await
+    }
+
+    /// A number that moves with every change of the kind.
+    pub async fn version(&self, of: Versioned) -> Result<i64, Error> {
+        self.read(move |connection| version(connection, of)).await
+    }
+}
+
+pub(crate) fn version(connection: &mut Connection, of: Versioned) -> Result<i64, Error> {
+    Ok(each!(connection, c => versions::table
+        .find(of.name())
+        .select(versions::value)
+        .first(c))?)
+}
+
+/// Says that something of the kind changed. The row's lock makes the order of the numbers the
+/// order of the commits.
+pub(crate) fn bump(connection: &mut Connection, of: Versioned) -> Result<i64, Error> {
+    Ok(each!(connection, c => diesel::update(versions::table.find(of.name()))
+        .set(versions::value.eq(versions::value + 1))
+        .returning(versions::value)
+        .get_result(c))?)
+}

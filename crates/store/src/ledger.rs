@@ -1,0 +1,140 @@
+//! The ledger: where reports are applied to messages, and the events of it are written, in one
+//! transaction. Whoever meets a report (a callback, a registration that finds orphans) applies it
+//! here and nowhere else.
+
+use crate::connection::{Connection, insert_rows};
+use crate::error::Error;
+use crate::event;
+use crate::message::{self, Entry, HistoryRow, Tracked};
+use crate::schema::message_history;
+use domain::event::{Event, MessageData, Resource};
+use domain::id::{CallbackId, EventId, MessageId};
+use domain::json::Raw;
+use domain::message::{Message, Outcome};
+use domain::report::{Report, Source};
+use domain::{Clock, Random, Shard, State, Timestamp};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Applies reports to the messages it holds, then writes all that changed.
+pub(crate) struct Ledger {
+    clock: Clock,
+    random: Random,
+    // In id order, so that two ledgers on PostgreSQL lock and update in the same order.
+    messages: BTreeMap<MessageId, Tracked>,
+    changed: BTreeSet<MessageId>,
+    history: Vec<HistoryRow>,
+    events: Vec<Event>,
+    effects: Effects,
+}
+
+/// Where a report comes from.
+pub(crate) struct Heard<'a> {
+    pub received_at: Timestamp,
+    pub source: Source,
+    pub callback_id: CallbackId,
+    pub traceparent: Option<&'a str>,
+}
+
+/// What applying reports did, for metrics and hints.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Effects {
+    /// The shards that have new events.
+    pub shards: BTreeSet<Shard>,
+    /// Each change of state: the provider, the state after, and when its report was received.
+    pub changes: Vec<(String, State, Timestamp)>,
+}
+
+impl Ledger {
+    pub(crate) fn new(clock: Clock, random: Random) -> Self {
+        Self {
+            clock,
+            random,
+            messages: BTreeMap::new(),
+            changed: BTreeSet::new(),
+            history: Vec::new(),
+            events: Vec::new(),
+            effects: Effects::default(),
+        }
+    }
+
+    /// Takes messages in, as the store has them.
+    pub(crate) fn hold(&mut self, messages: Vec<Tracked>) {
+        for tracked in messages {
+            self.messages.entry(tracked.message.id).or_insert(tracked);
+        }
+    }
+
+    /// The messages held.
+    pub(crate) fn messages(&self) -> impl Iterator<Item = &Message> + Clone {
+        self.messages.values().map(|tracked| &tracked.message)
+    }
+
+    /// Applies a report to a message that is held.
+    pub(crate) fn hear(&mut self, id: MessageId, report: &Report, heard: &Heard<'_>) -> Outcome {
+        let Some(tracked) = self.messages.get_mut(&id) else { return Outcome::Orphaned };
+        let message = &mut tracked.message;
+        let previous = message.state();
+        let applied = message.apply(report, heard.received_at);
+        tracked.history_length += 1;
+        let entry = Entry {
+            received_at: heard.received_at,
+            provider_time: report.provider_time,
+            send_attempt: message.send_attempt,
+            word: report.word.clone(),
+            state: report.state,
+            is_applied: applied.outcome == Outcome::Applied,
+            source: heard.source,
+            callback_id: Some(heard.callback_id),
+            failure_reason: report.failure_reason.clone(),
+        };
+        self.history.push(HistoryRow::new(id, tracked.history_length, entry));
+        self.changed.insert(id);
+
+        let occurred_at = report.provider_time.unwrap_or(heard.received_at);
+        let mut raised = Vec::new();
+        if let Some(transition) = applied.transition
+            && let Some(event_type) = transition.to.event_type()
+        {
+            let data = MessageData::of_transition(message, previous, occurred_at);
+            raised.push((event_type, Raw::of(&data), Some((id, transition.number))));
+            let provider = message.registration.provider.clone();
+            self.effects.changes.push((provider, transition.to, heard.received_at));
+        }
+        for states in applied.conflicts {
+            let data = MessageData::of_conflict(message, previous, states, occurred_at);
+            raised.push(("sms.status.conflict", Raw::of(&data), None));
+        }
+        let events = raised.into_iter().map(|(event_type, data, transition)| Event {
+            id: EventId::new(self.clock.now(), &self.random),
+            tenant_id: message.tenant_id,
+            event_type: event_type.to_owned(),
+            version: 1,
+            environment: message.registration.environment.clone(),
+            created_at: self.clock.now(),
+            source: "tidings".to_owned(),
+            resource: Some(Resource { kind: "message".to_owned(), id: id.to_string(), data: None }),
+            context: None,
+            metadata: None,
+            data,
+            transition,
+            traceparent: heard.traceparent.map(str::to_owned),
+            caused_at: heard.received_at,
+        });
+        self.events.extend(events);
+        applied.outcome
+    }
+
+    /// Writes the messages, their history and the events.
+    pub(crate) fn finish(mut self, connection: &mut Connection) -> Result<Effects, Error> {
+        for id in &self.changed {
+            if let Some(tracked) = self.messages.get(id) {
+                message::update(connection, tracked)?;
+            }
+        }
+        insert_rows!(connection, message_history::table, &self.history);
+        let tenants = self.events.iter().map(|event| event.tenant_id);
+        self.effects.shards = tenants.map(Shard::of_tenant).collect();
+        event::insert(connection, self.events)?;
+        Ok(self.effects)
+    }
+}

@@ -1,0 +1,128 @@
+#![doc = include_str!("../README.md")]
+
+mod connection;
+mod dialect;
+mod error;
+pub mod ledger;
+mod migration;
+mod readers;
+mod schema;
+mod sql_types;
+mod writer;
+
+pub mod account;
+pub mod callback;
+pub mod delivery;
+pub mod directory;
+pub mod event;
+pub mod fan_out;
+pub mod idempotency;
+pub mod installation;
+pub mod message;
+pub mod orphan;
+pub mod page;
+pub mod shard;
+pub mod subscription;
+pub mod tenant;
+
+pub use error::Error;
+pub use page::Page;
+
+use connection::{Connection, Purpose};
+use domain::{Clock, Random};
+use readers::Readers;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use writer::Writer;
+
+/// Where Tidings keeps what is true. Cheap to clone; all clones are the same store.
+#[derive(Clone)]
+pub struct Store {
+    writer: Writer,
+    readers: Readers,
+    clock: Clock,
+    random: Random,
+    _checkpoints: Arc<CheckpointThread>,
+}
+
+/// How many connections read at once.
+const READERS: usize = 4;
+/// How often what was written is moved from the write-ahead log into the file.
+const CHECKPOINT_EVERY: Duration = Duration::from_millis(500);
+
+impl Store {
+    /// Opens an SQLite file, makes it when it is not there, and migrates it to this release.
+    pub fn open_sqlite(path: &Path, clock: Clock, random: Random) -> Result<Self, Error> {
+        let mut connection = Connection::open_sqlite(path, Purpose::Write)?;
+        for applied in migration::migrate(&mut connection)? {
+            tracing::info!(migration = %applied, "the store was migrated");
+        }
+        migration::check(&mut connection)?;
+        let readers = (0..READERS)
+            .map(|_| Connection::open_sqlite(path, Purpose::Read))
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            writer: Writer::start(connection)?,
+            readers: Readers::new(readers),
+            clock,
+            random,
+            _checkpoints: Arc::new(CheckpointThread::start(path.to_owned())?),
+        })
+    }
+
+    /// Applies the migrations that are missing, without serving; their names.
+    pub fn migrate_sqlite(path: &Path) -> Result<Vec<String>, Error> {
+        migration::migrate(&mut Connection::open_sqlite(path, Purpose::Write)?)
+    }
+
+    /// Whether the store answers.
+    pub async fn ping(&self) -> Result<(), Error> {
+        self.read(|connection| connection.execute("select 1")).await
+    }
+
+    pub(crate) async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        self.writer.write(work).await
+    }
+
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        self.readers.read(work).await
+    }
+}
+
+/// Checkpoints the write-ahead log until it is dropped.
+struct CheckpointThread {
+    stop: std::sync::mpsc::Sender<()>,
+}
+
+impl CheckpointThread {
+    fn start(path: PathBuf) -> Result<Self, Error> {
+        let (stop, stopped) = std::sync::mpsc::channel::<()>();
+        let mut connection = Connection::open_sqlite(&path, Purpose::Write)?;
+        std::thread::Builder::new()
+            .name("store-checkpoint".to_owned())
+            .spawn(move || {
+                while stopped.recv_timeout(CHECKPOINT_EVERY)
+                    == Err(std::sync::mpsc::RecvTimeoutError::Timeout)
+                {
+                    if let Err(error) = connection.execute("pragma wal_checkpoint(passive)") {
+                        tracing::warn!(%error, "the write-ahead log was not checkpointed");
+                    }
+                }
+            })
+            .map_err(|error| Error::Open { at: path.display().to_string(), reason: error.to_string() })?;
+        Ok(Self { stop })
+    }
+}
+
+impl Drop for CheckpointThread {
+    fn drop(&mut self) {
+        let _ = self.stop.send(());
+    }
+}

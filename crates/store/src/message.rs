@@ -1,0 +1,516 @@
+//! Messages: registered by the platform, changed only through the ledger.
+
+use crate::connection::{Connection, each};
+use crate::dialect::lock_keys;
+use crate::error::Error;
+use crate::ledger::{Heard, Ledger};
+use crate::orphan;
+use crate::page::{Page, Window};
+use crate::schema::{message_history, messages};
+use crate::sql_types::{Moment, Uid};
+use crate::Store;
+use diesel::prelude::*;
+use domain::account::{Environment, Slug};
+use domain::id::{AccountId, CallbackId, MessageId, TenantId};
+use domain::json::Raw;
+use domain::message::{Message, Registration, find_match};
+use domain::report::{DedupeKey, FailureClass, Source};
+use domain::state::Standing;
+use domain::{State, Timestamp};
+
+/// What became of a registration.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Registered {
+    /// The message is new; reports that waited for it are applied already.
+    New {
+        /// The message as it was registered.
+        message: Message,
+        /// What the waiting reports did.
+        effects: crate::ledger::Effects,
+    },
+    /// The same message was registered before.
+    Same(Box<Held>),
+    /// Another message is known under the same ids.
+    Conflict(MessageId),
+}
+
+/// A message with its history, oldest first.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Held {
+    /// The message.
+    pub message: Message,
+    /// What was heard of it.
+    pub history: Vec<Entry>,
+}
+
+/// One line of a message's history.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    /// When we received it.
+    pub received_at: Timestamp,
+    /// When it happened by the provider's clock.
+    pub provider_time: Option<Timestamp>,
+    /// About which try to send.
+    pub send_attempt: u32,
+    /// The provider's word.
+    pub word: String,
+    /// What the word means; none when it is not listed.
+    pub state: Option<State>,
+    /// Whether the message stood on it from then on.
+    pub is_applied: bool,
+    /// Who said it.
+    pub source: Source,
+    /// The callback that brought it.
+    pub callback_id: Option<CallbackId>,
+    /// The provider's reason.
+    pub failure_reason: Option<String>,
+}
+
+/// Which of a tenant's messages.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// With this provider message id.
+    pub provider_message_id: Option<String>,
+    /// With this client reference.
+    pub client_reference: Option<String>,
+    /// Of this notification.
+    pub notification_id: Option<String>,
+    /// To this number, in E.164.
+    pub to: Option<String>,
+    /// In this state.
+    pub state: Option<State>,
+}
+
+impl Store {
+    /// Registers a message, once for the same content, and applies the reports that waited for it.
+    pub async fn register_message(
+        &self,
+        tenant: TenantId,
+        registration: Registration,
+    ) -> Result<Registered, Error> {
+        let (clock, random) = (self.clock.clone(), self.random.clone());
+        self.write(move |connection| {
+            let identity = identity_key(&registration);
+            lock_keys(connection, &orphan::keys(&registration));
+            if let Some(known) = find_by_identity(connection, identity)? {
+                let is_same = known.message.tenant_id == tenant
+                    && known.message.registration.is_same(&registration);
+                return Ok(if is_same {
+                    let history = histories(connection, &[known.message.id])?;
+                    Registered::Same(Box::new(Held {
+                        message: known.message,
+                        history: history.into_iter().map(|(_, entry)| entry).collect(),
+                    }))
+                } else {
+                    Registered::Conflict(known.message.id)
+                });
+            }
+            let now = clock.now();
+            let message = Message::register(MessageId::new(now, &random), tenant, registration, now);
+            let row = MessageRow::new(&message, identity, 0);
+            each!(connection, c => diesel::insert_into(messages::table).values(&row).execute(c))?;
+            let effects = join_orphans(connection, &message, Ledger::new(clock, random))?;
+            Ok(Registered::New { message, effects })
+        })
+        .await
+    }
+
+    /// A tenant's message.
+    pub async fn find_message(&self, tenant: TenantId, id: MessageId) -> Result<Option<Held>, Error> {
+        self.read(move |connection| {
+            let row: Option<MessageRow> = each!(connection, c => messages::table
+                .filter(messages::id.eq(Uid::from(id)))
+                .filter(messages::tenant_id.eq(Uid::from(tenant)))
+                .select(MessageRow::as_select())
+                .first(c)
+                .optional())?;
+            Ok(with_histories(connection, row.into_iter().collect())?.pop())
+        })
+        .await
+    }
+
+    /// A tenant's messages, newest first, with their histories.
+    pub async fn list_messages(
+        &self,
+        tenant: TenantId,
+        filter: Filter,
+        window: Window<MessageId>,
+    ) -> Result<Page<Held, MessageId>, Error> {
+        self.read(move |connection| {
+            let rows: Vec<MessageRow> = each!(connection, c => {
+                let mut query = messages::table
+                    .filter(messages::tenant_id.eq(Uid::from(tenant)))
+                    .order(messages::id.desc())
+                    .limit(window.reach())
+                    .select(MessageRow::as_select())
+                    .into_boxed();
+                if let Some(before) = window.before {
+                    query = query.filter(messages::id.lt(Uid::from(before)));
+                }
+                if let Some(id) = &filter.provider_message_id {
+                    query = query.filter(messages::provider_message_id.eq(id));
+                }
+                if let Some(reference) = &filter.client_reference {
+                    query = query.filter(messages::client_reference.eq(reference));
+                }
+                if let Some(notification) = &filter.notification_id {
+                    query = query.filter(messages::notification_id.eq(notification));
+                }
+                if let Some(to) = &filter.to {
+                    query = query.filter(messages::recipient.eq(to));
+                }
+                if let Some(state) = filter.state {
+                    query = query.filter(messages::state.eq(encode_state(state)));
+                }
+                query.load(c)
+            })?;
+            let page = window.page(rows, |row: &MessageRow| MessageId::from(row.id));
+            Ok(Page { items: with_histories(connection, page.items)?, next: page.next })
+        })
+        .await
+    }
+}
+
+/// A message as the ledger holds it: with what only the store counts.
+pub(crate) struct Tracked {
+    pub message: Message,
+    pub identity: [u8; 16],
+    pub history_length: i32,
+}
+
+/// The messages of an account that a report with one of these ids may be about.
+pub(crate) fn candidates(
+    connection: &mut Connection,
+    account: AccountId,
+    ids: &[&str],
+    references: &[&str],
+) -> Result<Vec<Tracked>, Error> {
+    let mut rows: Vec<MessageRow> = Vec::new();
+    if !ids.is_empty() {
+        rows.extend(each!(connection, c => messages::table
+            .filter(messages::account_id.eq(Uid::from(account)))
+            .filter(messages::provider_message_id.eq_any(ids))
+            .select(MessageRow::as_select())
+            .load(c))?);
+    }
+    if !references.is_empty() {
+        rows.extend(each!(connection, c => messages::table
+            .filter(messages::account_id.eq(Uid::from(account)))
+            .filter(messages::client_reference.eq_any(references))
+            .select(MessageRow::as_select())
+            .load(c))?);
+    }
+    rows.into_iter().map(Tracked::try_from).collect()
+}
+
+/// Writes what the ledger changed.
+pub(crate) fn update(connection: &mut Connection, tracked: &Tracked) -> Result<(), Error> {
+    let row = MessageRow::new(&tracked.message, tracked.identity, tracked.history_length);
+    each!(connection, c => diesel::update(messages::table.find(row.id))
+        .set((
+            messages::updated_at.eq(row.updated_at),
+            messages::state.eq(row.state),
+            messages::override_number.eq(row.override_number),
+            messages::standing_attempt.eq(row.standing_attempt),
+            messages::provider_time.eq(row.provider_time),
+            messages::transition.eq(row.transition),
+            messages::decided_seen.eq(row.decided_seen),
+            messages::history_length.eq(row.history_length),
+            messages::sent_at.eq(row.sent_at),
+            messages::delivered_at.eq(row.delivered_at),
+            messages::failure_reason.eq(&row.failure_reason),
+            messages::failure_class.eq(&row.failure_class),
+            messages::network_code.eq(&row.network_code),
+        ))
+        .execute(c))?;
+    Ok(())
+}
+
+fn join_orphans(
+    connection: &mut Connection,
+    message: &Message,
+    mut ledger: Ledger,
+) -> Result<crate::ledger::Effects, Error> {
+    let waiting = orphan::waiting_for(connection, &message.registration)?;
+    if waiting.is_empty() {
+        return ledger.finish(connection);
+    }
+    let registration = &message.registration;
+    let ids: Vec<_> = registration.provider_message_id.as_deref().into_iter().collect();
+    let references: Vec<_> = registration.client_reference.as_deref().into_iter().collect();
+    ledger.hold(candidates(connection, registration.account_id, &ids, &references)?);
+    let mut joined = Vec::new();
+    for orphan in waiting {
+        let found = find_match(ledger.messages(), registration.account_id, &orphan.report);
+        if found != Some(message.id) {
+            continue;
+        }
+        let heard = Heard {
+            received_at: orphan.received_at,
+            source: orphan.source,
+            callback_id: orphan.callback_id,
+            traceparent: orphan.traceparent.as_deref(),
+        };
+        ledger.hear(message.id, &orphan.report, &heard);
+        joined.push(orphan.id);
+    }
+    orphan::remove(connection, &joined)?;
+    ledger.finish(connection)
+}
+
+/// What makes a message the same message: its account, its provider message id (else its client
+/// reference), and its recipient.
+fn identity_key(registration: &Registration) -> [u8; 16] {
+    let (kind, id) = match &registration.provider_message_id {
+        Some(id) => ("message by provider id", Some(id)),
+        None => ("message by reference", registration.client_reference.as_ref()),
+    };
+    let fields = [id.map(String::as_bytes), Some(registration.to.as_bytes())];
+    DedupeKey::of(kind, registration.account_id, &fields).0
+}
+
+fn find_by_identity(connection: &mut Connection, key: [u8; 16]) -> Result<Option<Tracked>, Error> {
+    let row: Option<MessageRow> = each!(connection, c => messages::table
+        .filter(messages::identity_key.eq(key.as_slice()))
+        .select(MessageRow::as_select())
+        .first(c)
+        .optional())?;
+    row.map(Tracked::try_from).transpose()
+}
+
+fn with_histories(connection: &mut Connection, rows: Vec<MessageRow>) -> Result<Vec<Held>, Error> {
+    let ids: Vec<_> = rows.iter().map(|row| MessageId::from(row.id)).collect();
+    let mut entries = histories(connection, &ids)?;
+    rows.into_iter()
+        .map(|row| {
+            let message = Tracked::try_from(row)?.message;
+            let (own, others) = entries.drain(..).partition(|(id, _)| *id == message.id);
+            entries = others;
+            let history: Vec<(MessageId, Entry)> = own;
+            Ok(Held { message, history: history.into_iter().map(|(_, entry)| entry).collect() })
+        })
+        .collect()
+}
+
+fn histories(
+    connection: &mut Connection,
+    ids: &[MessageId],
+) -> Result<Vec<(MessageId, Entry)>, Error> {
+    let ids: Vec<Uid> = ids.iter().copied().map(Uid::from).collect();
+    let rows: Vec<HistoryRow> = each!(connection, c => message_history::table
+        .filter(message_history::message_id.eq_any(&ids))
+        .order((message_history::message_id, message_history::ordinal))
+        .select(HistoryRow::as_select())
+        .load(c))?;
+    rows.into_iter().map(|row| Ok((row.message_id.into(), Entry::try_from(row)?))).collect()
+}
+
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = messages, treat_none_as_default_value = false)]
+struct MessageRow {
+    id: Uid,
+    tenant_id: Uid,
+    account_id: Uid,
+    provider_account: String,
+    provider: String,
+    provider_message_id: Option<String>,
+    client_reference: Option<String>,
+    identity_key: Vec<u8>,
+    recipient: String,
+    sender: Option<String>,
+    notification_id: Option<String>,
+    parts: i32,
+    metadata: Option<String>,
+    environment: String,
+    created_at: Moment,
+    updated_at: Moment,
+    state: i16,
+    override_number: i32,
+    standing_attempt: i32,
+    provider_time: Option<Moment>,
+    transition: i32,
+    send_attempt: i32,
+    decided_seen: i64,
+    history_length: i32,
+    sent_at: Option<Moment>,
+    delivered_at: Option<Moment>,
+    failure_reason: Option<String>,
+    failure_class: Option<String>,
+    network_code: Option<String>,
+}
+
+/// Counters of one message stay far below what the column holds.
+fn narrow(number: u32) -> i32 {
+    i32::try_from(number).unwrap_or(i32::MAX)
+}
+
+impl MessageRow {
+    fn new(message: &Message, identity: [u8; 16], history_length: i32) -> Self {
+        let registration = message.registration.clone();
+        Self {
+            id: message.id.into(),
+            tenant_id: message.tenant_id.into(),
+            account_id: registration.account_id.into(),
+            provider_account: registration.provider_account.into(),
+            provider: registration.provider,
+            provider_message_id: registration.provider_message_id,
+            client_reference: registration.client_reference,
+            identity_key: identity.to_vec(),
+            recipient: registration.to,
+            sender: registration.from,
+            notification_id: registration.notification_id,
+            parts: narrow(registration.parts),
+            metadata: registration.metadata.map(|raw| raw.as_str().to_owned()),
+            environment: registration.environment.into(),
+            created_at: message.created_at.into(),
+            updated_at: message.updated_at.into(),
+            state: encode_state(message.state()),
+            override_number: narrow(message.standing.override_number),
+            standing_attempt: narrow(message.standing.send_attempt),
+            provider_time: message.standing.provider_time.map(Moment::from),
+            transition: narrow(message.transition),
+            send_attempt: narrow(message.send_attempt),
+            decided_seen: message.decided_seen,
+            history_length,
+            sent_at: message.sent_at.map(Moment::from),
+            delivered_at: message.delivered_at.map(Moment::from),
+            failure_reason: message.failure_reason.clone(),
+            failure_class: message.failure_class.map(|class| class.as_str().to_owned()),
+            network_code: message.network_code.clone(),
+        }
+    }
+}
+
+impl TryFrom<MessageRow> for Tracked {
+    type Error = Error;
+
+    fn try_from(row: MessageRow) -> Result<Self, Error> {
+        let broken = |what: &str| Error::unreadable(format!("a message with an unreadable {what}"));
+        let count = |number: i32| u32::try_from(number).map_err(|_| broken("number"));
+        let slug: Slug = row.provider_account.parse().map_err(|_| broken("account"))?;
+        let environment: Environment = row.environment.parse().map_err(|_| broken("environment"))?;
+        let standing = Standing::new(
+            decode_state(row.state)?,
+            count(row.override_number)?,
+            count(row.standing_attempt)?,
+            row.provider_time.map(Timestamp::from),
+        );
+        let registration = Registration {
+            account_id: row.account_id.into(),
+            provider_account: slug,
+            provider: row.provider,
+            provider_message_id: row.provider_message_id,
+            client_reference: row.client_reference,
+            to: row.recipient,
+            from: row.sender,
+            notification_id: row.notification_id,
+            parts: count(row.parts)?,
+            metadata: row.metadata.map(Raw::parse).transpose().map_err(|_| broken("metadata"))?,
+            environment,
+        };
+        let message = Message {
+            id: row.id.into(),
+            tenant_id: row.tenant_id.into(),
+            registration,
+            created_at: row.created_at.into(),
+            updated_at: row.updated_at.into(),
+            standing,
+            transition: count(row.transition)?,
+            send_attempt: count(row.send_attempt)?,
+            decided_seen: row.decided_seen,
+            sent_at: row.sent_at.map(Timestamp::from),
+            delivered_at: row.delivered_at.map(Timestamp::from),
+            failure_reason: row.failure_reason,
+            failure_class: row.failure_class.as_deref().and_then(FailureClass::parse),
+            network_code: row.network_code,
+        };
+        let identity = row.identity_key.try_into().map_err(|_| broken("identity"))?;
+        Ok(Self { message, identity, history_length: row.history_length })
+    }
+}
+
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = message_history, treat_none_as_default_value = false)]
+pub(crate) struct HistoryRow {
+    message_id: Uid,
+    ordinal: i32,
+    received_at: Moment,
+    provider_time: Option<Moment>,
+    send_attempt: i32,
+    word: String,
+    state: Option<i16>,
+    is_applied: bool,
+    source: i16,
+    callback_id: Option<Uid>,
+    failure_reason: Option<String>,
+}
+
+impl HistoryRow {
+    pub(crate) fn new(message: MessageId, ordinal: i32, entry: Entry) -> Self {
+        Self {
+            message_id: message.into(),
+            ordinal,
+            received_at: entry.received_at.into(),
+            provider_time: entry.provider_time.map(Moment::from),
+            send_attempt: narrow(entry.send_attempt),
+            word: entry.word,
+            state: entry.state.map(encode_state),
+            is_applied: entry.is_applied,
+            source: encode_source(entry.source),
+            callback_id: entry.callback_id.map(Uid::from),
+            failure_reason: entry.failure_reason,
+        }
+    }
+}
+
+impl TryFrom<HistoryRow> for Entry {
+    type Error = Error;
+
+    fn try_from(row: HistoryRow) -> Result<Self, Error> {
+        Ok(Self {
+            received_at: row.received_at.into(),
+            provider_time: row.provider_time.map(Timestamp::from),
+            send_attempt: u32::try_from(row.send_attempt).unwrap_or(1),
+            word: row.word,
+            state: row.state.map(decode_state).transpose()?,
+            is_applied: row.is_applied,
+            source: decode_source(row.source)?,
+            callback_id: row.callback_id.map(CallbackId::from),
+            failure_reason: row.failure_reason,
+        })
+    }
+}
+
+const fn encode_state(state: State) -> i16 {
+    match state {
+        State::Pending => 0,
+        State::Sent => 1,
+        State::Delivered => 2,
+        State::Failed => 3,
+        State::Expired => 4,
+        State::Rejected => 5,
+        State::Unknown => 6,
+    }
+}
+
+fn decode_state(code: i16) -> Result<State, Error> {
+    State::ALL
+        .into_iter()
+        .find(|state| encode_state(*state) == code)
+        .ok_or_else(|| Error::unreadable(format!("a message in the state {code}")))
+}
+
+pub(crate) const fn encode_source(source: Source) -> i16 {
+    match source {
+        Source::Callback => 0,
+        Source::Poll => 1,
+        Source::Manual => 2,
+    }
+}
+
+pub(crate) fn decode_source(code: i16) -> Result<Source, Error> {
+    [Source::Callback, Source::Poll, Source::Manual]
+        .into_iter()
+        .find(|source| encode_source(*source) == code)
+        .ok_or_else(|| Error::unreadable(format!("a report from the source {code}")))
+}

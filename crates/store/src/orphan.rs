@@ -1,0 +1,175 @@
+//! Orphans: reports of messages that nobody has registered yet.
+
+use crate::connection::{Connection, each, insert_rows};
+use crate::error::Error;
+use crate::message::{decode_source, encode_source};
+use crate::schema::orphans;
+use crate::sql_types::{Moment, Uid};
+use crate::Store;
+use diesel::prelude::*;
+use domain::Timestamp;
+use domain::id::{AccountId, CallbackId, TenantId};
+use domain::message::Registration;
+use domain::report::{DedupeKey, Report, Source};
+
+/// The most orphans that one registration joins; reports of one message never come near it.
+const MOST_JOINED: i64 = 1_000;
+
+/// How many orphans there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Count {
+    /// So many.
+    pub waiting: i64,
+    /// The oldest was received then.
+    pub oldest: Option<Timestamp>,
+}
+
+/// A report that waits for its message.
+pub(crate) struct Orphan {
+    pub id: Uid,
+    pub tenant_id: TenantId,
+    pub account_id: AccountId,
+    pub report: Report,
+    pub callback_id: CallbackId,
+    pub received_at: Timestamp,
+    pub source: Source,
+    pub traceparent: Option<String>,
+}
+
+impl Store {
+    /// How many reports wait for their messages, and since when.
+    pub async fn count_orphans(&self) -> Result<Count, Error> {
+        self.read(|connection| {
+            let waiting: i64 = each!(connection, c => orphans::table.count().get_result(c))?;
+            let oldest: Option<Moment> = each!(connection, c => orphans::table
+                .order(orphans::received_at)
+                .select(orphans::received_at)
+                .first(c)
+                .optional())?;
+            Ok(Count { waiting, oldest: oldest.map(Timestamp::from) })
+        })
+        .await
+    }
+}
+
+/// What a registration and a report that looks for it both lock.
+pub(crate) fn keys(registration: &Registration) -> Vec<DedupeKey> {
+    let account = registration.account_id;
+    let id = registration.provider_message_id.as_deref();
+    let reference = registration.client_reference.as_deref();
+    keys_of(account, id, reference)
+}
+
+/// See [`keys`].
+pub(crate) fn keys_of(
+    account: AccountId,
+    id: Option<&str>,
+    reference: Option<&str>,
+) -> Vec<DedupeKey> {
+    let key = |kind, text: &str| DedupeKey::of(kind, account, &[Some(text.as_bytes())]);
+    let id = id.map(|id| key("id", id));
+    let reference = reference.map(|reference| key("reference", reference));
+    id.into_iter().chain(reference).collect()
+}
+
+/// Parks reports.
+pub(crate) fn park(connection: &mut Connection, parked: Vec<Orphan>) -> Result<(), Error> {
+    let rows = parked.into_iter().map(OrphanRow::try_from).collect::<Result<Vec<_>, _>>()?;
+    insert_rows!(connection, orphans::table, &rows);
+    Ok(())
+}
+
+/// The reports that may be about a message, in the order they were received.
+pub(crate) fn waiting_for(
+    connection: &mut Connection,
+    registration: &Registration,
+) -> Result<Vec<Orphan>, Error> {
+    let account = Uid::from(registration.account_id);
+    let mut rows: Vec<OrphanRow> = Vec::new();
+    if let Some(id) = &registration.provider_message_id {
+        rows.extend(each!(connection, c => orphans::table
+            .filter(orphans::account_id.eq(account))
+            .filter(orphans::provider_message_id.eq(id))
+            .order(orphans::id)
+            .limit(MOST_JOINED)
+            .select(OrphanRow::as_select())
+            .load::<OrphanRow>(c))?);
+    }
+    if let Some(reference) = &registration.client_reference {
+        rows.extend(each!(connection, c => orphans::table
+            .filter(orphans::account_id.eq(account))
+            .filter(orphans::client_reference.eq(reference))
+            .order(orphans::id)
+            .limit(MOST_JOINED)
+            .select(OrphanRow::as_select())
+            .load::<OrphanRow>(c))?);
+    }
+    rows.sort_by_key(|row| (row.received_at, row.id));
+    rows.dedup_by_key(|row| row.id);
+    rows.into_iter().map(Orphan::try_from).collect()
+}
+
+/// Takes reports out that found their message.
+pub(crate) fn remove(connection: &mut Connection, joined: &[Uid]) -> Result<(), Error> {
+    if !joined.is_empty() {
+        each!(connection, c => diesel::delete(orphans::table)
+            .filter(orphans::id.eq_any(joined))
+            .execute(c))?;
+    }
+    Ok(())
+}
+
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = orphans, treat_none_as_default_value = false)]
+struct OrphanRow {
+    id: Uid,
+    tenant_id: Uid,
+    account_id: Uid,
+    provider_message_id: Option<String>,
+    client_reference: Option<String>,
+    report: String,
+    callback_id: Uid,
+    received_at: Moment,
+    source: i16,
+    traceparent: Option<String>,
+}
+
+impl TryFrom<Orphan> for OrphanRow {
+    type Error = Error;
+
+    fn try_from(orphan: Orphan) -> Result<Self, Error> {
+        let report = serde_json::to_string(&orphan.report)
+            .map_err(|error| Error::unreadable(format!("a report that cannot be written: {error}")))?;
+        Ok(Self {
+            id: orphan.id,
+            tenant_id: orphan.tenant_id.into(),
+            account_id: orphan.account_id.into(),
+            provider_message_id: orphan.report.provider_message_id,
+            client_reference: orphan.report.client_reference,
+            report,
+            callback_id: orphan.callback_id.into(),
+            received_at: orphan.received_at.into(),
+            source: encode_source(orphan.source),
+            traceparent: orphan.traceparent,
+        })
+    }
+}
+
+impl TryFrom<OrphanRow> for Orphan {
+    type Error = Error;
+
+    fn try_from(row: OrphanRow) -> Result<Self, Error> {
+        let report = serde_json::from_str(&row.report)
+            .map_err(|error| Error::unreadable(format!("an unreadable orphan: {error}")))?;
+        Ok(Self {
+            id: row.id,
+            tenant_id: row.tenant_id.into(),
+            account_id: row.account_id.into(),
+            report,
+            callback_id: row.callback_id.into(),
+            received_at: row.received_at.into(),
+            source: decode_source(row.source)?,
+            traceparent: row.traceparent,
+        })
+    }
+}

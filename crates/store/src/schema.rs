@@ -1,0 +1,296 @@
+//! The tables, as diesel sees them on both engines. A test compares this file with the migrations.
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    installation (name) {
+        name -> Text,
+        value -> Binary,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    versions (name) {
+        name -> Text,
+        value -> BigInt,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    tenants (id) {
+        id -> Id,
+        name -> Text,
+        plan -> Text,
+        created_at -> Instant,
+        subscription_version -> BigInt,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    api_keys (id) {
+        id -> Id,
+        tenant_id -> Id,
+        hash -> Binary,
+        prefix -> Text,
+        created_at -> Instant,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    provider_accounts (id) {
+        id -> Id,
+        tenant_id -> Id,
+        slug -> Text,
+        provider -> Text,
+        environment -> Text,
+        checks -> Binary,
+        created_at -> Instant,
+        updated_at -> Instant,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    subscriptions (id) {
+        id -> Id,
+        tenant_id -> Id,
+        url -> Text,
+        events -> Text,
+        secret -> Binary,
+        name -> Nullable<Text>,
+        description -> Nullable<Text>,
+        environment -> Text,
+        is_enabled -> Bool,
+        since_position -> BigInt,
+        created_at -> Instant,
+        updated_at -> Instant,
+        deleted_at -> Nullable<Instant>,
+        last_success_at -> Nullable<Instant>,
+        last_failure_at -> Nullable<Instant>,
+        delivered -> BigInt,
+        failed -> BigInt,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    messages (id) {
+        id -> Id,
+        tenant_id -> Id,
+        account_id -> Id,
+        provider_account -> Text,
+        provider -> Text,
+        provider_message_id -> Nullable<Text>,
+        client_reference -> Nullable<Text>,
+        identity_key -> Binary,
+        recipient -> Text,
+        sender -> Nullable<Text>,
+        notification_id -> Nullable<Text>,
+        parts -> Integer,
+        metadata -> Nullable<Text>,
+        environment -> Text,
+        created_at -> Instant,
+        updated_at -> Instant,
+        state -> SmallInt,
+        override_number -> Integer,
+        standing_attempt -> Integer,
+        provider_time -> Nullable<Instant>,
+        transition -> Integer,
+        send_attempt -> Integer,
+        decided_seen -> BigInt,
+        history_length -> Integer,
+        sent_at -> Nullable<Instant>,
+        delivered_at -> Nullable<Instant>,
+        failure_reason -> Nullable<Text>,
+        failure_class -> Nullable<Text>,
+        network_code -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    message_history (message_id, ordinal) {
+        message_id -> Id,
+        ordinal -> Integer,
+        received_at -> Instant,
+        provider_time -> Nullable<Instant>,
+        send_attempt -> Integer,
+        word -> Text,
+        state -> Nullable<SmallInt>,
+        is_applied -> Bool,
+        source -> SmallInt,
+        callback_id -> Nullable<Id>,
+        failure_reason -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    report_keys (key) {
+        key -> Binary,
+        heard_at -> Instant,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    orphans (id) {
+        id -> Id,
+        tenant_id -> Id,
+        account_id -> Id,
+        provider_message_id -> Nullable<Text>,
+        client_reference -> Nullable<Text>,
+        report -> Text,
+        callback_id -> Id,
+        received_at -> Instant,
+        source -> SmallInt,
+        traceparent -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    callbacks (receipt_id) {
+        receipt_id -> Id,
+        callback_id -> Id,
+        is_first -> Bool,
+        tenant_id -> Id,
+        account_id -> Id,
+        provider_account -> Text,
+        kind -> SmallInt,
+        received_at -> Instant,
+        source_ip -> Text,
+        signature_checked -> Bool,
+        answer -> Text,
+        headers -> Text,
+        body -> Binary,
+        status -> SmallInt,
+        attempts -> Integer,
+        error -> Nullable<Text>,
+        processed_at -> Nullable<Instant>,
+        reports -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    events (position) {
+        position -> BigInt,
+        id -> Id,
+        tenant_id -> Id,
+        shard -> SmallInt,
+        event_type -> Text,
+        version -> Integer,
+        environment -> Text,
+        created_at -> Instant,
+        source -> Text,
+        resource -> Nullable<Text>,
+        context -> Nullable<Text>,
+        metadata -> Nullable<Text>,
+        data -> Text,
+        message_id -> Nullable<Id>,
+        transition -> Nullable<Integer>,
+        traceparent -> Nullable<Text>,
+        caused_at -> Instant,
+        sequence -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    deliveries (id) {
+        id -> Id,
+        tenant_id -> Id,
+        event_id -> Id,
+        subscription_id -> Id,
+        shard -> SmallInt,
+        state -> SmallInt,
+        place -> SmallInt,
+        attempts -> Integer,
+        due_at -> Instant,
+        created_at -> Instant,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    attempts (delivery_id, number) {
+        delivery_id -> Id,
+        number -> Integer,
+        id -> Id,
+        started_at -> Instant,
+        duration_ms -> BigInt,
+        status_code -> Nullable<Integer>,
+        error -> Nullable<Text>,
+        response_body -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    dispatchers (owner) {
+        owner -> Text,
+        until -> Instant,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    shards (number) {
+        number -> SmallInt,
+        owner -> Nullable<Text>,
+        fence -> BigInt,
+        until -> Instant,
+        sequence -> BigInt,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    idempotency_keys (key) {
+        key -> Binary,
+        tenant_id -> Id,
+        body_hash -> Binary,
+        status -> SmallInt,
+        answer -> Text,
+        created_at -> Instant,
+    }
+}
+

@@ -1,0 +1,109 @@
+//! The writer: a thread that owns a connection and commits many callers' work in one transaction.
+//!
+//! Each caller's work runs in a savepoint of its own, so one fsync serves many callers and a
+//! failure of one hurts nobody else. A caller is told only after the commit.
+
+use crate::connection::Connection;
+use crate::error::Error;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
+
+/// How much work may wait for the writer; beyond it callers wait, then are told that it is busy.
+const QUEUE: usize = 4_096;
+/// The most work in one transaction.
+const GROUP: usize = 256;
+/// A transaction takes no more work once it is this old.
+const GROUP_TIME: Duration = Duration::from_millis(5);
+
+/// Runs in the transaction; returns what tells its caller once the outcome is known.
+type Work = Box<dyn FnOnce(&mut Connection) -> Box<dyn FnOnce(Result<(), Error>) + Send> + Send>;
+
+/// The face of the writer thread. Ends when the last clone is dropped.
+#[derive(Clone)]
+pub(crate) struct Writer {
+    queue: mpsc::SyncSender<Work>,
+    room: std::sync::Arc<tokio::sync::Semaphore>,
+}
+
+impl Writer {
+    pub(crate) fn start(connection: Connection) -> Result<Self, Error> {
+        let (queue, work) = mpsc::sync_channel(QUEUE);
+        std::thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || run(connection, &work))
+            .map_err(|error| Error::Open { at: "writer".to_owned(), reason: error.to_string() })?;
+        Ok(Self { queue, room: std::sync::Arc::new(tokio::sync::Semaphore::new(QUEUE)) })
+    }
+
+    /// Runs `work` in a transaction and returns when it is durable, or undone.
+    pub(crate) async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let permit = tokio::time::timeout(Duration::from_secs(5), self.room.clone().acquire_owned())
+            .await
+            .map_err(|_| Error::Busy("too many writes are waiting"))?
+            .map_err(|_| Error::Closed)?;
+        let (tell, told) = oneshot::channel();
+        let job: Work = Box::new(move |connection| {
+            let done = in_savepoint(connection, work);
+            Box::new(move |committed| {
+                drop(permit);
+                // The caller may have gone away; the work is done all the same.
+                let _ = tell.send(committed.and(done));
+            })
+        });
+        self.queue.try_send(job).map_err(|_| Error::Closed)?;
+        told.await.unwrap_or(Err(Error::Busy("a transaction could not begin")))
+    }
+}
+
+fn run(mut connection: Connection, work: &mpsc::Receiver<Work>) {
+    while let Ok(first) = work.recv() {
+        let mut tell = Vec::new();
+        let committed = commit_group(&mut connection, first, work, &mut tell);
+        if let Err(error) = &committed {
+            tracing::error!(%error, callers = tell.len(), "a transaction failed and was undone");
+        }
+        for tell in tell {
+            tell(match &committed {
+                Ok(()) => Ok(()),
+                Err(error) => Err(Error::Undone(error.to_string())),
+            });
+        }
+    }
+}
+
+fn commit_group(
+    connection: &mut Connection,
+    first: Work,
+    work: &mpsc::Receiver<Work>,
+    tell: &mut Vec<Box<dyn FnOnce(Result<(), Error>) + Send>>,
+) -> Result<(), Error> {
+    // When it cannot begin, dropping the work tells its caller so.
+    connection.execute("begin immediate")?;
+    let started = Instant::now();
+    tell.push(first(connection));
+    while tell.len() < GROUP && started.elapsed() < GROUP_TIME {
+        let Ok(next) = work.try_recv() else { break };
+        tell.push(next(connection));
+    }
+    connection.execute("commit").inspect_err(|_| {
+        // A commit that failed (a full disk) leaves the transaction open.
+        let _ = connection.execute("rollback");
+    })
+}
+
+fn in_savepoint<T>(
+    connection: &mut Connection,
+    work: impl FnOnce(&mut Connection) -> Result<T, Error>,
+) -> Result<T, Error> {
+    connection.execute("savepoint work")?;
+    let done = catch_unwind(AssertUnwindSafe(|| work(connection)))
+        .unwrap_or_else(|_| Err(Error::unreadable("what made its own code panic")));
+    let end = if done.is_ok() { "release work" } else { "rollback to work; release work" };
+    connection.execute(end)?;
+    done
+}

@@ -1,0 +1,268 @@
+//! Metrics in the Prometheus text format.
+
+mod family;
+mod name;
+
+use crate::Error;
+use family::Families;
+use prometheus::{Registry, TextEncoder};
+use std::fmt;
+use std::sync::Arc;
+
+pub use name::Name;
+
+/// The content type of [`Metrics::render`]: the Prometheus text format, version 0.0.4.
+pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// How far a callback has come since it was received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Its report is applied to the message, and committed.
+    State,
+    /// Its event has a sequence, and is fanned out.
+    Event,
+    /// The first attempt of a delivery has started.
+    FirstAttempt,
+    /// A tenant answered with a 2xx.
+    Delivered,
+}
+
+impl Stage {
+    /// Every stage, in the order they happen.
+    pub const ALL: [Self; 4] = [
+        Self::State,
+        Self::Event,
+        Self::FirstAttempt,
+        Self::Delivered,
+    ];
+
+    /// The value of the `stage` label.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::State => "state",
+            Self::Event => "event",
+            Self::FirstAttempt => "first_attempt",
+            Self::Delivered => "delivered",
+        }
+    }
+}
+
+/// All metrics of one instance. Clones share the same numbers; two instances share nothing.
+#[derive(Clone)]
+pub struct Metrics {
+    registry: Registry,
+    families: Arc<Families>,
+}
+
+impl Metrics {
+    /// Every family registered, `tidings_build_info` telling `version`.
+    ///
+    /// # Errors
+    /// [`Error::Metric`] when two families have the same name, which a test rules out.
+    pub fn new(version: &str) -> Result<Self, Error> {
+        let registry = Registry::new();
+        let families = Families::register(&registry)?;
+        families.build_info.with_label_values(&[version]).set(1);
+        Ok(Self {
+            registry,
+            families: Arc::new(families),
+        })
+    }
+
+    /// Every metric there is: what a dashboard or an alert may name.
+    pub const fn names() -> &'static [Name] {
+        &Name::ALL
+    }
+
+    /// Everything, as text of [`CONTENT_TYPE`].
+    pub fn render(&self) -> String {
+        TextEncoder::new()
+            .encode_to_string(&self.registry.gather())
+            .unwrap_or_else(|error| {
+                tracing::error!(%error, "metrics cannot be rendered");
+                String::new()
+            })
+    }
+
+    /// The ingress answered a callback.
+    pub fn callback(&self, provider: &str, outcome: &str) {
+        self.families
+            .callbacks
+            .with_label_values(&[provider, outcome])
+            .inc();
+    }
+
+    /// Something was refused or suspicious.
+    pub fn security_event(&self, kind: &str) {
+        self.families
+            .security_events
+            .with_label_values(&[kind])
+            .inc();
+    }
+
+    /// A report was applied, or was not: `applied duplicate stale orphaned unmapped dead`.
+    pub fn report(&self, outcome: &str) {
+        self.families.reports.with_label_values(&[outcome]).inc();
+    }
+
+    /// A message came into `state`.
+    pub fn state_change(&self, provider: &str, state: &str) {
+        self.families
+            .state_changes
+            .with_label_values(&[provider, state])
+            .inc();
+    }
+
+    /// How many reports wait for their message, and for how long the oldest has.
+    pub fn set_orphans(&self, count: u64, oldest_seconds: f64) {
+        self.families.orphans.set(gauge(count));
+        self.families.orphans_oldest.set(oldest_seconds);
+    }
+
+    /// How many subscriptions are in `state`.
+    pub fn set_subscriptions(&self, state: &str, count: u64) {
+        self.families
+            .subscriptions
+            .with_label_values(&[state])
+            .set(gauge(count));
+    }
+
+    /// How many shards this instance owns.
+    pub fn set_shards_owned(&self, count: u64) {
+        self.families.shards_owned.set(gauge(count));
+    }
+
+    /// An event was accepted from `source`.
+    pub fn event(&self, source: &str) {
+        self.families.events.with_label_values(&[source]).inc();
+    }
+
+    /// A delivery came to an end.
+    pub fn delivery(&self, outcome: &str) {
+        self.families.deliveries.with_label_values(&[outcome]).inc();
+    }
+
+    /// An attempt ended; `class` is `2xx` or the stable name of its error.
+    pub fn attempt(&self, class: &str) {
+        self.families.attempts.with_label_values(&[class]).inc();
+    }
+
+    /// How many jobs wait in `queue`, and for how long the oldest has.
+    pub fn queue(&self, queue: &str, depth: u64, oldest_seconds: f64) {
+        self.families
+            .queue_depth
+            .with_label_values(&[queue])
+            .set(gauge(depth));
+        self.families
+            .queue_oldest
+            .with_label_values(&[queue])
+            .set(oldest_seconds);
+    }
+
+    /// A callback reached `stage`, `seconds` after it was received.
+    pub fn stage(&self, stage: Stage, seconds: f64) {
+        let [committed, stamped, attempted, delivered] = &self.families.stages;
+        match stage {
+            Stage::State => committed,
+            Stage::Event => stamped,
+            Stage::FirstAttempt => attempted,
+            Stage::Delivered => delivered,
+        }
+        .observe(seconds);
+    }
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Metrics")
+    }
+}
+
+fn gauge(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn everything_once() -> Metrics {
+        let metrics = Metrics::new("1.2.3").unwrap();
+        metrics.callback("orange", "accepted");
+        metrics.security_event("signature_mismatch");
+        metrics.report("applied");
+        metrics.state_change("orange", "delivered");
+        metrics.set_orphans(3, 1.5);
+        metrics.set_subscriptions("active", 7);
+        metrics.set_shards_owned(64);
+        metrics.event("api");
+        metrics.delivery("delivered");
+        metrics.attempt("status_5xx");
+        metrics.queue("jobs", 12, 0.25);
+        metrics.stage(Stage::FirstAttempt, 0.004);
+        metrics
+    }
+
+    #[test]
+    fn every_name_is_rendered_with_its_help_and_its_labels() {
+        let text = everything_once().render();
+        for name in Metrics::names() {
+            assert!(
+                text.contains(&format!("# HELP {} {}\n", name.as_str(), name.help())),
+                "{name:?}"
+            );
+            for label in name.labels() {
+                let labelled = text.lines().any(|line| {
+                    line.starts_with(name.as_str()) && line.contains(&format!("{label}=\""))
+                });
+                assert!(labelled, "{name:?} has no label {label}");
+            }
+        }
+        assert_eq!(text.matches("# HELP").count(), Metrics::names().len());
+    }
+
+    #[test]
+    fn numbers_are_rendered_as_they_were_told() {
+        let text = everything_once().render();
+        for line in [
+            r#"tidings_callbacks_total{outcome="accepted",provider="orange"} 1"#,
+            r#"tidings_messages_state_changes_total{provider="orange",state="delivered"} 1"#,
+            r#"tidings_reports_total{outcome="applied"} 1"#,
+            r#"tidings_reports_total{outcome="dead"} 0"#,
+            "tidings_orphans 3",
+            "tidings_orphans_oldest_seconds 1.5",
+            r#"tidings_subscriptions{state="active"} 7"#,
+            "tidings_shards_owned 64",
+            r#"tidings_queue_depth{queue="jobs"} 12"#,
+            r#"tidings_queue_oldest_seconds{queue="jobs"} 0.25"#,
+            r#"tidings_stage_seconds_bucket{stage="first_attempt",le="0.005"} 1"#,
+            r#"tidings_stage_seconds_bucket{stage="first_attempt",le="0.003"} 0"#,
+            r#"tidings_stage_seconds_bucket{stage="delivered",le="3600"} 0"#,
+            r#"tidings_build_info{version="1.2.3"} 1"#,
+        ] {
+            assert!(
+                text.lines().any(|found| found == line),
+                "no {line} in\n{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn two_instances_share_no_number_and_clones_share_all() {
+        let one = Metrics::new("1").unwrap();
+        let other = Metrics::new("1").unwrap();
+        one.clone().event("api");
+        assert!(
+            one.render()
+                .contains(r#"tidings_events_total{source="api"} 1"#)
+        );
+        assert!(!other.render().contains("tidings_events_total"));
+    }
+
+    #[test]
+    fn a_hostile_label_value_stays_on_its_line() {
+        let metrics = Metrics::new("1").unwrap();
+        metrics.callback("a\"\n\\b", "accepted");
+        assert!(metrics.render().contains(r#"provider="a\"\n\\b""#));
+    }
+}

@@ -1,0 +1,172 @@
+//! The names of all metrics, in one table.
+
+/// A metric family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Name {
+    /// `tidings_callbacks_total`
+    Callbacks,
+    /// `tidings_security_events_total`
+    SecurityEvents,
+    /// `tidings_reports_total`
+    Reports,
+    /// `tidings_messages_state_changes_total`
+    StateChanges,
+    /// `tidings_orphans`
+    Orphans,
+    /// `tidings_orphans_oldest_seconds`
+    OrphansOldest,
+    /// `tidings_subscriptions`
+    Subscriptions,
+    /// `tidings_shards_owned`
+    ShardsOwned,
+    /// `tidings_events_total`
+    Events,
+    /// `tidings_deliveries_total`
+    Deliveries,
+    /// `tidings_attempts_total`
+    Attempts,
+    /// `tidings_queue_depth`
+    QueueDepth,
+    /// `tidings_queue_oldest_seconds`
+    QueueOldest,
+    /// `tidings_stage_seconds`
+    Stages,
+    /// `tidings_build_info`
+    BuildInfo,
+}
+
+impl Name {
+    /// Every name there is.
+    pub const ALL: [Self; 15] = [
+        Self::Callbacks,
+        Self::SecurityEvents,
+        Self::Reports,
+        Self::StateChanges,
+        Self::Orphans,
+        Self::OrphansOldest,
+        Self::Subscriptions,
+        Self::ShardsOwned,
+        Self::Events,
+        Self::Deliveries,
+        Self::Attempts,
+        Self::QueueDepth,
+        Self::QueueOldest,
+        Self::Stages,
+        Self::BuildInfo,
+    ];
+
+    /// The name as Prometheus knows it.
+    pub const fn as_str(self) -> &'static str {
+        self.row().0
+    }
+
+    /// The labels, in the order their values are given.
+    pub const fn labels(self) -> &'static [&'static str] {
+        self.row().1
+    }
+
+    /// What the number says.
+    pub const fn help(self) -> &'static str {
+        self.row().2
+    }
+
+    const fn row(self) -> (&'static str, &'static [&'static str], &'static str) {
+        match self {
+            Self::Callbacks => (
+                "tidings_callbacks_total",
+                &["provider", "outcome"],
+                "Callbacks answered by the ingress, by what it answered.",
+            ),
+            Self::SecurityEvents => (
+                "tidings_security_events_total",
+                &["type"],
+                "Requests refused for their authentication, and other security events.",
+            ),
+            Self::Reports => (
+                "tidings_reports_total",
+                &["outcome"],
+                "Reports of providers, by what they did to their message.",
+            ),
+            Self::StateChanges => (
+                "tidings_messages_state_changes_total",
+                &["provider", "state"],
+                "Messages that came into a state.",
+            ),
+            Self::Orphans => (
+                "tidings_orphans",
+                &[],
+                "Reports that wait for their message.",
+            ),
+            Self::OrphansOldest => (
+                "tidings_orphans_oldest_seconds",
+                &[],
+                "How long the oldest orphan has waited.",
+            ),
+            Self::Subscriptions => (
+                "tidings_subscriptions",
+                &["state"],
+                "Subscriptions, by their state.",
+            ),
+            Self::ShardsOwned => (
+                "tidings_shards_owned",
+                &[],
+                "Shards this process holds a lease for.",
+            ),
+            Self::Events => (
+                "tidings_events_total",
+                &["source"],
+                "Events accepted, by their source.",
+            ),
+            Self::Deliveries => (
+                "tidings_deliveries_total",
+                &["outcome"],
+                "Deliveries that came to an end, by how they ended.",
+            ),
+            Self::Attempts => (
+                "tidings_attempts_total",
+                &["class"],
+                "Requests made to tenants, by the class of their result.",
+            ),
+            Self::QueueDepth => (
+                "tidings_queue_depth",
+                &["queue"],
+                "Jobs that wait in a queue of the broker.",
+            ),
+            Self::QueueOldest => (
+                "tidings_queue_oldest_seconds",
+                &["queue"],
+                "How long the oldest job of a queue has waited.",
+            ),
+            Self::Stages => (
+                "tidings_stage_seconds",
+                &["stage"],
+                "Time from a callback's receipt to a stage of its way to the tenant.",
+            ),
+            Self::BuildInfo => (
+                "tidings_build_info",
+                &["version"],
+                "Always 1; the labels tell what runs.",
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn names_are_distinct_and_follow_the_house_rule() {
+        let names: HashSet<_> = Name::ALL.iter().map(|name| name.as_str()).collect();
+        assert_eq!(names.len(), Name::ALL.len());
+        for name in names {
+            assert!(name.starts_with("tidings_"), "{name}");
+            assert!(
+                name.bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte == b'_'),
+                "{name}"
+            );
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! The body a tenant receives (contract: "The webhook a tenant receives").
+
+use domain::Timestamp;
+use domain::event::{Event, Resource};
+use domain::id::{EventId, TenantId};
+use domain::json::Raw;
+use serde::Serialize;
+
+/// Renders the body of an event. The same event and sequence always give the same bytes.
+pub fn render(event: &Event, sequence: i64) -> Vec<u8> {
+    let body = Body {
+        id: event.id,
+        event_type: &event.event_type,
+        category: domain::catalog::category(&event.event_type),
+        version: event.version,
+        timestamp: event.created_at,
+        tenant_id: event.tenant_id,
+        environment: event.environment.as_str(),
+        sequence,
+        source: &event.source,
+        resource: event.resource.as_ref(),
+        context: event.context.as_ref(),
+        metadata: event.metadata.as_ref(),
+        data: &event.data,
+    };
+    // Plain fields and JSON that was checked when it was taken: this cannot fail to be written.
+    serde_json::to_vec(&body).unwrap_or_default()
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    id: EventId,
+    #[serde(rename = "type")]
+    event_type: &'a str,
+    category: &'a str,
+    version: u32,
+    timestamp: Timestamp,
+    tenant_id: TenantId,
+    environment: &'a str,
+    sequence: i64,
+    source: &'a str,
+    resource: Option<&'a Resource>,
+    context: Option<&'a Raw>,
+    metadata: Option<&'a Raw>,
+    data: &'a Raw,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::account::Environment;
+    use uuid::Uuid;
+
+    #[test]
+    fn data_reaches_the_receiver_number_for_number_and_in_order() {
+        let event = Event {
+            id: EventId(Uuid::from_u128(1)),
+            tenant_id: TenantId::PLATFORM,
+            event_type: "job.completed".to_owned(),
+            version: 1,
+            environment: Environment::default(),
+            created_at: Timestamp::from_millis(0),
+            source: "api".to_owned(),
+            resource: None,
+            context: None,
+            metadata: None,
+            data: Raw::parse(r#"{"z":1.00,"a":12345678901234567890123}"#.to_owned()).unwrap(),
+            transition: None,
+            traceparent: None,
+            caused_at: Timestamp::from_millis(0),
+        };
+        assert_eq!(
+            String::from_utf8(render(&event, 7)).unwrap(),
+            r#"{"id":"evt_00000000000000000000000001","type":"job.completed","category":"job","version":1,"timestamp":"1970-01-01T00:00:00.000Z","tenant_id":"ten_00000000000000000000000001","environment":"production","sequence":7,"source":"api","resource":null,"context":null,"metadata":null,"data":{"z":1.00,"a":12345678901234567890123}}"#
+        );
+    }
+}

@@ -1,0 +1,160 @@
+//! Jobs: what exists nowhere else yet, carried durably from where it was accepted to who does it.
+
+use base64::engine::general_purpose::STANDARD;
+use domain::Timestamp;
+use domain::account::{Environment, Slug};
+use domain::callback::{Kind, Statement};
+use domain::id::{AccountId, CallbackId, ReceiptId, TenantId};
+use domain::report::Source;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::net::IpAddr;
+
+/// The queues there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Queue {
+    /// Callbacks and answers of providers, for the tracker.
+    Callbacks,
+}
+
+impl Queue {
+    /// Every queue.
+    pub const ALL: [Self; 1] = [Self::Callbacks];
+
+    /// Its name in the broker and in metrics. The number is the version of its arguments.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Callbacks => "callbacks.v1",
+        }
+    }
+}
+
+/// A job on its way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Envelope {
+    /// What is to be done.
+    #[serde(flatten)]
+    pub job: Job,
+    /// The trace it belongs to, as a W3C `traceparent`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
+}
+
+/// What is to be done. The tag carries the version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "job", content = "content")]
+pub enum Job {
+    /// Record what a provider said and apply it.
+    #[serde(rename = "callback.v1")]
+    Callback(CallbackJob),
+}
+
+/// The bytes are no job that we know.
+#[derive(Debug, thiserror::Error)]
+#[error("not a job of a known version: {0}")]
+pub struct Unreadable(#[from] serde_json::Error);
+
+/// A callback, authenticated and parsed, with all that was received.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallbackJob {
+    /// This receipt. A job that is carried twice has the same.
+    pub receipt_id: ReceiptId,
+    /// The callback: the same for a duplicate.
+    pub callback_id: CallbackId,
+    /// Whose account.
+    pub tenant_id: TenantId,
+    /// Which account.
+    pub account_id: AccountId,
+    /// That account's slug.
+    pub provider_account: Slug,
+    /// That account's provider.
+    pub provider: String,
+    /// That account's environment.
+    pub environment: Environment,
+    /// Which URL was called.
+    pub kind: Kind,
+    /// Who made the statements.
+    pub source: Source,
+    /// When the whole request was here.
+    pub received_at: Timestamp,
+    /// Who called.
+    pub source_ip: IpAddr,
+    /// Whether a signature over the body was among the checks passed.
+    pub signature_checked: bool,
+    /// The body of our answer.
+    pub answer: String,
+    /// The request's headers, without secrets.
+    pub headers: Vec<(String, String)>,
+    /// The request's body, exactly.
+    #[serde(with = "base64_bytes")]
+    pub body: Vec<u8>,
+    /// What it says.
+    pub statements: Vec<Statement>,
+}
+
+impl Envelope {
+    /// The envelope as the broker carries it.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, Unreadable> {
+        Ok(serde_json::to_vec(self)?)
+    }
+
+    /// Reads what the broker carried.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Unreadable> {
+        Ok(serde_json::from_slice(bytes)?)
+    }
+}
+
+mod base64_bytes {
+    use super::{Deserialize, Deserializer, STANDARD, Serializer};
+    use base64::Engine as _;
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&STANDARD.encode(bytes))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<u8>, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        STANDARD.decode(text.as_bytes()).map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    #[test]
+    fn a_job_comes_out_as_it_went_in_whatever_bytes_it_carries() {
+        let envelope = Envelope {
+            job: Job::Callback(CallbackJob {
+                receipt_id: ReceiptId(Uuid::from_u128(1)),
+                callback_id: CallbackId(Uuid::from_u128(2)),
+                tenant_id: TenantId::PLATFORM,
+                account_id: AccountId(Uuid::from_u128(3)),
+                provider_account: "clinic".parse().unwrap(),
+                provider: "stub".to_owned(),
+                environment: Environment::default(),
+                kind: Kind::Reports,
+                source: Source::Callback,
+                received_at: Timestamp::from_millis(1_700_000_000_123),
+                source_ip: "::1".parse().unwrap(),
+                signature_checked: true,
+                answer: "{}".to_owned(),
+                headers: vec![("content-type".to_owned(), "text/plain".to_owned())],
+                body: vec![0, 255, 10],
+                statements: Vec::new(),
+            }),
+            traceparent: None,
+        };
+        let bytes = envelope.to_bytes().unwrap();
+        assert!(bytes.starts_with(br#"{"job":"callback.v1","content":{"#));
+        assert_eq!(Envelope::from_bytes(&bytes).unwrap(), envelope);
+    }
+
+    #[test]
+    fn a_job_of_an_unknown_version_is_refused_by_name() {
+        let error = Envelope::from_bytes(br#"{"job":"callback.v9","content":{}}"#).unwrap_err();
+        assert!(error.to_string().contains("callback.v9"), "{error}");
+    }
+}

@@ -1,0 +1,164 @@
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, bail, ensure};
+
+use super::child::{Children, Ended};
+use super::count::Totals;
+use super::setup;
+use crate::graph::Graph;
+use crate::tidy;
+
+/// The demo takes seconds; one that takes this long hangs.
+const DEMO_LIMIT: Duration = Duration::from_mins(2);
+
+const FORMAT: &[&str] = &["fmt", "--all", "--check"];
+const CLIPPY: &[&str] = &[
+    "clippy",
+    "--workspace",
+    "--all-targets",
+    "--locked",
+    "--",
+    "-D",
+    "warnings",
+];
+const DENY: &[&str] = &["deny", "--locked", "check"];
+const TEST: &[&str] = &["test", "--workspace", "--locked", "--no-fail-fast"];
+const RELEASE: &[&str] = &["build", "--release", "--locked"];
+
+/// One of the things `cargo xtask test` does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    SetUp,
+    Format,
+    Clippy,
+    Tidy,
+    Deny,
+    Test,
+    Release,
+    Demo,
+}
+
+impl Step {
+    /// The steps in their order; the long run has a few more at its end.
+    pub fn list(long: bool) -> Vec<Self> {
+        let mut steps = vec![
+            Self::SetUp,
+            Self::Format,
+            Self::Clippy,
+            Self::Tidy,
+            Self::Deny,
+            Self::Test,
+        ];
+        if long {
+            steps.extend([Self::Release, Self::Demo]);
+        }
+        steps
+    }
+
+    /// What its headline says.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::SetUp => "set-up",
+            Self::Format => "format",
+            Self::Clippy => "clippy",
+            Self::Tidy => "tidy",
+            Self::Deny => "cargo deny",
+            Self::Test => "tests",
+            Self::Release => "release build",
+            Self::Demo => "demo",
+        }
+    }
+
+    /// The command that does only this.
+    pub fn alone(self) -> String {
+        match self {
+            Self::SetUp => "cargo xtask test".to_owned(),
+            Self::Format => line(FORMAT),
+            Self::Clippy => line(CLIPPY),
+            Self::Tidy => "cargo xtask tidy".to_owned(),
+            Self::Deny => line(DENY),
+            Self::Test => line(TEST),
+            Self::Release => line(RELEASE),
+            Self::Demo => format!("{} && target/release/tidings demo", line(RELEASE)),
+        }
+    }
+
+    /// Runs it; tests are counted in `totals`.
+    pub async fn run(self, children: &mut Children, totals: &mut Totals) -> anyhow::Result<()> {
+        match self {
+            Self::SetUp => setup::run(children).await,
+            Self::Format => cargo(children, FORMAT).await,
+            Self::Clippy => cargo(children, CLIPPY).await,
+            Self::Tidy => tidy::run(children.root()),
+            Self::Deny => deny(children).await,
+            Self::Test => test(children, totals).await,
+            Self::Release => cargo(children, RELEASE).await,
+            Self::Demo => demo(children).await,
+        }
+    }
+}
+
+fn line(arguments: &[&str]) -> String {
+    format!("cargo {}", arguments.join(" "))
+}
+
+async fn cargo(children: &mut Children, arguments: &[&str]) -> anyhow::Result<()> {
+    children.succeed("cargo", arguments).await
+}
+
+async fn deny(children: &mut Children) -> anyhow::Result<()> {
+    if setup::answers("cargo-deny", &["--version"]) {
+        return cargo(children, DENY).await;
+    }
+    println!("cargo-deny is not installed; tidy has checked the same bans and licences");
+    Ok(())
+}
+
+/// The exit code alone is not believed: a run of no tests, or of some of them, succeeds too.
+async fn test(children: &mut Children, totals: &mut Totals) -> anyhow::Result<()> {
+    let mut command = Command::new("cargo");
+    command.args(TEST);
+    let ended = children
+        .run(command, None, &mut |line| {
+            println!("{line}");
+            totals.add(line);
+        })
+        .await?;
+    println!("{totals}");
+    totals.verdict()?;
+    ended.succeeded().with_context(|| line(TEST))
+}
+
+async fn demo(children: &mut Children) -> anyhow::Result<()> {
+    let program = Graph::load(children.root())?.target.join("release/tidings");
+    let directory = tempfile::tempdir().context("cannot make a directory for the demo")?;
+    let mut command = Command::new(&program);
+    command.arg("demo").current_dir(directory.path());
+    let ended = children
+        .run(command, Some(DEMO_LIMIT), &mut |line| println!("{line}"))
+        .await?;
+    match ended {
+        Ended::TimedOut => bail!("the demo did not end within {} s", DEMO_LIMIT.as_secs()),
+        Ended::Exited(status) => ensure!(status.success(), "the demo ended with {status}"),
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_long_run_does_everything_the_short_one_does_and_more() {
+        let (short, long) = (Step::list(false), Step::list(true));
+        assert!(long.starts_with(&short));
+        assert_eq!(long.last(), Some(&Step::Demo));
+    }
+
+    #[test]
+    fn a_step_can_be_run_alone() {
+        assert_eq!(Step::Format.alone(), "cargo fmt --all --check");
+        assert_eq!(Step::Tidy.alone(), "cargo xtask tidy");
+    }
+}

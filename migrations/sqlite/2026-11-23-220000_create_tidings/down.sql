@@ -1,0 +1,17 @@
+drop table idempotency_keys;
+drop table shards;
+drop table dispatchers;
+drop table attempts;
+drop table deliveries;
+drop table events;
+drop table callbacks;
+drop table orphans;
+drop table report_keys;
+drop table message_history;
+drop table messages;
+drop table subscriptions;
+drop table provider_accounts;
+drop table api_keys;
+drop table tenants;
+drop table versions;
+drop table installation;

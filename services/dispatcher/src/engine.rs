@@ -1,0 +1,221 @@
+//! The engine: one task that holds the lanes and decides what happens next. It waits for nothing
+//! itself: whatever takes time is a step under way, and comes back as what it found.
+
+mod lease;
+mod round;
+mod step;
+
+use crate::lane::Lane;
+use crate::outgoing::{Job, Outgoing};
+use crate::record::{self, Recorder};
+use crate::{Context, Rules};
+use broker::HintReceiver;
+use domain::id::{SubscriptionId, TenantId};
+use domain::{Shard, Timestamp};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use step::Step;
+use store::delivery::Owed;
+use store::directory::Directory;
+use store::shard::Fenced;
+use tokio::sync::mpsc;
+
+/// How often the engine looks for what nothing told it of: due retries, lost hints.
+const TICK: Duration = Duration::from_millis(100);
+/// How often every shard is looked at, hint or not.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How many requests are under way at once, over all subscriptions.
+const MAX_IN_FLIGHT: usize = 2_048;
+/// How many bytes of bodies wait in memory before new deliveries are left in the store.
+const MAX_WAITING_BYTES: usize = 64 * 1024 * 1024;
+
+/// Starts the engine, until the process drains.
+pub(crate) fn start(rules: &Arc<Rules>, context: &Context) {
+    let check = context.readiness.register("dispatcher");
+    let (rules, context) = (rules.clone(), context.clone());
+    context.tasks.clone().supervise("dispatcher", move || {
+        let engine = Engine::new(rules.clone(), context.clone(), check.clone());
+        async move {
+            engine.run().await;
+            Ok(())
+        }
+    });
+}
+
+type Running = Pin<Box<dyn Future<Output = Step> + Send>>;
+
+struct Engine {
+    context: Context,
+    rules: Arc<Rules>,
+    check: runtime::Check,
+    /// Who this dispatcher is among the others.
+    owner: String,
+    directory: Directory,
+    lanes: HashMap<SubscriptionId, Lane>,
+    /// Lanes that may start an attempt, each in turn.
+    round: VecDeque<SubscriptionId>,
+    in_flight: usize,
+    waiting_bytes: usize,
+    holding: HashMap<Shard, Fenced>,
+    held_until: Option<Timestamp>,
+    /// Shards that may have events nobody has stamped.
+    unstamped: BTreeSet<Shard>,
+    last_served: Option<Shard>,
+    /// Whether deliveries may be due that are not in memory.
+    look_for_due: bool,
+    /// Whether subscriptions changed since the directory was brought up to date.
+    is_stale: bool,
+    /// Tenants of waiting deliveries that the directory has to load.
+    not_loaded: HashSet<TenantId>,
+    under_way: FuturesUnordered<Running>,
+    busy: HashSet<step::Kind>,
+    hints: HintReceiver,
+    recorder: Recorder,
+    lost: mpsc::UnboundedReceiver<Vec<Shard>>,
+    ended: (mpsc::UnboundedSender<SubscriptionId>, mpsc::UnboundedReceiver<SubscriptionId>),
+    last_look: Instant,
+    last_renewal: Option<Instant>,
+}
+
+impl Engine {
+    fn new(rules: Arc<Rules>, context: Context, check: runtime::Check) -> Self {
+        let (tell_lost, lost) = mpsc::unbounded_channel();
+        Self {
+            owner: hex(context.random.bytes::<8>()),
+            directory: Directory::default(),
+            lanes: HashMap::new(),
+            round: VecDeque::new(),
+            in_flight: 0,
+            waiting_bytes: 0,
+            holding: HashMap::new(),
+            held_until: None,
+            unstamped: BTreeSet::new(),
+            last_served: None,
+            look_for_due: false,
+            is_stale: true,
+            not_loaded: HashSet::new(),
+            under_way: FuturesUnordered::new(),
+            busy: HashSet::new(),
+            hints: context.broker.hints(),
+            recorder: record::start(&context, tell_lost),
+            lost,
+            ended: mpsc::unbounded_channel(),
+            last_look: Instant::now(),
+            last_renewal: None,
+            context,
+            rules,
+            check,
+        }
+    }
+
+    async fn run(mut self) {
+        let shutdown = self.context.shutdown.clone();
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        while !shutdown.is_draining() {
+            self.advance();
+            tokio::select! {
+                biased;
+                () = shutdown.draining() => break,
+                hints = self.hints.recv() => self.on_hints(&hints),
+                Some(subscription) = self.ended.1.recv() => {
+                    self.on_ended(subscription);
+                    while let Ok(subscription) = self.ended.1.try_recv() {
+                        self.on_ended(subscription);
+                    }
+                }
+                Some(step) = self.under_way.next(), if !self.under_way.is_empty() => {
+                    self.on_step(step);
+                }
+                Some(shards) = self.lost.recv() => self.drop_shards(&shards),
+                _ = tick.tick() => self.on_tick(),
+            }
+        }
+        self.drain().await;
+    }
+
+    /// Starts whatever can be started now.
+    fn advance(&mut self) {
+        self.renew_when_due();
+        self.refresh_when_stale();
+        self.fan_out_when_owed();
+        self.claim_when_due();
+        self.load_backlogs();
+        self.start_attempts();
+    }
+
+    fn on_hints(&mut self, hints: &broker::HintSet) {
+        self.is_stale |= hints.subscriptions;
+        for shard in hints.shards() {
+            if self.holding.contains_key(&shard) {
+                self.unstamped.insert(shard);
+                // Another dispatcher may have made deliveries for this shard.
+                self.look_for_due = true;
+            }
+        }
+    }
+
+    fn on_tick(&mut self) {
+        self.look_for_due = true;
+        if self.last_look.elapsed() >= LOOK_EVERY {
+            self.last_look = Instant::now();
+            self.is_stale = true;
+            self.unstamped.extend(self.holding.keys());
+        }
+    }
+
+    /// Puts what is owed into its lanes. What was taken under a lease that is not held any more was
+    /// freed for the next owner, also where that is us again.
+    fn take_in(&mut self, owed: Vec<Owed>, under: &step::Leases) {
+        for owed in owed {
+            let event = Outgoing::of(&owed);
+            for to in owed.to {
+                let shard = Shard::of_subscription(to.subscription_id);
+                let Some(lease) = self.holding.get(&shard).copied() else { continue };
+                if under.get(&shard) != Some(&lease) {
+                    continue;
+                }
+                self.waiting_bytes += event.body.len();
+                let tenant = event.tenant_id;
+                let lane =
+                    self.lanes.entry(to.subscription_id).or_insert_with(|| Lane::new(shard, tenant));
+                lane.waiting.push_back(Job { to, lease, event: event.clone() });
+                self.enter_round(to.subscription_id);
+            }
+        }
+    }
+
+    fn note_backlog(&mut self, shard: Shard, subscription: SubscriptionId, tenant: TenantId) {
+        let lane = self.lanes.entry(subscription).or_insert_with(|| Lane::new(shard, tenant));
+        lane.has_backlog = true;
+    }
+
+    /// Lets attempts under way end and be recorded, then gives the shards up.
+    async fn drain(mut self) {
+        self.check.failing("draining");
+        let patience = self.rules.timeout + Duration::from_secs(5);
+        let ended = tokio::time::timeout(patience, async {
+            while self.in_flight > 0 {
+                let Some(subscription) = self.ended.1.recv().await else { break };
+                self.on_ended(subscription);
+            }
+        });
+        if ended.await.is_err() {
+            tracing::warn!(attempts = self.in_flight, "attempts were still under way at the end");
+        }
+        let (store, owner) = (self.context.store.clone(), self.owner.clone());
+        // Dropping the engine drops its recorder: what ended is recorded before the process ends.
+        drop(self);
+        if let Err(error) = store.release_shards(owner).await {
+            tracing::warn!(%error, "the shards could not be given up; others take them when their leases end");
+        }
+    }
+}
+
+fn hex(bytes: [u8; 8]) -> String {
+    format!("{:016x}", u64::from_be_bytes(bytes))
+}

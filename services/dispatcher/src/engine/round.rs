@@ -1,0 +1,182 @@
+//! The round: lanes start one attempt after another, each in turn, so that none waits for a
+//! neighbour.
+
+use super::step::{Kind, Step};
+use super::{Engine, MAX_IN_FLIGHT};
+use crate::dispatch;
+use crate::endpoint::Endpoint;
+use crate::lane::Lane;
+use crate::outgoing::Job;
+use domain::id::{SubscriptionId, TenantId};
+use std::sync::Arc;
+use std::time::Duration;
+use store::directory::Found;
+use store::subscription::Subscription;
+
+/// How long to wait before deliveries are set aside again after a failure.
+const AGAIN_AFTER: Duration = Duration::from_millis(250);
+
+impl Engine {
+    pub(super) fn enter_round(&mut self, id: SubscriptionId) {
+        if let Some(lane) = self.lanes.get_mut(&id)
+            && lane.can_start()
+            && !lane.is_in_round
+        {
+            lane.is_in_round = true;
+            self.round.push_back(id);
+        }
+    }
+
+    /// Starts attempts while there is room. Not while settings are being read: a change holds from
+    /// the next attempt on.
+    pub(super) fn start_attempts(&mut self) {
+        if self.is_stale || self.busy.contains(&Kind::Refresh) || !self.holds_leases() {
+            return;
+        }
+        while self.in_flight < MAX_IN_FLIGHT {
+            let Some(id) = self.round.pop_front() else { return };
+            let Some(lane) = self.lanes.get_mut(&id) else { continue };
+            lane.is_in_round = false;
+            if lane.can_start() {
+                self.start_attempt(id);
+                self.enter_round(id);
+            }
+        }
+    }
+
+    fn start_attempt(&mut self, id: SubscriptionId) {
+        let Some(tenant) = self.lanes.get(&id).map(|lane| lane.tenant_id) else { return };
+        match self.directory.find(tenant, id) {
+            Found::Subscription(settings) if settings.is_enabled => self.send(id, &settings),
+            Found::Subscription(_) => self.set_aside(id),
+            Found::Gone => self.cancel(id),
+            // Its lane comes into the round again when the directory has been refreshed.
+            Found::NotLoaded => {
+                self.not_loaded.insert(tenant);
+            }
+        }
+    }
+
+    fn send(&mut self, id: SubscriptionId, settings: &Arc<Subscription>) {
+        let Some(lane) = self.lanes.get_mut(&id) else { return };
+        let context = self.context.clone();
+        let made = lane.endpoint(settings, || {
+            Endpoint::of(settings, &context.vault, context.client.policy())
+        });
+        let endpoint = match made {
+            Ok(endpoint) => endpoint,
+            Err(error) => {
+                tracing::error!(subscription.id = %id, %error, "a subscription's secret cannot be opened; its deliveries wait");
+                return self.set_aside(id);
+            }
+        };
+        let Some(job) = lane.waiting.pop_front() else { return };
+        lane.in_flight += 1;
+        self.in_flight += 1;
+        self.waiting_bytes -= job.event.body.len();
+        self.spawn_attempt(id, endpoint, job);
+    }
+
+    fn spawn_attempt(&self, id: SubscriptionId, endpoint: Arc<Endpoint>, job: Job) {
+        let (context, rules) = (self.context.clone(), self.rules.clone());
+        let recorder = self.recorder.clone();
+        let ended = Ended { tell: self.ended.0.clone(), id };
+        self.context.tasks.spawn("dispatcher.attempt", async move {
+            let attempt = dispatch::attempt(&context, &rules, &endpoint, &job).await;
+            // Waits while too many wait to be recorded: the slot stays taken.
+            let _ = recorder.send(attempt).await;
+            drop(ended);
+        });
+    }
+
+    pub(super) fn on_ended(&mut self, id: SubscriptionId) {
+        self.in_flight -= 1;
+        if let Some(lane) = self.lanes.get_mut(&id) {
+            lane.in_flight = lane.in_flight.saturating_sub(1);
+        }
+        self.enter_round(id);
+        self.forget_when_empty(id);
+    }
+
+    /// What waits for a disabled subscription waits in the store.
+    fn set_aside(&mut self, id: SubscriptionId) {
+        if self.busy.contains(&Kind::SetAside(id)) {
+            return;
+        }
+        let jobs = self.empty(id);
+        if let Some(lane) = self.lanes.get_mut(&id) {
+            lane.has_backlog = true;
+        }
+        let store = self.context.store.clone();
+        let ids: Vec<_> = jobs.iter().map(|job| job.to.delivery_id).collect();
+        self.begin(Kind::SetAside(id), async move {
+            // Until it is done, nobody has these deliveries: it has to be done.
+            while let Err(error) = store.set_aside(ids.clone()).await {
+                tracing::warn!(subscription.id = %id, %error, "deliveries could not be set aside yet");
+                tokio::time::sleep(AGAIN_AFTER).await;
+            }
+            Ok(Step::SetAside(id))
+        });
+    }
+
+    /// What waits for a deleted subscription is cancelled.
+    fn cancel(&mut self, id: SubscriptionId) {
+        self.empty(id);
+        if let Some(lane) = self.lanes.get_mut(&id) {
+            lane.has_backlog = false;
+        }
+        self.forget_when_empty(id);
+        let store = self.context.store.clone();
+        self.begin(Kind::SetAside(id), async move {
+            while store.cancel_deliveries(id).await? {}
+            Ok(Step::SetAside(id))
+        });
+    }
+
+    fn empty(&mut self, id: SubscriptionId) -> Vec<Job> {
+        let Some(lane) = self.lanes.get_mut(&id) else { return Vec::new() };
+        let jobs: Vec<Job> = lane.waiting.drain(..).collect();
+        self.waiting_bytes -= jobs.iter().map(|job| job.event.body.len()).sum::<usize>();
+        jobs
+    }
+
+    /// Whether a subscription's backlog stays where it is: it is disabled.
+    pub(super) fn is_held(&self, id: SubscriptionId, tenant: TenantId) -> bool {
+        match self.directory.find(tenant, id) {
+            Found::Subscription(settings) => !settings.is_enabled,
+            Found::Gone | Found::NotLoaded => false,
+        }
+    }
+
+    /// Settings changed: every lane may go on differently.
+    pub(super) fn wake_all(&mut self) {
+        let ids: Vec<SubscriptionId> = self.lanes.keys().copied().collect();
+        ids.into_iter().for_each(|id| self.enter_round(id));
+    }
+
+    /// Lanes that waited for their tenant to be loaded go on.
+    pub(super) fn retry_parked(&mut self) {
+        let is_parked = |lane: &&Lane| lane.can_start() && !lane.is_in_round;
+        if self.lanes.values().any(|lane| is_parked(&lane)) {
+            self.wake_all();
+        }
+    }
+
+    pub(super) fn forget_when_empty(&mut self, id: SubscriptionId) {
+        if self.lanes.get(&id).is_some_and(Lane::is_empty) {
+            self.lanes.remove(&id);
+        }
+    }
+}
+
+/// Tells the engine that an attempt has ended, in whatever way.
+struct Ended {
+    tell: tokio::sync::mpsc::UnboundedSender<SubscriptionId>,
+    id: SubscriptionId,
+}
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _ = self.tell.send(self.id);
+    }
+}

@@ -1,0 +1,220 @@
+//! Steps: what the engine has under way with the store, and what it does with what comes back.
+
+use super::Engine;
+use domain::Shard;
+use domain::id::SubscriptionId;
+use std::collections::HashMap;
+use std::time::Duration;
+use store::delivery::{Claimed, Room};
+use store::fan_out::FannedOut;
+use store::shard::{Fenced, Holding};
+use telemetry::Stage;
+use wire::Hint;
+
+/// How many backlogs are read at once.
+const LOADING: usize = 8;
+/// How long the engine leaves a store alone that failed it.
+const AFTER_FAILURE: Duration = Duration::from_millis(250);
+
+/// Only one of a kind is under way at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Kind {
+    Lease,
+    FanOut,
+    Claim,
+    Refresh,
+    Backlog(SubscriptionId),
+    SetAside(SubscriptionId),
+}
+
+/// The leases a step was begun under.
+pub(super) type Leases = HashMap<Shard, Fenced>;
+
+/// What came back.
+pub(super) enum Step {
+    Leased(Holding),
+    FannedOut { asked: Vec<Shard>, done: FannedOut, under: Leases },
+    Claimed { claimed: Claimed, under: Leases },
+    Refreshed(bool),
+    Backlog { id: SubscriptionId, claimed: Claimed, under: Leases },
+    SetAside(SubscriptionId),
+    Failed(Kind, store::Error),
+}
+
+impl Step {
+    const fn kind(&self) -> Kind {
+        match self {
+            Self::Leased(_) => Kind::Lease,
+            Self::FannedOut { .. } => Kind::FanOut,
+            Self::Claimed { .. } => Kind::Claim,
+            Self::Refreshed(_) => Kind::Refresh,
+            Self::Backlog { id, .. } => Kind::Backlog(*id),
+            Self::SetAside(id) => Kind::SetAside(*id),
+            Self::Failed(kind, _) => *kind,
+        }
+    }
+}
+
+impl Engine {
+    /// Puts a step under way, unless one of its kind is.
+    pub(super) fn begin(
+        &mut self,
+        kind: Kind,
+        work: impl Future<Output = Result<Step, store::Error>> + Send + 'static,
+    ) {
+        if self.busy.insert(kind) {
+            self.under_way.push(Box::pin(async move {
+                match work.await {
+                    Ok(step) => step,
+                    Err(error) => {
+                        tokio::time::sleep(AFTER_FAILURE).await;
+                        Step::Failed(kind, error)
+                    }
+                }
+            }));
+        }
+    }
+
+    pub(super) fn refresh_when_stale(&mut self) {
+        if (!self.is_stale && self.not_loaded.is_empty()) || self.busy.contains(&Kind::Refresh) {
+            return;
+        }
+        self.is_stale = false;
+        let (store, directory) = (self.context.store.clone(), self.directory.clone());
+        let tenants = self.not_loaded.drain().collect();
+        self.begin(Kind::Refresh, async move {
+            store.refresh_directory(&directory, tenants).await.map(Step::Refreshed)
+        });
+    }
+
+    pub(super) fn fan_out_when_owed(&mut self) {
+        if self.unstamped.is_empty() || self.busy.contains(&Kind::FanOut) {
+            return;
+        }
+        // Those after the shard that was served last come first, so that none starves.
+        let last = self.last_served.map_or(0, |shard| shard.number() + 1);
+        let (later, earlier): (Vec<Shard>, Vec<Shard>) =
+            self.unstamped.iter().partition(|shard| shard.number() >= last);
+        let asked = if later.is_empty() { earlier } else { later };
+        for shard in &asked {
+            self.unstamped.remove(shard);
+        }
+        let (store, directory) = (self.context.store.clone(), self.directory.clone());
+        let (under, room) = (self.holding.clone(), self.room());
+        self.begin(Kind::FanOut, async move {
+            let mine = under.values().copied().collect();
+            let done = store.fan_out(asked.clone(), mine, room, &directory).await?;
+            Ok(Step::FannedOut { asked, done, under })
+        });
+    }
+
+    pub(super) fn claim_when_due(&mut self) {
+        if !self.look_for_due || self.holding.is_empty() || self.busy.contains(&Kind::Claim) {
+            return;
+        }
+        self.look_for_due = false;
+        let (store, directory) = (self.context.store.clone(), self.directory.clone());
+        let (under, room) = (self.holding.clone(), self.room());
+        self.begin(Kind::Claim, async move {
+            let mine = under.values().copied().collect();
+            let claimed = store.claim_due(mine, room, &directory).await?;
+            Ok(Step::Claimed { claimed, under })
+        });
+    }
+
+    pub(super) fn load_backlogs(&mut self) {
+        if self.waiting_bytes > super::MAX_WAITING_BYTES {
+            return;
+        }
+        let loading = self.lanes.values().filter(|lane| lane.is_loading).count();
+        let wanting: Vec<(SubscriptionId, Fenced)> = self
+            .lanes
+            .iter()
+            .filter(|(id, lane)| lane.wants_backlog() && !self.is_held(**id, lane.tenant_id))
+            .filter_map(|(id, lane)| Some((*id, *self.holding.get(&lane.shard)?)))
+            .take(LOADING.saturating_sub(loading))
+            .collect();
+        for (id, lease) in wanting {
+            let Some(lane) = self.lanes.get_mut(&id) else { continue };
+            lane.is_loading = true;
+            let limit = crate::lane::MAX_WAITING - lane.waiting.len();
+            let (store, directory) = (self.context.store.clone(), self.directory.clone());
+            self.begin(Kind::Backlog(id), async move {
+                let claimed = store.claim_backlog(lease, id, limit, &directory).await?;
+                Ok(Step::Backlog { id, claimed, under: HashMap::from([(lease.shard, lease)]) })
+            });
+        }
+    }
+
+    pub(super) fn on_step(&mut self, step: Step) {
+        self.busy.remove(&step.kind());
+        match step {
+            Step::Leased(holding) => self.on_leased(holding),
+            Step::FannedOut { asked, done, under } => self.on_fanned_out(&asked, done, &under),
+            Step::Claimed { claimed, under } => self.on_claimed(claimed, &under),
+            Step::Refreshed(true) => self.wake_all(),
+            Step::Refreshed(false) => self.retry_parked(),
+            Step::Backlog { id, claimed, under } => self.on_backlog(id, claimed, &under),
+            Step::SetAside(_) => {}
+            Step::Failed(kind, error) => self.on_failed(kind, &error),
+        }
+    }
+
+    fn on_fanned_out(&mut self, asked: &[Shard], done: FannedOut, under: &Leases) {
+        let now = self.context.clock.now();
+        for caused_at in &done.stamped {
+            self.context.metrics.stage(Stage::Event, now.since(*caused_at).as_secs_f64());
+        }
+        if let Some(full_at) = done.full_at {
+            self.unstamped.extend(asked.iter().filter(|shard| **shard >= full_at));
+            self.last_served = Some(full_at);
+        }
+        for shard in &done.elsewhere {
+            self.context.broker.hint(Hint::Shard(*shard));
+        }
+        for (subscription, tenant) in done.backlogs {
+            self.note_backlog(Shard::of_subscription(subscription), subscription, tenant);
+        }
+        self.take_in(done.owed, under);
+    }
+
+    fn on_claimed(&mut self, claimed: Claimed, under: &Leases) {
+        self.look_for_due |= claimed.more;
+        for (subscription, tenant) in claimed.backlogs {
+            self.note_backlog(Shard::of_subscription(subscription), subscription, tenant);
+        }
+        self.take_in(claimed.owed, under);
+    }
+
+    fn on_backlog(&mut self, id: SubscriptionId, claimed: Claimed, under: &Leases) {
+        if let Some(lane) = self.lanes.get_mut(&id) {
+            lane.is_loading = false;
+            lane.has_backlog = claimed.more;
+        }
+        self.take_in(claimed.owed, under);
+        self.forget_when_empty(id);
+    }
+
+    fn on_failed(&mut self, kind: Kind, error: &store::Error) {
+        tracing::warn!(?kind, %error, "the store failed the dispatcher; it tries again");
+        match kind {
+            Kind::FanOut => self.unstamped.extend(self.holding.keys()),
+            Kind::Claim => self.look_for_due = true,
+            Kind::Refresh => self.is_stale = true,
+            Kind::Backlog(id) => {
+                if let Some(lane) = self.lanes.get_mut(&id) {
+                    lane.is_loading = false;
+                }
+            }
+            Kind::Lease | Kind::SetAside(_) => {}
+        }
+    }
+
+    /// How much may be taken into memory.
+    fn room(&self) -> Room {
+        let is_full = self.waiting_bytes > super::MAX_WAITING_BYTES;
+        let each = if is_full { 0 } else { crate::lane::MAX_WAITING };
+        let left = |room: usize| if is_full { 0 } else { room };
+        Room { each, left: self.lanes.iter().map(|(id, lane)| (*id, left(lane.room()))).collect() }
+    }
+}

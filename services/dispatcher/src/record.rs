@@ -1,0 +1,65 @@
+//! Recording: what attempts did, many in one commit.
+
+use crate::Context;
+use domain::Shard;
+use domain::delivery::State;
+use std::time::Duration;
+use store::delivery::{Attempt, Then};
+use tokio::sync::mpsc;
+
+/// How many attempts are recorded in one commit at the most.
+const BATCH: usize = 256;
+/// How many ended attempts may wait to be recorded; beyond it no new one is begun.
+const WAITING: usize = 2_048;
+/// How long to wait before a record that failed is tried again.
+const AGAIN_AFTER: Duration = Duration::from_millis(200);
+
+/// Where attempts are handed in.
+pub(crate) type Recorder = mpsc::Sender<Attempt>;
+
+/// Starts recording; ends when every [`Recorder`] is dropped and all is recorded. Shards whose
+/// leases turn out to be lost are told to `lost`.
+pub(crate) fn start(context: &Context, lost: mpsc::UnboundedSender<Vec<Shard>>) -> Recorder {
+    let (recorder, mut ended) = mpsc::channel(WAITING);
+    let context = context.clone();
+    context.tasks.clone().spawn("dispatcher.record", async move {
+        let mut batch = Vec::with_capacity(BATCH);
+        while ended.recv_many(&mut batch, BATCH).await > 0 {
+            record(&context, std::mem::take(&mut batch), &lost).await;
+        }
+    });
+    recorder
+}
+
+/// Records a batch, however long the store is away: until then the attempts may be made again by
+/// nobody, because their deliveries stay claimed.
+async fn record(context: &Context, batch: Vec<Attempt>, lost: &mpsc::UnboundedSender<Vec<Shard>>) {
+    loop {
+        match context.store.record_attempts(batch.clone()).await {
+            Ok(shards) => {
+                count(context, &batch, &shards);
+                if !shards.is_empty() {
+                    let _ = lost.send(shards);
+                }
+                return;
+            }
+            Err(error) => {
+                tracing::error!(%error, attempts = batch.len(), "attempts could not be recorded yet");
+                tokio::select! {
+                    () = tokio::time::sleep(AGAIN_AFTER) => {}
+                    () = context.shutdown.stopped() => return,
+                }
+            }
+        }
+    }
+}
+
+fn count(context: &Context, batch: &[Attempt], lost: &[Shard]) {
+    for attempt in batch.iter().filter(|attempt| !lost.contains(&attempt.lease.shard)) {
+        match attempt.then {
+            Then::End(State::Delivered) => context.metrics.delivery(State::Delivered.as_str()),
+            Then::End(state) => context.metrics.delivery(state.as_str()),
+            Then::RetryAt(_) => context.metrics.delivery("retried"),
+        }
+    }
+}

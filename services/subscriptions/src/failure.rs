@@ -1,0 +1,20 @@
+//! What a store's error means for HTTP: said here and nowhere else.
+
+use runtime::http::{Code, Problem};
+
+/// 503 for what passes by itself, 500 for what somebody has to look at. The log has the reason; the
+/// answer does not tell what is inside.
+pub(crate) fn of_store(error: store::Error) -> Problem {
+    if error.is_transient() {
+        tracing::warn!(%error, "the store failed a request");
+        Problem::new(Code::Unavailable, "the store does not answer now; try again")
+    } else {
+        tracing::error!(%error, "the store failed a request");
+        Problem::new(Code::InternalError, "something is wrong on our side; the log says what")
+    }
+}
+
+/// 404 for an id that is unknown, of the wrong kind, or another tenant's: all the same from outside.
+pub(crate) fn not_found(what: &str) -> Problem {
+    Problem::new(Code::NotFound, format!("there is no such {what}"))
+}

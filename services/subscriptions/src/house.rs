@@ -1,0 +1,50 @@
+//! What the API does by itself: it forgets old idempotency keys and counts subscriptions.
+
+use crate::Context;
+use std::time::Duration;
+
+const FORGET_EVERY: Duration = Duration::from_mins(10);
+const COUNT_EVERY: Duration = Duration::from_secs(15);
+
+pub(crate) fn start(context: &Context) {
+    let check = context.readiness.register("store");
+    let ours = context.clone();
+    context.tasks.supervise("subscriptions.count", move || {
+        let (context, check) = (ours.clone(), check.clone());
+        async move {
+            loop {
+                match count(&context).await {
+                    Ok(()) => check.ok("answers"),
+                    Err(error) => check.failing(error.to_string()),
+                }
+                tokio::select! {
+                    () = tokio::time::sleep(COUNT_EVERY) => {}
+                    () = context.shutdown.draining() => return Ok(()),
+                }
+            }
+        }
+    });
+    let ours = context.clone();
+    context.tasks.supervise("subscriptions.forget", move || {
+        let context = ours.clone();
+        async move {
+            loop {
+                while context.store.forget_idempotency_keys().await? > 0 {}
+                tokio::select! {
+                    () = tokio::time::sleep(FORGET_EVERY) => {}
+                    () = context.shutdown.draining() => return Ok(()),
+                }
+            }
+        }
+    });
+}
+
+async fn count(context: &Context) -> Result<(), store::Error> {
+    let counts = context.store.count_subscriptions().await?;
+    for (state, is_enabled) in [("active", true), ("disabled", false)] {
+        let number: i64 =
+            counts.iter().filter(|count| count.is_enabled == is_enabled).map(|count| count.number).sum();
+        context.metrics.set_subscriptions(state, u64::try_from(number).unwrap_or(0));
+    }
+    Ok(())
+}

@@ -1,0 +1,92 @@
+#![doc = include_str!("../README.md")]
+
+mod account;
+mod callback;
+mod caller;
+mod event;
+mod failure;
+mod house;
+mod input;
+mod list;
+mod message;
+mod tenant;
+mod webhook;
+
+pub use tenant::{TenantView, create_tenant};
+
+use actix_web::web;
+use broker::Broker;
+use caller::Keys;
+use domain::{Clock, Random};
+use egress::Policy;
+use runtime::http::{Listener, Serving};
+use runtime::{Readiness, Shutdown, Step, Tasks};
+use signing::Vault;
+use std::sync::Arc;
+use store::Store;
+use telemetry::{Metrics, Tracer};
+
+/// What the API works with.
+#[derive(Clone)]
+pub struct Context {
+    /// Where everything is kept.
+    pub store: Store,
+    /// Where hints go.
+    pub broker: Broker,
+    /// Seals secrets.
+    pub vault: Arc<Vault>,
+    /// Which URLs may be subscribed.
+    pub policy: Arc<Policy>,
+    /// The time.
+    pub clock: Clock,
+    /// Randomness for ids, keys and secrets.
+    pub random: Random,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// Where traces begin.
+    pub tracer: Tracer,
+    /// When to end.
+    pub shutdown: Shutdown,
+    /// Where its tasks run.
+    pub tasks: Tasks,
+    /// Where it says how it is.
+    pub readiness: Readiness,
+    /// How providers reach the ingress, without a trailing slash.
+    pub public_url: String,
+}
+
+/// What a request needs of the API.
+struct Desk {
+    context: Context,
+    keys: Keys,
+}
+
+/// How many connections are served at once, over all workers.
+const MAX_CONNECTIONS: usize = 10_000;
+
+/// Binds the listener and starts what the API does by itself.
+pub fn serve(
+    config: config::Subscriptions,
+    context: Context,
+) -> Result<Serving, runtime::Error> {
+    let listener = Listener {
+        name: "subscriptions",
+        address: config.listen,
+        workers: 2,
+        max_connections: MAX_CONNECTIONS,
+        closes_at: Step::Draining,
+        tells_path: true,
+    };
+    house::start(&context);
+    let shutdown = context.shutdown.clone();
+    let desk = web::Data::new(Desk { keys: Keys::new(config.admin_key), context });
+    runtime::http::serve(listener, &shutdown, move |routes| {
+        routes.app_data(desk.clone());
+        tenant::routes(routes);
+        account::routes(routes);
+        webhook::routes(routes);
+        event::routes(routes);
+        message::routes(routes);
+        callback::routes(routes);
+    })
+}

@@ -1,0 +1,134 @@
+//! Lists: their query, their cursors, and how a page is shown.
+
+use crate::caller::Caller;
+use crate::{Desk, failure, input};
+use actix_web::HttpRequest;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use domain::id::TenantId;
+use runtime::http::{Code, Problem};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::str::FromStr;
+use store::page::{Page, Window};
+
+const DEFAULT_LIMIT: u32 = 50;
+const MAX_LIMIT: u32 = 100;
+/// A longer value is no value of ours.
+const MAX_VALUE_BYTES: usize = 512;
+
+/// The query of a request, each name at most once.
+pub(crate) struct Query {
+    values: BTreeMap<String, String>,
+    path: String,
+}
+
+/// A page, as it is shown.
+#[derive(Serialize)]
+pub(crate) struct PageView<T> {
+    pub data: Vec<T>,
+    pub next_cursor: Option<String>,
+}
+
+impl Query {
+    /// Reads the query; a name that is not among `known` is refused.
+    pub(crate) fn read(request: &HttpRequest, known: &[&str]) -> Result<Self, Problem> {
+        let mut values = BTreeMap::new();
+        for (name, value) in url::form_urlencoded::parse(request.query_string().as_bytes()) {
+            let pointer = format!("/{}", domain::text::cut(&name, 128));
+            if !known.contains(&name.as_ref()) {
+                let names = if known.is_empty() { "nothing".to_owned() } else { known.join(", ") };
+                return Err(input::invalid(pointer, format!("the query may hold {names}")));
+            }
+            if value.len() > MAX_VALUE_BYTES {
+                return Err(input::invalid(pointer, "the value is too long"));
+            }
+            if values.insert(name.into_owned(), value.into_owned()).is_some() {
+                return Err(input::invalid(pointer, "the query names it twice"));
+            }
+        }
+        Ok(Self { values, path: request.path().to_owned() })
+    }
+
+    /// A value as text.
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        self.values.get(name).map(String::as_str)
+    }
+
+    /// A value of a closed set or a form; `allowed` says which.
+    pub(crate) fn parsed<T>(
+        &self,
+        name: &str,
+        parse: impl Fn(&str) -> Option<T>,
+        allowed: &str,
+    ) -> Result<Option<T>, Problem> {
+        let Some(text) = self.text(name) else { return Ok(None) };
+        let value = parse(text).ok_or_else(|| input::invalid(format!("/{name}"), allowed));
+        value.map(Some)
+    }
+
+    /// Whose rows are read: the caller's own, or for the operator, with `tenant`, another's.
+    pub(crate) async fn tenant(&self, caller: Caller, desk: &Desk) -> Result<TenantId, Problem> {
+        let Some(named) = self.text("tenant") else { return Ok(caller.tenant) };
+        if !caller.is_operator {
+            return Err(Problem::new(Code::Forbidden, "only the operator may name a tenant"));
+        }
+        let tenant: TenantId = named.parse().map_err(|_| failure::not_found("tenant"))?;
+        let exists = desk.context.store.has_tenant(tenant).await.map_err(failure::of_store)?;
+        exists.then_some(tenant).ok_or_else(|| failure::not_found("tenant"))
+    }
+
+    /// Which page is asked for.
+    pub(crate) fn window<K: FromStr>(&self, tenant: TenantId) -> Result<Window<K>, Problem> {
+        let limit = self.parsed(
+            "limit",
+            |text| text.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit)),
+            "a whole number from 1 to 100",
+        )?;
+        let before = match self.text("cursor") {
+            None => None,
+            Some(cursor) => Some(self.open(cursor, tenant).ok_or_else(|| {
+                Problem::new(Code::InvalidCursor, "this cursor is not of this list; begin without one")
+            })?),
+        };
+        Ok(Window { before, limit: limit.unwrap_or(DEFAULT_LIMIT) })
+    }
+
+    /// A page as it is shown, with the cursor of the next.
+    pub(crate) fn show<T, K: Display, V>(
+        &self,
+        tenant: TenantId,
+        page: Page<T, K>,
+        view: impl FnMut(T) -> V,
+    ) -> PageView<V> {
+        let next_cursor = page.next.map(|key| {
+            URL_SAFE_NO_PAD.encode(format!("{}.{key}", hex::encode(self.binding(tenant))))
+        });
+        PageView { data: page.items.into_iter().map(view).collect(), next_cursor }
+    }
+
+    fn open<K: FromStr>(&self, cursor: &str, tenant: TenantId) -> Option<K> {
+        let text = String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()?;
+        let (binding, key) = text.split_once('.')?;
+        (binding == hex::encode(self.binding(tenant))).then(|| key.parse().ok()).flatten()
+    }
+
+    /// What a cursor belongs to: the tenant, the list and its filters.
+    fn binding(&self, tenant: TenantId) -> [u8; 8] {
+        let mut hash = Sha256::new();
+        hash.update(tenant.as_bytes());
+        hash.update(&self.path);
+        for (name, value) in self.values.iter().filter(|(name, _)| !is_paging(name)) {
+            hash.update(format!("\0{name}={value}"));
+        }
+        let mut binding = [0; 8];
+        binding.copy_from_slice(&hash.finalize()[..8]);
+        binding
+    }
+}
+
+fn is_paging(name: &str) -> bool {
+    matches!(name, "cursor" | "limit")
+}

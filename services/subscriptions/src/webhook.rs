@@ -1,0 +1,367 @@
+//! `/v1/webhooks`: subscriptions and their deliveries.
+
+use crate::caller::Caller;
+use crate::input::Faults;
+use crate::list::Query;
+use crate::{Context, Desk, failure, input};
+use actix_web::http::Method;
+use actix_web::web::{self, Path, Payload, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse};
+use domain::Timestamp;
+use domain::account::Environment;
+use domain::delivery::State;
+use domain::id::{DeliveryId, EventId, SubscriptionId, TenantId};
+use domain::subscription::{Interest, InvalidPatterns, Pattern};
+use runtime::http::{Code, Problem, only};
+use serde::{Deserialize, Serialize};
+use signing::WebhookSecret;
+use store::delivery::{Delivery, Filter, Tried};
+use store::subscription::{Change, Health, Subscription};
+use wire::Hint;
+
+pub(crate) fn routes(routes: &mut ServiceConfig) {
+    routes
+        .service(
+            web::resource("/v1/webhooks")
+                .route(web::post().to(create))
+                .route(web::get().to(list))
+                .default_service(only(&[Method::GET, Method::POST])),
+        )
+        .service(
+            web::resource("/v1/webhooks/{id}")
+                .route(web::get().to(get))
+                .route(web::put().to(replace))
+                .route(web::delete().to(delete))
+                .default_service(only(&[Method::GET, Method::PUT, Method::DELETE])),
+        )
+        .service(
+            web::resource("/v1/webhooks/{id}/deliveries")
+                .route(web::get().to(deliveries))
+                .default_service(only(&[Method::GET])),
+        );
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WriteWebhook {
+    url: String,
+    events: Vec<String>,
+    secret: Option<String>,
+    name: Option<String>,
+    description: Option<String>,
+    #[serde(default, deserialize_with = "input::present")]
+    environment: Option<String>,
+    #[serde(default, deserialize_with = "input::present")]
+    enabled: Option<bool>,
+}
+
+/// What was asked for, judged.
+struct Wanted {
+    url: String,
+    patterns: Vec<Pattern>,
+    secret: Option<WebhookSecret>,
+    name: Option<String>,
+    description: Option<String>,
+    environment: Environment,
+    is_enabled: bool,
+}
+
+#[derive(Serialize)]
+struct WebhookView {
+    id: SubscriptionId,
+    url: String,
+    events: Vec<String>,
+    name: Option<String>,
+    description: Option<String>,
+    environment: Environment,
+    enabled: bool,
+    state: &'static str,
+    disabled_reason: Option<&'static str>,
+    health: HealthView,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret: Option<String>,
+}
+
+#[derive(Serialize)]
+struct HealthView {
+    last_success_at: Option<Timestamp>,
+    last_failure_at: Option<Timestamp>,
+    delivered: i64,
+    failed: i64,
+    success_rate: Option<f64>,
+}
+
+/// A delivery, as it is shown.
+#[derive(Serialize)]
+pub(crate) struct DeliveryView {
+    id: DeliveryId,
+    event_id: EventId,
+    event_type: String,
+    subscription_id: SubscriptionId,
+    state: State,
+    attempts: Vec<AttemptView>,
+    next_attempt_at: Option<Timestamp>,
+    created_at: Timestamp,
+}
+
+#[derive(Serialize)]
+struct AttemptView {
+    number: u32,
+    started_at: Timestamp,
+    duration_ms: i64,
+    status_code: Option<u16>,
+    error: Option<String>,
+    response_body: Option<String>,
+}
+
+async fn create(
+    request: HttpRequest,
+    payload: Payload,
+    desk: web::Data<Desk>,
+    caller: Caller,
+) -> Result<HttpResponse, Problem> {
+    let (_, body) = input::read::<WriteWebhook>(&request, payload).await?;
+    let context = &desk.context;
+    let wanted = judge(context, body)?;
+    let secret = match wanted.secret {
+        Some(secret) => secret,
+        None => WebhookSecret::from_bytes(&context.random.bytes::<32>()).map_err(our_fault)?,
+    };
+    let now = context.clock.now();
+    let id = SubscriptionId::new(now, &context.random);
+    let subscription = Subscription {
+        interest: Interest {
+            subscription_id: id,
+            tenant_id: caller.tenant,
+            environment: wanted.environment,
+            patterns: wanted.patterns,
+            since_position: 0,
+        },
+        url: wanted.url,
+        secret: seal(context, caller.tenant, id, &secret),
+        name: wanted.name,
+        description: wanted.description,
+        is_enabled: wanted.is_enabled,
+        created_at: now,
+        updated_at: now,
+        health: Health::default(),
+    };
+    context.store.create_subscription(subscription.clone()).await.map_err(failure::of_store)?;
+    context.broker.hint(Hint::Subscriptions);
+    let shown = WebhookView { secret: Some(secret.reveal()), ..view(subscription) };
+    Ok(HttpResponse::Created().json(shown))
+}
+
+async fn list(
+    request: HttpRequest,
+    desk: web::Data<Desk>,
+    caller: Caller,
+) -> Result<HttpResponse, Problem> {
+    let query = Query::read(&request, &["limit", "cursor"])?;
+    let window = query.window(caller.tenant)?;
+    let page = desk.context.store.list_subscriptions(caller.tenant, window).await;
+    let page = page.map_err(failure::of_store)?;
+    Ok(HttpResponse::Ok().json(query.show(caller.tenant, page, view)))
+}
+
+async fn get(id: Path<String>, desk: web::Data<Desk>, caller: Caller) -> Result<HttpResponse, Problem> {
+    let found = find(&desk, caller.tenant, &id).await?;
+    Ok(HttpResponse::Ok().json(view(found)))
+}
+
+/// Replaces everything but the secret, which stays unless another is given.
+async fn replace(
+    id: Path<String>,
+    request: HttpRequest,
+    payload: Payload,
+    desk: web::Data<Desk>,
+    caller: Caller,
+) -> Result<HttpResponse, Problem> {
+    let (_, body) = input::read::<WriteWebhook>(&request, payload).await?;
+    let context = &desk.context;
+    let id = parse_id(&id)?;
+    let wanted = judge(context, body)?;
+    let change = Change {
+        url: wanted.url,
+        patterns: wanted.patterns,
+        secret: wanted.secret.map(|secret| seal(context, caller.tenant, id, &secret)),
+        name: wanted.name,
+        description: wanted.description,
+        environment: wanted.environment,
+        is_enabled: wanted.is_enabled,
+        updated_at: context.clock.now(),
+    };
+    let changed = context.store.update_subscription(caller.tenant, id, change).await;
+    let changed = changed.map_err(failure::of_store)?.ok_or_else(|| failure::not_found("webhook"))?;
+    context.broker.hint(Hint::Subscriptions);
+    Ok(HttpResponse::Ok().json(view(changed)))
+}
+
+/// Ends a subscription and cancels what is still owed to it. Should the process die in between, the
+/// dispatcher cancels what it meets.
+async fn delete(id: Path<String>, desk: web::Data<Desk>, caller: Caller) -> Result<HttpResponse, Problem> {
+    let context = &desk.context;
+    let id = parse_id(&id)?;
+    let deleted = context.store.delete_subscription(caller.tenant, id, context.clock.now()).await;
+    if !deleted.map_err(failure::of_store)? {
+        return Err(failure::not_found("webhook"));
+    }
+    context.broker.hint(Hint::Subscriptions);
+    while context.store.cancel_deliveries(id).await.map_err(failure::of_store)? {}
+    Ok(HttpResponse::NoContent().finish())
+}
+
+async fn deliveries(
+    id: Path<String>,
+    request: HttpRequest,
+    desk: web::Data<Desk>,
+    caller: Caller,
+) -> Result<HttpResponse, Problem> {
+    let query = Query::read(&request, &["state", "event_id", "limit", "cursor"])?;
+    let window = query.window(caller.tenant)?;
+    let filter = Filter {
+        state: query.parsed("state", State::parse, "pending, delivered, failed or cancelled")?,
+        event_id: query.parsed("event_id", |text| text.parse().ok(), "an id that begins with evt_")?,
+    };
+    let subscription = find(&desk, caller.tenant, &id).await?.interest.subscription_id;
+    let store = &desk.context.store;
+    let page = store.list_deliveries(caller.tenant, subscription, filter, window).await;
+    let page = page.map_err(failure::of_store)?;
+    Ok(HttpResponse::Ok().json(query.show(caller.tenant, page, DeliveryView::from)))
+}
+
+fn judge(context: &Context, body: WriteWebhook) -> Result<Wanted, Problem> {
+    let mut faults = Faults::default();
+    faults.check_text("/name", body.name.as_deref());
+    faults.check_text("/description", body.description.as_deref());
+    let environment = match body.environment.as_deref().map(str::parse) {
+        None => Environment::default(),
+        Some(Ok(environment)) => environment,
+        Some(Err(error)) => {
+            faults.add("/environment", format!("{error}"));
+            Environment::default()
+        }
+    };
+    let secret = match body.secret.as_deref().map(WebhookSecret::parse) {
+        None => None,
+        Some(Ok(secret)) => Some(secret),
+        Some(Err(error)) => {
+            faults.add("/secret", error.to_string());
+            None
+        }
+    };
+    faults.unless_any()?;
+    let patterns = Pattern::parse_list(&body.events).map_err(refuse_patterns)?;
+    context.policy.judge_url(&body.url).map_err(|refusal| {
+        let detail = format!("this URL is not allowed: {refusal}");
+        Problem::new(Code::UrlNotAllowed, detail.clone()).at("/url", detail)
+    })?;
+    Ok(Wanted {
+        url: body.url,
+        patterns,
+        secret,
+        name: body.name,
+        description: body.description,
+        environment,
+        is_enabled: body.enabled.unwrap_or(true),
+    })
+}
+
+fn refuse_patterns(error: InvalidPatterns) -> Problem {
+    let detail = error.to_string();
+    match error {
+        InvalidPatterns::Unknown(index, _) => Problem::new(Code::UnknownEventType, detail.clone())
+            .at(format!("/events/{index}"), detail),
+        InvalidPatterns::Empty | InvalidPatterns::TooMany | InvalidPatterns::AllBesideOthers => {
+            input::invalid("/events", detail)
+        }
+    }
+}
+
+fn seal(
+    context: &Context,
+    tenant: TenantId,
+    id: SubscriptionId,
+    secret: &WebhookSecret,
+) -> Vec<u8> {
+    let bound_to = domain::secret::subscription_secret(tenant, id);
+    context.vault.seal(&bound_to, secret.as_bytes(), context.random.bytes())
+}
+
+fn our_fault(error: signing::Error) -> Problem {
+    tracing::error!(%error, "a secret could not be made");
+    Problem::new(Code::InternalError, "a secret could not be made")
+}
+
+fn parse_id(id: &str) -> Result<SubscriptionId, Problem> {
+    id.parse().map_err(|_| failure::not_found("webhook"))
+}
+
+async fn find(desk: &Desk, tenant: TenantId, id: &str) -> Result<Subscription, Problem> {
+    let found = desk.context.store.find_subscription(tenant, parse_id(id)?).await;
+    found.map_err(failure::of_store)?.ok_or_else(|| failure::not_found("webhook"))
+}
+
+fn view(subscription: Subscription) -> WebhookView {
+    let Subscription { interest, health, is_enabled, .. } = subscription;
+    WebhookView {
+        id: interest.subscription_id,
+        url: subscription.url,
+        events: interest.patterns.iter().map(ToString::to_string).collect(),
+        name: subscription.name,
+        description: subscription.description,
+        environment: interest.environment,
+        enabled: is_enabled,
+        state: if is_enabled { "active" } else { "disabled" },
+        disabled_reason: (!is_enabled).then_some("manual"),
+        health: health.into(),
+        created_at: subscription.created_at,
+        updated_at: subscription.updated_at,
+        secret: None,
+    }
+}
+
+impl From<Health> for HealthView {
+    fn from(health: Health) -> Self {
+        let all = health.delivered + health.failed;
+        #[expect(clippy::cast_precision_loss, reason = "a ratio for people to look at")]
+        let success_rate = (all > 0).then(|| health.delivered as f64 / all as f64);
+        Self {
+            last_success_at: health.last_success_at,
+            last_failure_at: health.last_failure_at,
+            delivered: health.delivered,
+            failed: health.failed,
+            success_rate,
+        }
+    }
+}
+
+impl From<Delivery> for DeliveryView {
+    fn from(delivery: Delivery) -> Self {
+        Self {
+            id: delivery.id,
+            event_id: delivery.event_id,
+            event_type: delivery.event_type,
+            subscription_id: delivery.subscription_id,
+            state: delivery.state,
+            attempts: delivery.attempts.into_iter().map(AttemptView::from).collect(),
+            next_attempt_at: delivery.next_attempt_at,
+            created_at: delivery.created_at,
+        }
+    }
+}
+
+impl From<Tried> for AttemptView {
+    fn from(tried: Tried) -> Self {
+        Self {
+            number: tried.number,
+            started_at: tried.started_at,
+            duration_ms: tried.duration_ms,
+            status_code: tried.status_code,
+            error: tried.error,
+            response_body: tried.response_body,
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! The story of a batch: record the callbacks, apply them, hint who has work, acknowledge.
+
+use crate::Context;
+use broker::{Consume, Disposition, Handler, Received};
+use domain::callback::Status;
+use domain::message::Outcome;
+use std::sync::Arc;
+use std::time::Duration;
+use store::callback::{Accepted, Applied};
+use telemetry::trace::Kind;
+use telemetry::{Span, Stage, TraceContext};
+use wire::{CallbackJob, Envelope, Hint, Job, Queue};
+
+/// How many jobs are taken at once.
+const BATCH: usize = 256;
+/// How long a batch may take before its jobs are offered again.
+const LEASE: Duration = Duration::from_secs(60);
+
+/// Starts consuming, until the process drains.
+pub(crate) fn start(max_attempts: u32, context: &Context) {
+    let check = context.readiness.register("tracker");
+    let context = context.clone();
+    context.tasks.clone().supervise("tracker", move || {
+        let (context, check) = (context.clone(), check.clone());
+        async move {
+            check.ok("consuming");
+            let options = Consume { batch: BATCH, lease: LEASE, max_attempts };
+            let handler = Tracker { context: context.clone() };
+            let shutdown = context.shutdown.clone();
+            let ended = context
+                .broker
+                .consume(Queue::Callbacks, options, handler, async move { shutdown.draining().await })
+                .await;
+            ended.inspect_err(|error| check.failing(error.to_string()))?;
+            Ok(())
+        }
+    });
+}
+
+struct Tracker {
+    context: Context,
+}
+
+impl Handler for Tracker {
+    async fn handle(&self, jobs: &[Received]) -> Vec<Disposition> {
+        let read: Vec<Result<Accepted, String>> = jobs.iter().map(read).collect();
+        let good: Vec<Accepted> = read.iter().filter_map(|job| job.as_ref().ok().cloned()).collect();
+        let together = self.apply(good).await;
+        let mut dispositions = Vec::with_capacity(jobs.len());
+        for (job, read) in jobs.iter().zip(read) {
+            dispositions.push(match (read, &together) {
+                (Err(reason), _) => self.bury(reason),
+                (Ok(_), Ok(())) => Disposition::Ack,
+                // Somebody in the batch is bad: each alone, so that the others go on.
+                (Ok(accepted), Err(_)) => self.alone(job, accepted).await,
+            });
+        }
+        dispositions
+    }
+}
+
+impl Tracker {
+    /// Records and applies callbacks in two commits: what was accepted is visible before anything
+    /// is done about it.
+    async fn apply(&self, mut batch: Vec<Accepted>) -> Result<(), store::Error> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let spans: Vec<_> = batch.iter_mut().map(|accepted| self.span(accepted)).collect();
+        let batch = Arc::new(batch);
+        self.context.store.record_callbacks(batch.clone()).await?;
+        let applied = self.context.store.apply_callbacks(batch).await?;
+        drop(spans);
+        self.tell(&applied);
+        Ok(())
+    }
+
+    async fn alone(&self, job: &Received, accepted: Accepted) -> Disposition {
+        let receipt = accepted.receipt_id;
+        let Err(error) = self.apply(vec![accepted]).await else { return Disposition::Ack };
+        let reason = error.to_string();
+        tracing::error!(error = reason, attempt.number = job.attempt, "a callback could not be applied");
+        let is_over = job.is_last_attempt;
+        let status = if is_over { Status::DeadLettered } else { Status::Failed };
+        if let Err(error) = self.context.store.fail_callback(receipt, status, reason.clone()).await {
+            tracing::error!(%error, "the failure of a callback could not be noted");
+        }
+        if is_over {
+            return self.bury(reason);
+        }
+        Disposition::Retry { after: backoff(job.attempt), reason }
+    }
+
+    fn bury(&self, reason: String) -> Disposition {
+        self.context.metrics.report("dead");
+        tracing::error!(reason, "a callback became a dead letter");
+        Disposition::DeadLetter { reason }
+    }
+
+    fn tell(&self, applied: &Applied) {
+        let metrics = &self.context.metrics;
+        for outcome in &applied.reports {
+            metrics.report(Outcome::as_str(*outcome));
+        }
+        let now = self.context.clock.now();
+        for (provider, state, received_at) in &applied.effects.changes {
+            metrics.state_change(provider, state.as_str());
+            metrics.stage(Stage::State, now.since(*received_at).as_secs_f64());
+        }
+        for shard in &applied.effects.shards {
+            self.context.broker.hint(Hint::Shard(*shard));
+        }
+    }
+
+    /// The step of the trace that the resulting events go on from.
+    fn span(&self, accepted: &mut Accepted) -> Span {
+        let parent = accepted.traceparent.as_deref().and_then(TraceContext::parse);
+        let mut span = self.context.tracer.start("track callback", Kind::Consumer, parent.as_ref());
+        span.set("statements", i64::try_from(accepted.statements.len()).unwrap_or(i64::MAX));
+        accepted.traceparent = Some(span.context().to_string());
+        span
+    }
+}
+
+fn read(job: &Received) -> Result<Accepted, String> {
+    let envelope = Envelope::from_bytes(&job.payload).map_err(|error| error.to_string())?;
+    let Job::Callback(callback) = envelope.job;
+    Ok(accepted(callback, envelope.traceparent, job.attempt))
+}
+
+fn accepted(callback: CallbackJob, traceparent: Option<String>, attempt: u32) -> Accepted {
+    Accepted {
+        receipt_id: callback.receipt_id,
+        callback_id: callback.callback_id,
+        tenant_id: callback.tenant_id,
+        account_id: callback.account_id,
+        provider_account: callback.provider_account.into(),
+        kind: callback.kind,
+        source: callback.source,
+        received_at: callback.received_at,
+        source_ip: callback.source_ip.to_string(),
+        signature_checked: callback.signature_checked,
+        answer: callback.answer,
+        headers: callback.headers,
+        body: callback.body,
+        statements: callback.statements,
+        traceparent,
+        attempt,
+    }
+}
+
+/// 1, 4, 16 … seconds, at most a quarter of an hour.
+fn backoff(attempt: u32) -> Duration {
+    let seconds = 4u64.saturating_pow(attempt.saturating_sub(1)).min(900);
+    Duration::from_secs(seconds)
+}
