@@ -48,7 +48,9 @@ impl FromStr for Slug {
     fn from_str(text: &str) -> Result<Self, InvalidSlug> {
         let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
         let fits = (1..=63).contains(&text.len()) && !text.starts_with('-');
-        (fits && text.bytes().all(allowed)).then(|| Self(text.to_owned())).ok_or(InvalidSlug)
+        (fits && text.bytes().all(allowed))
+            .then(|| Self(text.to_owned()))
+            .ok_or(InvalidSlug)
     }
 }
 
@@ -80,7 +82,9 @@ pub struct Environment(String);
 
 /// The text is no environment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("an environment is 1 to 32 characters of a-z, 0-9, - and _, and begins with a letter or digit")]
+#[error(
+    "an environment is 1 to 32 characters of a-z, 0-9, - and _, and begins with a letter or digit"
+)]
 pub struct InvalidEnvironment;
 
 impl Environment {
@@ -103,7 +107,9 @@ impl FromStr for Environment {
         let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
         let fits = (1..=32).contains(&text.len()) && text.bytes().next().is_some_and(plain);
         let allowed = |byte: u8| plain(byte) || byte == b'-' || byte == b'_';
-        (fits && text.bytes().all(allowed)).then(|| Self(text.to_owned())).ok_or(InvalidEnvironment)
+        (fits && text.bytes().all(allowed))
+            .then(|| Self(text.to_owned()))
+            .ok_or(InvalidEnvironment)
     }
 }
 

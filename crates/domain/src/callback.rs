@@ -24,7 +24,12 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 4] = [Self::Reports, Self::Inbound, Self::OptOuts, Self::Subscriptions];
+    pub const ALL: [Self; 4] = [
+        Self::Reports,
+        Self::Inbound,
+        Self::OptOuts,
+        Self::Subscriptions,
+    ];
 
     /// Its name in URLs.
     pub const fn as_str(self) -> &'static str {
@@ -77,7 +82,10 @@ impl Statement {
 /// The id of a callback: 128 bits of SHA-256 over the account, the kind and the sorted dedupe keys
 /// of the body. A duplicate has the same id without a look-up, whatever the order of its fields.
 pub fn id(account: AccountId, kind: Kind, statements: &[Statement]) -> CallbackId {
-    let mut keys: Vec<_> = statements.iter().map(|said| said.dedupe_key(account)).collect();
+    let mut keys: Vec<_> = statements
+        .iter()
+        .map(|said| said.dedupe_key(account))
+        .collect();
     keys.sort_unstable();
     let mut hash = Sha256::new();
     hash.update(b"callback\0");
@@ -117,9 +125,14 @@ impl Status {
 
     /// The status of this name.
     pub fn parse(name: &str) -> Option<Self> {
-        [Self::Received, Self::Processed, Self::Failed, Self::DeadLettered]
-            .into_iter()
-            .find(|status| status.as_str() == name)
+        [
+            Self::Received,
+            Self::Processed,
+            Self::Failed,
+            Self::DeadLettered,
+        ]
+        .into_iter()
+        .find(|status| status.as_str() == name)
     }
 }
 
@@ -134,7 +147,10 @@ mod tests {
         let one = Statement::Report(report("Sent", None));
         let two = Statement::Report(report("Success", None));
         let forward = id(account, Kind::Reports, &[one.clone(), two.clone()]);
-        assert_eq!(forward, id(account, Kind::Reports, &[two.clone(), one.clone()]));
+        assert_eq!(
+            forward,
+            id(account, Kind::Reports, &[two.clone(), one.clone()])
+        );
         assert_ne!(forward, id(account, Kind::Inbound, &[one.clone(), two]));
         assert_ne!(forward, id(account, Kind::Reports, &[one]));
     }

@@ -20,11 +20,17 @@ pub fn category(name: &str) -> &str {
 }
 
 const fn published(name: &'static str) -> EventType {
-    EventType { name, is_raised_by_us: false }
+    EventType {
+        name,
+        is_raised_by_us: false,
+    }
 }
 
 const fn raised(name: &'static str) -> EventType {
-    EventType { name, is_raised_by_us: true }
+    EventType {
+        name,
+        is_raised_by_us: true,
+    }
 }
 
 /// Every type shipped.
@@ -106,8 +112,12 @@ mod tests {
     #[test]
     fn names_are_unique_dotted_and_plain() {
         let mut names: Vec<_> = TYPES.iter().map(|event_type| event_type.name).collect();
-        assert!(names.iter().all(|name| name.contains('.')
-            && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_' || b == b'.')));
+        assert!(names.iter().all(|name| {
+            name.contains('.')
+                && name
+                    .bytes()
+                    .all(|b| b.is_ascii_lowercase() || b == b'_' || b == b'.')
+        }));
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), TYPES.len());

@@ -30,13 +30,19 @@ impl Timestamp {
     /// This moment and `wait` more.
     #[must_use]
     pub fn plus(self, wait: Duration) -> Self {
-        Self(self.0.saturating_add(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX)))
+        Self(
+            self.0
+                .saturating_add(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX)),
+        )
     }
 
     /// This moment and `wait` before.
     #[must_use]
     pub fn minus(self, wait: Duration) -> Self {
-        Self(self.0.saturating_sub(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX)))
+        Self(
+            self.0
+                .saturating_sub(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX)),
+        )
     }
 
     /// How long after `earlier` this is; zero when it is not after it.
@@ -95,8 +101,9 @@ impl Serialize for Timestamp {
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        Self::parse_rfc3339(&text)
-            .ok_or_else(|| serde::de::Error::custom("not a time in RFC 3339, like 2026-11-23T21:09:00Z"))
+        Self::parse_rfc3339(&text).ok_or_else(|| {
+            serde::de::Error::custom("not a time in RFC 3339, like 2026-11-23T21:09:00Z")
+        })
     }
 }
 
@@ -114,16 +121,24 @@ impl Clock {
 
     /// The machine's clock with a movable offset: a test moves time instead of waiting for it.
     pub fn movable() -> Self {
-        Self { offset_ms: Some(Arc::new(AtomicI64::new(0))) }
+        Self {
+            offset_ms: Some(Arc::new(AtomicI64::new(0))),
+        }
     }
 
     /// This moment.
-    #[expect(clippy::disallowed_methods, reason = "this is the one place where time is read")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one place where time is read"
+    )]
     pub fn now(&self) -> Timestamp {
         let since_epoch = std::time::SystemTime::now()
             .duration_since(std::time::UNIX_EPOCH)
             .unwrap_or_default();
-        let offset = self.offset_ms.as_ref().map_or(0, |offset| offset.load(Ordering::SeqCst));
+        let offset = self
+            .offset_ms
+            .as_ref()
+            .map_or(0, |offset| offset.load(Ordering::SeqCst));
         Timestamp(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX) + offset)
     }
 
@@ -147,7 +162,10 @@ mod tests {
 
     #[test]
     fn a_time_is_written_in_utc_with_milliseconds() {
-        assert_eq!(Timestamp::from_millis(0).to_string(), "1970-01-01T00:00:00.000Z");
+        assert_eq!(
+            Timestamp::from_millis(0).to_string(),
+            "1970-01-01T00:00:00.000Z"
+        );
         let moment = Timestamp::parse_rfc3339("2026-05-01T12:15:30.5+02:00").unwrap();
         assert_eq!(moment.to_string(), "2026-05-01T10:15:30.500Z");
     }

@@ -105,7 +105,9 @@ impl<'a> MessageData<'a> {
             is_final: message.state().is_final(),
             occurred_at,
             failure_reason: message.failure_reason.as_deref(),
-            failure_class: message.failure_class.map(crate::report::FailureClass::as_str),
+            failure_class: message
+                .failure_class
+                .map(crate::report::FailureClass::as_str),
             network_code: message.network_code.as_deref(),
             parts_delivered: message.parts_delivered(),
             parts_total: registration.parts,

@@ -49,7 +49,9 @@ impl Inbound {
     /// The same inbound: the same provider id, else the same from, to, provider time and text.
     pub fn dedupe_key(&self, account: AccountId) -> DedupeKey {
         let text_hash = Sha256::digest(self.text.as_bytes());
-        let time = self.provider_time.map(|time| time.as_millis().to_le_bytes());
+        let time = self
+            .provider_time
+            .map(|time| time.as_millis().to_le_bytes());
         let by_content = [
             Some(self.from.as_bytes()),
             Some(self.to.as_bytes()),
@@ -81,6 +83,10 @@ impl CarrierSubscription {
     /// The same statement about a subscription.
     pub fn dedupe_key(&self, account: AccountId) -> DedupeKey {
         let fields = [&self.phone, &self.short_code, &self.keyword, &self.update];
-        DedupeKey::of("subscription", account, &fields.map(|field| Some(field.as_bytes())))
+        DedupeKey::of(
+            "subscription",
+            account,
+            &fields.map(|field| Some(field.as_bytes())),
+        )
     }
 }

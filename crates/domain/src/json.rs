@@ -22,10 +22,13 @@ pub struct Malformed(String);
 pub fn check(bytes: &[u8], max_depth: usize) -> Result<(), Malformed> {
     let mut members = 0;
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    Check { depth_left: max_depth, members: &mut members }
-        .deserialize(&mut deserializer)
-        .and_then(|()| deserializer.end())
-        .map_err(|error| Malformed(error.to_string()))
+    Check {
+        depth_left: max_depth,
+        members: &mut members,
+    }
+    .deserialize(&mut deserializer)
+    .and_then(|()| deserializer.end())
+    .map_err(|error| Malformed(error.to_string()))
 }
 
 /// Checks like [`check`] and builds the value.
@@ -42,11 +45,16 @@ struct Check<'a> {
 impl Check<'_> {
     /// The check of what is nested in here.
     const fn inside(&mut self, depth_left: usize) -> Check<'_> {
-        Check { depth_left, members: self.members }
+        Check {
+            depth_left,
+            members: self.members,
+        }
     }
 
     fn deeper<E: serde::de::Error>(&self) -> Result<usize, E> {
-        self.depth_left.checked_sub(1).ok_or_else(|| E::custom("nested too deeply"))
+        self.depth_left
+            .checked_sub(1)
+            .ok_or_else(|| E::custom("nested too deeply"))
     }
 }
 
@@ -105,7 +113,9 @@ impl<'de> Visitor<'de> for Check<'_> {
             }
             if seen.contains(&name) {
                 let name = crate::text::cut(&name, 64);
-                return Err(serde::de::Error::custom(format_args!("the member {name:?} is repeated")));
+                return Err(serde::de::Error::custom(format_args!(
+                    "the member {name:?} is repeated"
+                )));
             }
             seen.insert(name);
             members.next_value_seed(self.inside(depth_left))?;
@@ -143,7 +153,9 @@ pub struct Raw(Box<RawValue>);
 impl Raw {
     /// Takes text that is JSON.
     pub fn parse(text: String) -> Result<Self, Malformed> {
-        RawValue::from_string(text).map(Self).map_err(|error| Malformed(error.to_string()))
+        RawValue::from_string(text)
+            .map(Self)
+            .map_err(|error| Malformed(error.to_string()))
     }
 
     /// Writes a value down. A value that cannot be written (a map whose keys are no strings) is null.
@@ -216,14 +228,22 @@ mod tests {
             let error = check(text.as_bytes(), 8).unwrap_err().to_string();
             assert!(error.contains("\"a\" is repeated"), "{error}");
         }
-        assert_eq!(check(br#"{"a":{"a":{"a":[1,1,"a",null,true,1.5,-3]}}}"#, 8), Ok(()));
+        assert_eq!(
+            check(br#"{"a":{"a":{"a":[1,1,"a",null,true,1.5,-3]}}}"#, 8),
+            Ok(())
+        );
     }
 
     #[test]
     fn nesting_is_bounded() {
         let nested = |depth: usize| format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
         assert_eq!(check(nested(8).as_bytes(), 8), Ok(()));
-        assert!(check(nested(9).as_bytes(), 8).unwrap_err().to_string().contains("deep"));
+        assert!(
+            check(nested(9).as_bytes(), 8)
+                .unwrap_err()
+                .to_string()
+                .contains("deep")
+        );
         assert!(check(nested(100_000).as_bytes(), 64).is_err());
     }
 
@@ -233,7 +253,12 @@ mod tests {
             assert!(check(text.as_bytes(), 8).is_err(), "{text}");
         }
         assert!(check(b"\"\xff\"", 8).is_err());
-        assert!(check(b"{\n 1", 8).unwrap_err().to_string().contains("line 2"));
+        assert!(
+            check(b"{\n 1", 8)
+                .unwrap_err()
+                .to_string()
+                .contains("line 2")
+        );
     }
 
     #[test]
@@ -241,6 +266,8 @@ mod tests {
         let text = r#"{"z":1.00,"a":12345678901234567890123}"#;
         let raw: Raw = serde_json::from_str(text).unwrap();
         assert_eq!(serde_json::to_string(&raw).unwrap(), text);
-        assert!(raw.means_the_same(&serde_json::from_str(r#"{"a":12345678901234567890123, "z":1.0}"#).unwrap()));
+        assert!(raw.means_the_same(
+            &serde_json::from_str(r#"{"a":12345678901234567890123, "z":1.0}"#).unwrap()
+        ));
     }
 }

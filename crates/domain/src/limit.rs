@@ -22,7 +22,10 @@ pub enum Admission {
 impl Rate {
     /// `limit` (at least 1) in each `per`.
     pub const fn new(limit: u32, per: Duration) -> Self {
-        Self { limit: if limit == 0 { 1 } else { limit }, per }
+        Self {
+            limit: if limit == 0 { 1 } else { limit },
+            per,
+        }
     }
 
     /// Whether one more is allowed now, given what the last `Allowed` said to remember.
@@ -55,13 +58,15 @@ mod tests {
     fn admitted(rate: Rate, from: i64, until: i64) -> usize {
         let mut remembered = None;
         (from..until)
-            .filter(|now| match rate.admit(remembered, Timestamp::from_millis(*now)) {
-                Admission::Allowed(next) => {
-                    remembered = Some(next);
-                    true
-                }
-                Admission::Refused(_) => false,
-            })
+            .filter(
+                |now| match rate.admit(remembered, Timestamp::from_millis(*now)) {
+                    Admission::Allowed(next) => {
+                        remembered = Some(next);
+                        true
+                    }
+                    Admission::Refused(_) => false,
+                },
+            )
             .count()
     }
 
@@ -76,8 +81,13 @@ mod tests {
     fn a_refusal_says_how_long_to_wait() {
         let rate = Rate::new(1, Duration::from_secs(10));
         let now = Timestamp::from_millis(5_000);
-        let Admission::Allowed(next) = rate.admit(None, now) else { panic!("the first is allowed") };
-        assert_eq!(rate.admit(Some(next), now), Admission::Refused(Duration::from_secs(10)));
+        let Admission::Allowed(next) = rate.admit(None, now) else {
+            panic!("the first is allowed")
+        };
+        assert_eq!(
+            rate.admit(Some(next), now),
+            Admission::Refused(Duration::from_secs(10))
+        );
         assert!(matches!(
             rate.admit(Some(next), now.plus(Duration::from_secs(10))),
             Admission::Allowed(_)
@@ -88,7 +98,9 @@ mod tests {
     fn a_clock_that_jumps_back_neither_grants_nor_blocks_for_ever() {
         let rate = Rate::new(2, Duration::from_secs(2));
         let now = Timestamp::from_millis(1_000_000);
-        let Admission::Allowed(next) = rate.admit(None, now) else { panic!("the first is allowed") };
+        let Admission::Allowed(next) = rate.admit(None, now) else {
+            panic!("the first is allowed")
+        };
         assert!(matches!(
             rate.admit(Some(next), now.minus(Duration::from_secs(1))),
             Admission::Refused(_)

@@ -75,8 +75,16 @@ impl Registration {
             (None, None) => true,
             _ => false,
         };
-        let one = Self { metadata: None, ..self.clone() };
-        metadata_is_same && one == Self { metadata: None, ..other.clone() }
+        let one = Self {
+            metadata: None,
+            ..self.clone()
+        };
+        metadata_is_same
+            && one
+                == Self {
+                    metadata: None,
+                    ..other.clone()
+                }
     }
 }
 
@@ -120,9 +128,15 @@ impl Outcome {
 
     /// The outcome of this name.
     pub fn parse(name: &str) -> Option<Self> {
-        [Self::Applied, Self::Duplicate, Self::Stale, Self::Orphaned, Self::Unmapped]
-            .into_iter()
-            .find(|outcome| outcome.as_str() == name)
+        [
+            Self::Applied,
+            Self::Duplicate,
+            Self::Stale,
+            Self::Orphaned,
+            Self::Unmapped,
+        ]
+        .into_iter()
+        .find(|outcome| outcome.as_str() == name)
     }
 }
 
@@ -170,7 +184,11 @@ impl Message {
 
     /// How many of its parts reached the phone.
     pub fn parts_delivered(&self) -> u32 {
-        if self.state() == State::Delivered { self.registration.parts } else { 0 }
+        if self.state() == State::Delivered {
+            self.registration.parts
+        } else {
+            0
+        }
     }
 
     /// From registration to delivery, in milliseconds.
@@ -181,7 +199,11 @@ impl Message {
     /// Applies one report. Pure: the end is the same for any order and duplication of reports.
     pub fn apply(&mut self, report: &Report, received_at: Timestamp) -> Applied {
         let Some(state) = report.state else {
-            return Applied { outcome: Outcome::Unmapped, transition: None, conflicts: Vec::new() };
+            return Applied {
+                outcome: Outcome::Unmapped,
+                transition: None,
+                conflicts: Vec::new(),
+            };
         };
         let conflicts = self.note_decided(state, report.is_temporary);
         let happened_at = report.provider_time.unwrap_or(received_at);
@@ -190,11 +212,19 @@ impl Message {
         }
         let standing = Standing::new(state, 0, self.send_attempt, report.provider_time);
         if standing <= self.standing {
-            return Applied { outcome: Outcome::Stale, transition: None, conflicts };
+            return Applied {
+                outcome: Outcome::Stale,
+                transition: None,
+                conflicts,
+            };
         }
         let transition = self.stand_on(standing, received_at);
         self.keep_details(report, state, happened_at);
-        Applied { outcome: Outcome::Applied, transition, conflicts }
+        Applied {
+            outcome: Outcome::Applied,
+            transition,
+            conflicts,
+        }
     }
 
     fn stand_on(&mut self, standing: Standing, now: Timestamp) -> Option<Transition> {
@@ -205,7 +235,11 @@ impl Message {
             return None;
         }
         self.transition += 1;
-        Some(Transition { number: self.transition, from, to })
+        Some(Transition {
+            number: self.transition,
+            from,
+            to,
+        })
     }
 
     fn keep_details(&mut self, report: &Report, state: State, happened_at: Timestamp) {
@@ -224,7 +258,9 @@ impl Message {
 
     /// Remembers a decided state of this send attempt and returns the pairs it now contradicts.
     fn note_decided(&mut self, state: State, is_temporary: bool) -> Vec<[State; 2]> {
-        let Some(bit) = state.conflict_bit() else { return Vec::new() };
+        let Some(bit) = state.conflict_bit() else {
+            return Vec::new();
+        };
         // Four bits for each of the first fifteen send attempts; later ones share the last.
         let shift = (self.send_attempt.clamp(1, 15) - 1) * 4;
         let seen = (self.decided_seen >> shift) & 0b1111;
@@ -234,7 +270,11 @@ impl Message {
         self.decided_seen |= 1 << (shift + bit);
         State::DECIDED
             .into_iter()
-            .filter(|other| other.conflict_bit().is_some_and(|bit| seen & (1 << bit) != 0))
+            .filter(|other| {
+                other
+                    .conflict_bit()
+                    .is_some_and(|bit| seen & (1 << bit) != 0)
+            })
             .map(|other| [other, state])
             .collect()
     }
@@ -307,7 +347,12 @@ mod tests {
     #[test]
     fn a_late_sent_does_not_undo_delivered() {
         let mut message = message(1, "+254700000001");
-        assert!(message.apply(&said(State::Delivered), NOW).transition.is_some());
+        assert!(
+            message
+                .apply(&said(State::Delivered), NOW)
+                .transition
+                .is_some()
+        );
         let late = message.apply(&said(State::Sent), NOW);
         assert_eq!((late.outcome, late.transition), (Outcome::Stale, None));
         assert_eq!(message.state(), State::Delivered);
@@ -317,38 +362,71 @@ mod tests {
     fn a_word_that_is_not_listed_changes_nothing() {
         let mut message = message(1, "+254700000001");
         let before = message.clone();
-        assert_eq!(message.apply(&report("Teleported", None), NOW).outcome, Outcome::Unmapped);
+        assert_eq!(
+            message.apply(&report("Teleported", None), NOW).outcome,
+            Outcome::Unmapped
+        );
         assert_eq!(message, before);
     }
 
     #[test]
     fn each_pair_of_contradicting_states_is_noticed_once() {
         let mut message = message(1, "+254700000001");
-        assert!(message.apply(&said(State::Failed), NOW).conflicts.is_empty());
+        assert!(
+            message
+                .apply(&said(State::Failed), NOW)
+                .conflicts
+                .is_empty()
+        );
         let delivered = message.apply(&said(State::Delivered), NOW).conflicts;
         assert_eq!(delivered, [[State::Failed, State::Delivered]]);
-        assert!(message.apply(&said(State::Delivered), NOW).conflicts.is_empty());
+        assert!(
+            message
+                .apply(&said(State::Delivered), NOW)
+                .conflicts
+                .is_empty()
+        );
         let rejected = message.apply(&said(State::Rejected), NOW).conflicts;
         assert_eq!(
             rejected,
-            [[State::Delivered, State::Rejected], [State::Failed, State::Rejected]]
+            [
+                [State::Delivered, State::Rejected],
+                [State::Failed, State::Rejected]
+            ]
         );
     }
 
     #[test]
     fn a_temporary_failure_before_delivery_is_no_contradiction() {
         let mut message = message(1, "+254700000001");
-        let absent = Report { is_temporary: true, ..said(State::Failed) };
+        let absent = Report {
+            is_temporary: true,
+            ..said(State::Failed)
+        };
         assert!(message.apply(&absent, NOW).conflicts.is_empty());
-        assert!(message.apply(&said(State::Delivered), NOW).conflicts.is_empty());
+        assert!(
+            message
+                .apply(&said(State::Delivered), NOW)
+                .conflicts
+                .is_empty()
+        );
     }
 
     #[test]
     fn times_are_the_providers_where_it_tells_one() {
         let mut message = message(1, "+254700000001");
         let told = Timestamp::from_millis(999_000);
-        message.apply(&Report { provider_time: Some(told), ..said(State::Sent) }, NOW);
-        message.apply(&said(State::Delivered), NOW.plus(std::time::Duration::from_secs(2)));
+        message.apply(
+            &Report {
+                provider_time: Some(told),
+                ..said(State::Sent)
+            },
+            NOW,
+        );
+        message.apply(
+            &said(State::Delivered),
+            NOW.plus(std::time::Duration::from_secs(2)),
+        );
         assert_eq!(message.sent_at, Some(told));
         assert_eq!(message.delivery_duration_ms(), Some(2_000));
     }
@@ -357,12 +435,31 @@ mod tests {
     fn a_report_finds_its_message_by_id_then_reference_and_by_recipient_where_many_share_an_id() {
         let account = AccountId(uuid::Uuid::from_u128(1));
         let messages = [message(1, "+254700000001"), message(2, "+254700000002")];
-        let find = |report: &Report| find_match(messages.iter(), account, report).map(|id| id.0.as_u128());
+        let find =
+            |report: &Report| find_match(messages.iter(), account, report).map(|id| id.0.as_u128());
         let plain = said(State::Sent);
         assert_eq!(find(&plain), Some(1));
-        assert_eq!(find(&Report { recipient: Some("tel:+254700000002".into()), ..plain.clone() }), Some(2));
-        assert_eq!(find(&Report { recipient: Some("+254700000003".into()), ..plain.clone() }), None);
-        assert_eq!(find(&Report { recipient: None, ..plain.clone() }), None);
+        assert_eq!(
+            find(&Report {
+                recipient: Some("tel:+254700000002".into()),
+                ..plain.clone()
+            }),
+            Some(2)
+        );
+        assert_eq!(
+            find(&Report {
+                recipient: Some("+254700000003".into()),
+                ..plain.clone()
+            }),
+            None
+        );
+        assert_eq!(
+            find(&Report {
+                recipient: None,
+                ..plain.clone()
+            }),
+            None
+        );
         let by_reference = Report {
             provider_message_id: Some("other".into()),
             client_reference: Some("r-1".into()),
@@ -370,9 +467,19 @@ mod tests {
         };
         assert_eq!(find(&by_reference), Some(1));
         let one = &messages[..1];
-        let unknown_recipient = Report { recipient: Some("0700 000 001".into()), ..plain };
+        let unknown_recipient = Report {
+            recipient: Some("0700 000 001".into()),
+            ..plain
+        };
         assert!(find_match(one.iter(), account, &unknown_recipient).is_some());
-        assert!(find_match(one.iter(), AccountId(uuid::Uuid::from_u128(9)), &unknown_recipient).is_none());
+        assert!(
+            find_match(
+                one.iter(),
+                AccountId(uuid::Uuid::from_u128(9)),
+                &unknown_recipient
+            )
+            .is_none()
+        );
     }
 
     proptest! {

@@ -14,7 +14,10 @@ pub fn parse(text: &str) -> Option<String> {
 /// `225…`. A number that begins with a single zero is national: without its country it has none.
 pub fn normalise(text: &str) -> Option<String> {
     let bare = strip(text)?;
-    let digits = bare.strip_prefix('+').or_else(|| bare.strip_prefix("00")).unwrap_or(&bare);
+    let digits = bare
+        .strip_prefix('+')
+        .or_else(|| bare.strip_prefix("00"))
+        .unwrap_or(&bare);
     (is_number(digits) && !digits.starts_with('0')).then(|| format!("+{digits}"))
 }
 
@@ -37,15 +40,30 @@ mod tests {
 
     #[test]
     fn a_caller_writes_a_plus_and_seven_to_fifteen_digits() {
-        assert_eq!(parse("tel:+260 97-000 0001").as_deref(), Some("+260970000001"));
-        for text in ["260970000001", "+12345", "+1234567890123456", "+26097x000001", "", "MYCLINIC"] {
+        assert_eq!(
+            parse("tel:+260 97-000 0001").as_deref(),
+            Some("+260970000001")
+        );
+        for text in [
+            "260970000001",
+            "+12345",
+            "+1234567890123456",
+            "+26097x000001",
+            "",
+            "MYCLINIC",
+        ] {
             assert_eq!(parse(text), None, "{text}");
         }
     }
 
     #[test]
     fn a_provider_may_leave_the_plus_out() {
-        for text in ["tel:+2250700000001", "+2250700000001", "2250700000001", "002250700000001"] {
+        for text in [
+            "tel:+2250700000001",
+            "+2250700000001",
+            "2250700000001",
+            "002250700000001",
+        ] {
             assert_eq!(normalise(text).as_deref(), Some("+2250700000001"), "{text}");
         }
         for text in ["0950000001", "MTN", "", "+", "tel:"] {

@@ -145,7 +145,9 @@ impl Report {
     pub fn dedupe_key(&self, account: AccountId) -> DedupeKey {
         let recipient = self.recipient_e164().or_else(|| self.recipient.clone());
         let part = self.part.map(u32::to_le_bytes);
-        let time = self.provider_time.map(|time| time.as_millis().to_le_bytes());
+        let time = self
+            .provider_time
+            .map(|time| time.as_millis().to_le_bytes());
         DedupeKey::of(
             "report",
             account,
@@ -169,7 +171,11 @@ impl Report {
     #[must_use]
     pub fn bounded(mut self) -> Self {
         self.word = bounded_text(&self.word);
-        for text in [&mut self.recipient, &mut self.failure_reason, &mut self.network_code] {
+        for text in [
+            &mut self.recipient,
+            &mut self.failure_reason,
+            &mut self.network_code,
+        ] {
             *text = text.as_deref().map(bounded_text);
         }
         for id in [&mut self.provider_message_id, &mut self.client_reference] {
@@ -207,7 +213,10 @@ pub(crate) mod tests {
     fn the_same_statement_written_differently_has_the_same_key() {
         let account = AccountId(uuid::Uuid::from_u128(1));
         let plain = report("Success", Some(State::Delivered));
-        let tel = Report { recipient: Some("tel:+254 700 000 001".to_owned()), ..plain.clone() };
+        let tel = Report {
+            recipient: Some("tel:+254 700 000 001".to_owned()),
+            ..plain.clone()
+        };
         assert_eq!(plain.dedupe_key(account), tel.dedupe_key(account));
     }
 
@@ -216,14 +225,33 @@ pub(crate) mod tests {
         let account = AccountId(uuid::Uuid::from_u128(1));
         let plain = report("Success", Some(State::Delivered));
         let others = [
-            Report { provider_message_id: Some("m-2".to_owned()), ..plain.clone() },
-            Report { recipient: None, ..plain.clone() },
-            Report { part: Some(1), ..plain.clone() },
-            Report { word: "success".to_owned(), ..plain.clone() },
-            Report { provider_time: Some(Timestamp::from_millis(0)), ..plain.clone() },
+            Report {
+                provider_message_id: Some("m-2".to_owned()),
+                ..plain.clone()
+            },
+            Report {
+                recipient: None,
+                ..plain.clone()
+            },
+            Report {
+                part: Some(1),
+                ..plain.clone()
+            },
+            Report {
+                word: "success".to_owned(),
+                ..plain.clone()
+            },
+            Report {
+                provider_time: Some(Timestamp::from_millis(0)),
+                ..plain.clone()
+            },
         ];
         for other in others {
-            assert_ne!(plain.dedupe_key(account), other.dedupe_key(account), "{other:?}");
+            assert_ne!(
+                plain.dedupe_key(account),
+                other.dedupe_key(account),
+                "{other:?}"
+            );
         }
         assert_ne!(
             plain.dedupe_key(account),

@@ -35,7 +35,10 @@ impl Schedule {
         asked: Option<Duration>,
     ) -> Option<Timestamp> {
         let index = usize::try_from(attempt.checked_sub(1)?).ok()?;
-        let scheduled = self.0.get(index)?.mul_f64(0.2f64.mul_add(jitter.clamp(0.0, 1.0), 1.0));
+        let scheduled = self
+            .0
+            .get(index)?
+            .mul_f64(0.2f64.mul_add(jitter.clamp(0.0, 1.0), 1.0));
         let wait = asked.map_or(scheduled, |asked| asked.min(MAX_RETRY_AFTER).max(scheduled));
         Some(ended_at.plus(wait))
     }
@@ -47,7 +50,10 @@ pub fn parse_retry_after(value: &str, now: Timestamp) -> Option<Duration> {
     if !value.is_empty() && value.len() <= 10 && value.bytes().all(|byte| byte.is_ascii_digit()) {
         return value.parse().ok().map(Duration::from_secs);
     }
-    let moment = httpdate::parse_http_date(value).ok()?.duration_since(UNIX_EPOCH).ok()?;
+    let moment = httpdate::parse_http_date(value)
+        .ok()?
+        .duration_since(UNIX_EPOCH)
+        .ok()?;
     let millis = i64::try_from(moment.as_millis()).ok()?;
     Some(Timestamp::from_millis(millis).since(now))
 }
@@ -66,7 +72,9 @@ mod tests {
 
     #[test]
     fn quick_waits_one_two_four_eight_sixteen_and_then_gives_up() {
-        let waits: Vec<_> = (1..=6).map(|n| wait(n, 0.0, None).map(|w| w.as_secs())).collect();
+        let waits: Vec<_> = (1..=6)
+            .map(|n| wait(n, 0.0, None).map(|w| w.as_secs()))
+            .collect();
         assert_eq!(waits, [Some(1), Some(2), Some(4), Some(8), Some(16), None]);
     }
 
@@ -86,7 +94,10 @@ mod tests {
     #[test]
     fn retry_after_is_seconds_or_a_date_and_garbage_is_ignored() {
         let now = Timestamp::parse_rfc3339("2015-10-21T07:27:00Z").unwrap();
-        assert_eq!(parse_retry_after(" 120 ", now), Some(Duration::from_mins(2)));
+        assert_eq!(
+            parse_retry_after(" 120 ", now),
+            Some(Duration::from_mins(2))
+        );
         assert_eq!(
             parse_retry_after("Wed, 21 Oct 2015 07:28:00 GMT", now),
             Some(Duration::from_mins(1))

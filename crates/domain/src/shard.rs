@@ -16,7 +16,11 @@ pub struct Shard(u8);
 impl Shard {
     /// The shard with this number, if there is one.
     pub const fn new(number: u8) -> Option<Self> {
-        if number < COUNT { Some(Self(number)) } else { None }
+        if number < COUNT {
+            Some(Self(number))
+        } else {
+            None
+        }
     }
 
     /// The shard of a tenant's events: its owner stamps them and fans them out.
@@ -84,12 +88,21 @@ pub fn plan(me: &str, leases: &[Lease], live_dispatchers: usize, now: Timestamp)
     let mut plan = Plan::default();
     for lease in leases.iter().filter(|lease| lease.until > now) {
         if lease.owner.as_deref() == Some(me) {
-            let side = if plan.keep.len() < share { &mut plan.keep } else { &mut plan.give };
+            let side = if plan.keep.len() < share {
+                &mut plan.keep
+            } else {
+                &mut plan.give
+            };
             side.push(lease.shard);
         }
     }
-    let free = leases.iter().filter(|lease| lease.owner.is_none() || lease.until <= now);
-    plan.take = free.map(|lease| lease.shard).take(share - plan.keep.len()).collect();
+    let free = leases
+        .iter()
+        .filter(|lease| lease.owner.is_none() || lease.until <= now);
+    plan.take = free
+        .map(|lease| lease.shard)
+        .take(share - plan.keep.len())
+        .collect();
     plan
 }
 
@@ -103,14 +116,21 @@ mod tests {
         let random = Random::seeded(1);
         let mut seen = std::collections::HashSet::new();
         for _ in 0..2_000 {
-            seen.insert(Shard::of_tenant(TenantId::new(Timestamp::from_millis(0), &random)));
+            seen.insert(Shard::of_tenant(TenantId::new(
+                Timestamp::from_millis(0),
+                &random,
+            )));
         }
         assert_eq!(seen.len(), usize::from(COUNT));
     }
 
     fn leases(owners: &[(u8, Option<&str>, i64)]) -> Vec<Lease> {
         let mut all: Vec<_> = Shard::all()
-            .map(|shard| Lease { shard, owner: None, until: Timestamp::from_millis(0) })
+            .map(|shard| Lease {
+                shard,
+                owner: None,
+                until: Timestamp::from_millis(0),
+            })
             .collect();
         for (shard, owner, until) in owners {
             let lease = &mut all[usize::from(*shard)];
@@ -125,22 +145,36 @@ mod tests {
     #[test]
     fn the_only_dispatcher_takes_everything() {
         let plan = plan("a", &leases(&[]), 1, NOW);
-        assert_eq!((plan.keep.len(), plan.take.len(), plan.give.len()), (0, 64, 0));
+        assert_eq!(
+            (plan.keep.len(), plan.take.len(), plan.give.len()),
+            (0, 64, 0)
+        );
     }
 
     #[test]
     fn a_second_dispatcher_gets_half_as_the_first_gives_it_up() {
         let all: Vec<_> = (0..64).map(|shard| (shard, Some("a"), 200)).collect();
         let first = plan("a", &leases(&all), 2, NOW);
-        assert_eq!((first.keep.len(), first.take.len(), first.give.len()), (32, 0, 32));
+        assert_eq!(
+            (first.keep.len(), first.take.len(), first.give.len()),
+            (32, 0, 32)
+        );
         let half: Vec<_> = (0..32).map(|shard| (shard, Some("a"), 200)).collect();
         let second = plan("b", &leases(&half), 2, NOW);
-        assert_eq!((second.keep.len(), second.take.len(), second.give.len()), (0, 32, 0));
+        assert_eq!(
+            (second.keep.len(), second.take.len(), second.give.len()),
+            (0, 32, 0)
+        );
     }
 
     #[test]
     fn a_lease_that_ran_out_is_taken_anew_even_by_the_one_who_had_it() {
-        let plan = plan("a", &leases(&[(3, Some("a"), 100), (4, Some("a"), 101)]), 1, NOW);
+        let plan = plan(
+            "a",
+            &leases(&[(3, Some("a"), 100), (4, Some("a"), 101)]),
+            1,
+            NOW,
+        );
         assert_eq!(plan.keep, [Shard(4)]);
         assert!(plan.take.contains(&Shard(3)));
     }

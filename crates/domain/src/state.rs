@@ -174,7 +174,12 @@ mod tests {
     use proptest::prelude::*;
 
     fn at(state: State, seconds: Option<i64>) -> Standing {
-        Standing::new(state, 0, 1, seconds.map(|s| Timestamp::from_millis(s * 1_000)))
+        Standing::new(
+            state,
+            0,
+            1,
+            seconds.map(|s| Timestamp::from_millis(s * 1_000)),
+        )
     }
 
     #[test]
@@ -217,7 +222,12 @@ mod tests {
     fn standing() -> impl Strategy<Value = Standing> {
         (0usize..7, 0u32..3, 1u32..4, proptest::option::of(0i64..5)).prop_map(
             |(state, forced, attempt, time)| {
-                Standing::new(State::ALL[state], forced, attempt, time.map(Timestamp::from_millis))
+                Standing::new(
+                    State::ALL[state],
+                    forced,
+                    attempt,
+                    time.map(Timestamp::from_millis),
+                )
             },
         )
     }

@@ -62,7 +62,9 @@ impl Pattern {
     fn parse(text: &str) -> Option<Self> {
         if let Some(prefix) = text.strip_suffix('*') {
             let fits = prefix.ends_with('.')
-                && catalog::TYPES.iter().any(|event_type| event_type.name.starts_with(prefix));
+                && catalog::TYPES
+                    .iter()
+                    .any(|event_type| event_type.name.starts_with(prefix));
             return fits.then(|| Self::Prefix(prefix.to_owned()));
         }
         catalog::find(text).map(|event_type| Self::Exact(event_type.name.to_owned()))
@@ -109,7 +111,10 @@ impl Interest {
     pub fn wants(&self, event_type: &str, environment: &Environment, position: i64) -> bool {
         position > self.since_position
             && *environment == self.environment
-            && self.patterns.iter().any(|pattern| pattern.matches(event_type))
+            && self
+                .patterns
+                .iter()
+                .any(|pattern| pattern.matches(event_type))
     }
 }
 
@@ -118,14 +123,24 @@ mod tests {
     use super::*;
 
     fn parse(texts: &[&str]) -> Result<Vec<Pattern>, InvalidPatterns> {
-        Pattern::parse_list(&texts.iter().map(|&text| text.to_owned()).collect::<Vec<_>>())
+        Pattern::parse_list(
+            &texts
+                .iter()
+                .map(|&text| text.to_owned())
+                .collect::<Vec<_>>(),
+        )
     }
 
     #[test]
     fn a_prefix_matches_whole_segments_only() {
         let patterns = parse(&["sms.*", "call.recording.*", "job.created"]).unwrap();
         let matches = |name: &str| patterns.iter().any(|pattern| pattern.matches(name));
-        for name in ["sms.delivered", "sms.status.conflict", "call.recording.started", "job.created"] {
+        for name in [
+            "sms.delivered",
+            "sms.status.conflict",
+            "call.recording.started",
+            "job.created",
+        ] {
             assert!(matches(name), "{name}");
         }
         for name in ["smsx.delivered", "call.failed", "job.failed", "mms.sent"] {
@@ -136,8 +151,21 @@ mod tests {
     #[test]
     fn what_fits_no_type_of_the_catalog_is_refused() {
         assert_eq!(parse(&[]), Err(InvalidPatterns::Empty));
-        assert_eq!(parse(&["*", "sms.sent"]), Err(InvalidPatterns::AllBesideOthers));
-        for text in ["sms", "sms.", "sms*", "sm*", "fax.*", "SMS.sent", "", "sms.sent ", "*.sent"] {
+        assert_eq!(
+            parse(&["*", "sms.sent"]),
+            Err(InvalidPatterns::AllBesideOthers)
+        );
+        for text in [
+            "sms",
+            "sms.",
+            "sms*",
+            "sm*",
+            "fax.*",
+            "SMS.sent",
+            "",
+            "sms.sent ",
+            "*.sent",
+        ] {
             let expected = Err(InvalidPatterns::Unknown(1, text.to_owned()));
             assert_eq!(parse(&["sms.sent", text]), expected, "{text}");
         }
@@ -147,7 +175,11 @@ mod tests {
     #[test]
     fn patterns_are_written_as_they_were_read() {
         for list in [vec!["*"], vec!["sms.*", "job.created"]] {
-            let texts: Vec<_> = parse(&list).unwrap().iter().map(ToString::to_string).collect();
+            let texts: Vec<_> = parse(&list)
+                .unwrap()
+                .iter()
+                .map(ToString::to_string)
+                .collect();
             assert_eq!(texts, list);
         }
     }

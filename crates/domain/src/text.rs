@@ -3,7 +3,11 @@
 /// Replaces what PostgreSQL cannot store (NUL) by U+FFFD. The raw bytes of a callback are kept
 /// elsewhere, exactly.
 pub fn clean(text: String) -> String {
-    if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text }
+    if text.contains('\0') {
+        text.replace('\0', "\u{fffd}")
+    } else {
+        text
+    }
 }
 
 /// Cuts text to at most `limit` bytes, at a character boundary.
@@ -11,7 +15,10 @@ pub fn cut(text: &str, limit: usize) -> &str {
     if text.len() <= limit {
         return text;
     }
-    let end = (0..=limit).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+    let end = (0..=limit)
+        .rev()
+        .find(|end| text.is_char_boundary(*end))
+        .unwrap_or(0);
     &text[..end]
 }
 

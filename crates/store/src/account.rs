@@ -1,12 +1,12 @@
 //! Provider accounts.
 
+use crate::Store;
 use crate::connection::{Connection, each};
 use crate::error::Error;
 use crate::installation::{Versioned, bump};
 use crate::page::{Page, Window};
 use crate::schema::provider_accounts;
 use crate::sql_types::{Moment, Uid};
-use crate::Store;
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as Diesel};
 use domain::Timestamp;
@@ -97,7 +97,11 @@ impl Store {
     }
 
     /// A tenant's account.
-    pub async fn find_account(&self, tenant: TenantId, id: AccountId) -> Result<Option<Account>, Error> {
+    pub async fn find_account(
+        &self,
+        tenant: TenantId,
+        id: AccountId,
+    ) -> Result<Option<Account>, Error> {
         self.read(move |connection| {
             let row: Option<AccountRow> = each!(connection, c => provider_accounts::table
                 .filter(provider_accounts::id.eq(Uid::from(id)))
@@ -112,7 +116,8 @@ impl Store {
 
     /// The account with this slug, whoever's it is.
     pub async fn find_account_by_slug(&self, slug: Slug) -> Result<Option<Account>, Error> {
-        self.read(move |connection| find_by_slug(connection, slug.as_str())).await
+        self.read(move |connection| find_by_slug(connection, slug.as_str()))
+            .await
     }
 
     /// The accounts with these slugs, in any order.
@@ -166,7 +171,10 @@ impl Store {
                 }
                 query.load(c)
             })?;
-            let accounts = rows.into_iter().map(Account::try_from).collect::<Result<_, _>>()?;
+            let accounts = rows
+                .into_iter()
+                .map(Account::try_from)
+                .collect::<Result<_, _>>()?;
             Ok(window.page(accounts, |account: &Account| account.id))
         })
         .await
@@ -214,7 +222,10 @@ impl TryFrom<AccountRow> for Account {
     type Error = Error;
 
     fn try_from(row: AccountRow) -> Result<Self, Error> {
-        let slug = row.slug.parse().map_err(|_| Error::unreadable("an account with an invalid slug"))?;
+        let slug = row
+            .slug
+            .parse()
+            .map_err(|_| Error::unreadable("an account with an invalid slug"))?;
         let environment = row
             .environment
             .parse()

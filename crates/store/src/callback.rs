@@ -1,5 +1,6 @@
 //! Callbacks: recorded first, then applied.
 
+use crate::Store;
 use crate::connection::{Connection, each, insert_rows};
 use crate::dialect::lock_keys;
 use crate::error::Error;
@@ -9,7 +10,6 @@ use crate::orphan::{self, Orphan};
 use crate::page::{Page, Window};
 use crate::schema::{callbacks, report_keys};
 use crate::sql_types::{Moment, Uid};
-use crate::Store;
 use diesel::prelude::*;
 use domain::callback::{Kind, Statement, Status};
 use domain::id::{AccountId, CallbackId, MessageId, ReceiptId, TenantId};
@@ -179,7 +179,9 @@ impl Store {
                     })
                     .collect();
                 mark_processed(connection, accepted, &outcomes, now)?;
-                applied.reports.extend(outcomes.iter().map(|outcome| outcome.outcome));
+                applied
+                    .reports
+                    .extend(outcomes.iter().map(|outcome| outcome.outcome));
             }
             orphan::park(connection, parked)?;
             applied.effects = ledger.finish(connection)?;
@@ -264,17 +266,25 @@ impl Store {
                 query.load(c)
             })?;
             let page = window.page(rows, |row: &CallbackRow| ReceiptId::from(row.receipt_id));
-            Ok(Page { items: with_receipts(connection, page.items)?, next: page.next })
+            Ok(Page {
+                items: with_receipts(connection, page.items)?,
+                next: page.next,
+            })
         })
         .await
     }
 }
 
 fn reports(accepted: &Accepted) -> impl Iterator<Item = &Report> {
-    accepted.statements.iter().filter_map(|statement| match statement {
-        Statement::Report(report) => Some(report),
-        Statement::Inbound(_) | Statement::OptOut(_) | Statement::CarrierSubscription(_) => None,
-    })
+    accepted
+        .statements
+        .iter()
+        .filter_map(|statement| match statement {
+            Statement::Report(report) => Some(report),
+            Statement::Inbound(_) | Statement::OptOut(_) | Statement::CarrierSubscription(_) => {
+                None
+            }
+        })
 }
 
 fn hear(ledger: &mut Ledger, accepted: &Accepted, report: &Report, is_new: bool) -> ReportOutcome {
@@ -290,7 +300,10 @@ fn hear(ledger: &mut Ledger, accepted: &Accepted, report: &Report, is_new: bool)
         None => Outcome::Orphaned,
         Some(id) => ledger.hear(id, report, &heard),
     };
-    ReportOutcome { outcome, message_id }
+    ReportOutcome {
+        outcome,
+        message_id,
+    }
 }
 
 fn orphan_of(
@@ -325,7 +338,11 @@ fn hold_candidates(
             ids.extend(report.provider_message_id.as_deref());
             references.extend(report.client_reference.as_deref());
             let id = report.provider_message_id.as_deref();
-            locks.extend(orphan::keys_of(accepted.account_id, id, report.client_reference.as_deref()));
+            locks.extend(orphan::keys_of(
+                accepted.account_id,
+                id,
+                report.client_reference.as_deref(),
+            ));
         }
     }
     lock_keys(connection, &locks);
@@ -367,7 +384,10 @@ fn seen_callbacks(
     connection: &mut Connection,
     batch: &[Accepted],
 ) -> Result<HashSet<CallbackId>, Error> {
-    let ids: Vec<Uid> = batch.iter().map(|accepted| accepted.callback_id.into()).collect();
+    let ids: Vec<Uid> = batch
+        .iter()
+        .map(|accepted| accepted.callback_id.into())
+        .collect();
     let seen: Vec<Uid> = each!(connection, c => callbacks::table
         .filter(callbacks::callback_id.eq_any(&ids))
         .select(callbacks::callback_id)
@@ -379,12 +399,18 @@ fn known_receipts(
     connection: &mut Connection,
     batch: &[Accepted],
 ) -> Result<HashMap<ReceiptId, Status>, Error> {
-    let ids: Vec<Uid> = batch.iter().map(|accepted| accepted.receipt_id.into()).collect();
+    let ids: Vec<Uid> = batch
+        .iter()
+        .map(|accepted| accepted.receipt_id.into())
+        .collect();
     let known: Vec<(Uid, i16)> = each!(connection, c => callbacks::table
         .filter(callbacks::receipt_id.eq_any(&ids))
         .select((callbacks::receipt_id, callbacks::status))
         .load(c))?;
-    known.into_iter().map(|(id, status)| Ok((id.into(), decode_status(status)?))).collect()
+    known
+        .into_iter()
+        .map(|(id, status)| Ok((id.into(), decode_status(status)?)))
+        .collect()
 }
 
 fn count_try(connection: &mut Connection, accepted: &Accepted) -> Result<(), Error> {
@@ -415,7 +441,10 @@ fn mark_processed(
     Ok(())
 }
 
-fn with_receipts(connection: &mut Connection, rows: Vec<CallbackRow>) -> Result<Vec<Callback>, Error> {
+fn with_receipts(
+    connection: &mut Connection,
+    rows: Vec<CallbackRow>,
+) -> Result<Vec<Callback>, Error> {
     let ids: Vec<Uid> = rows.iter().map(|row| row.callback_id).collect();
     let counts: Vec<(Uid, i64)> = each!(connection, c => callbacks::table
         .filter(callbacks::callback_id.eq_any(&ids))
@@ -462,7 +491,10 @@ struct OutcomeText {
 
 impl From<ReportOutcome> for OutcomeText {
     fn from(report: ReportOutcome) -> Self {
-        Self { outcome: report.outcome.as_str().to_owned(), message_id: report.message_id }
+        Self {
+            outcome: report.outcome.as_str().to_owned(),
+            message_id: report.message_id,
+        }
     }
 }
 
@@ -499,7 +531,10 @@ impl CallbackRow {
             .into_iter()
             .map(|text| {
                 let outcome = Outcome::parse(&text.outcome).ok_or_else(|| broken("outcomes"))?;
-                Ok(ReportOutcome { outcome, message_id: text.message_id })
+                Ok(ReportOutcome {
+                    outcome,
+                    message_id: text.message_id,
+                })
             })
             .collect::<Result<_, Error>>()?;
         Ok(Callback {
@@ -549,8 +584,13 @@ const fn encode_status(status: Status) -> i16 {
 }
 
 fn decode_status(code: i16) -> Result<Status, Error> {
-    [Status::Received, Status::Processed, Status::Failed, Status::DeadLettered]
-        .into_iter()
-        .find(|status| encode_status(*status) == code)
-        .ok_or_else(|| Error::unreadable(format!("a callback in the status {code}")))
+    [
+        Status::Received,
+        Status::Processed,
+        Status::Failed,
+        Status::DeadLettered,
+    ]
+    .into_iter()
+    .find(|status| encode_status(*status) == code)
+    .ok_or_else(|| Error::unreadable(format!("a callback in the status {code}")))
 }

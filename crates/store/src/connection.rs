@@ -46,7 +46,10 @@ pub(crate) enum Purpose {
 impl Connection {
     /// Opens an SQLite file in write-ahead mode. A commit is on the disk when it returns.
     pub(crate) fn open_sqlite(path: &Path, purpose: Purpose) -> Result<Self, Error> {
-        let failed = |reason: String| Error::Open { at: path.display().to_string(), reason };
+        let failed = |reason: String| Error::Open {
+            at: path.display().to_string(),
+            reason,
+        };
         let mut connection = SqliteConnection::establish(&path.display().to_string())
             .map_err(|error| failed(error.to_string()))?;
         // Checkpoints are made by a thread of their own: in the committing thread they would cost
@@ -54,7 +57,9 @@ impl Connection {
         let pragmas = "pragma journal_mode = wal; pragma synchronous = full; \
                        pragma wal_autocheckpoint = 0; pragma busy_timeout = 5000; \
                        pragma cache_size = -16000; pragma temp_store = memory;";
-        connection.batch_execute(pragmas).map_err(|error| failed(error.to_string()))?;
+        connection
+            .batch_execute(pragmas)
+            .map_err(|error| failed(error.to_string()))?;
         if purpose == Purpose::Read {
             connection
                 .batch_execute("pragma query_only = on")

@@ -1,5 +1,6 @@
 //! Deliveries and their attempts.
 
+use crate::Store;
 use crate::connection::{Connection, each};
 use crate::directory::Directory;
 use crate::error::Error;
@@ -8,7 +9,6 @@ use crate::page::{Page, Window};
 use crate::schema::{attempts, deliveries, events, subscriptions};
 use crate::shard::{Fenced, holding};
 use crate::sql_types::{Moment, Uid};
-use crate::Store;
 use diesel::prelude::*;
 use domain::delivery::State;
 use domain::id::{AttemptId, DeliveryId, EventId, SubscriptionId, TenantId};
@@ -196,16 +196,23 @@ impl Store {
                 .select(DeliveryRow::as_select())
                 .load(c))?;
             let more = i64::try_from(rows.len()).unwrap_or(CLAIM) == CLAIM;
-            let (fitting, rest): (Vec<_>, Vec<_>) =
-                rows.into_iter().partition(|row| room.take(row.subscription_id.into()));
+            let (fitting, rest): (Vec<_>, Vec<_>) = rows
+                .into_iter()
+                .partition(|row| room.take(row.subscription_id.into()));
             place(connection, &fitting, Place::Claimed)?;
             place(connection, &rest, Place::Backlog)?;
-            let mut backlogs: Vec<(SubscriptionId, TenantId)> =
-                rest.iter().map(|row| (row.subscription_id.into(), row.tenant_id.into())).collect();
+            let mut backlogs: Vec<(SubscriptionId, TenantId)> = rest
+                .iter()
+                .map(|row| (row.subscription_id.into(), row.tenant_id.into()))
+                .collect();
             backlogs.sort_unstable();
             backlogs.dedup();
             let owed = with_events(connection, fitting, &directory)?;
-            Ok(Claimed { owed, backlogs, more })
+            Ok(Claimed {
+                owed,
+                backlogs,
+                more,
+            })
         })
         .await
     }
@@ -236,7 +243,11 @@ impl Store {
             let more = i64::try_from(rows.len()).unwrap_or(limit) == limit;
             place(connection, &rows, Place::Claimed)?;
             let owed = with_events(connection, rows, &directory)?;
-            Ok(Claimed { owed, backlogs: Vec::new(), more })
+            Ok(Claimed {
+                owed,
+                backlogs: Vec::new(),
+                more,
+            })
         })
         .await
     }
@@ -267,13 +278,20 @@ impl Store {
             let mut fared: BTreeMap<SubscriptionId, Fared> = BTreeMap::new();
             for attempt in batch.iter().filter(|attempt| held.contains(&attempt.lease)) {
                 if record(connection, attempt)? {
-                    fared.entry(attempt.subscription_id).or_default().count(attempt);
+                    fared
+                        .entry(attempt.subscription_id)
+                        .or_default()
+                        .count(attempt);
                 }
             }
             for (id, fared) in fared {
                 fared.write(connection, id)?;
             }
-            Ok(leases.into_iter().filter(|l| !held.contains(l)).map(|l| l.shard).collect())
+            Ok(leases
+                .into_iter()
+                .filter(|l| !held.contains(l))
+                .map(|l| l.shard)
+                .collect())
         })
         .await
     }
@@ -326,7 +344,10 @@ impl Store {
                 query.load(c)
             })?;
             let page = window.page(rows, |row: &DeliveryRow| DeliveryId::from(row.id));
-            Ok(Page { items: with_attempts(connection, page.items)?, next: page.next })
+            Ok(Page {
+                items: with_attempts(connection, page.items)?,
+                next: page.next,
+            })
         })
         .await
     }
@@ -435,10 +456,14 @@ fn with_events(
         .filter(events::id.eq_any(&ids))
         .select(EventRow::as_select())
         .load(c))?;
-    directory.lock().learn(connection, rows.iter().map(|row| row.tenant_id.into()))?;
+    directory
+        .lock()
+        .learn(connection, rows.iter().map(|row| row.tenant_id.into()))?;
     let mut to: HashMap<EventId, Vec<Recipient>> = HashMap::new();
     for row in rows {
-        to.entry(row.event_id.into()).or_default().push(row.recipient());
+        to.entry(row.event_id.into())
+            .or_default()
+            .push(row.recipient());
     }
     kept.into_iter()
         .map(|row| {
@@ -449,7 +474,10 @@ fn with_events(
         .collect()
 }
 
-fn with_attempts(connection: &mut Connection, rows: Vec<DeliveryRow>) -> Result<Vec<Delivery>, Error> {
+fn with_attempts(
+    connection: &mut Connection,
+    rows: Vec<DeliveryRow>,
+) -> Result<Vec<Delivery>, Error> {
     let ids: Vec<Uid> = rows.iter().map(|row| row.id).collect();
     let tried: Vec<AttemptRow> = each!(connection, c => attempts::table
         .filter(attempts::delivery_id.eq_any(&ids))
@@ -464,7 +492,10 @@ fn with_attempts(connection: &mut Connection, rows: Vec<DeliveryRow>) -> Result<
     let types: HashMap<Uid, String> = types.into_iter().collect();
     let mut by_delivery: HashMap<Uid, Vec<Tried>> = HashMap::new();
     for row in tried {
-        by_delivery.entry(row.delivery_id).or_default().push(row.into());
+        by_delivery
+            .entry(row.delivery_id)
+            .or_default()
+            .push(row.into());
     }
     rows.into_iter()
         .map(|row| {

@@ -1,12 +1,12 @@
 //! The directory: the subscriptions a dispatcher works for, as of a version it knows.
 
+use crate::Store;
 use crate::connection::{Connection, each};
 use crate::error::Error;
 use crate::installation::{Versioned, version};
 use crate::schema::tenants;
 use crate::sql_types::Uid;
 use crate::subscription::{self, Subscription};
-use crate::Store;
 use diesel::prelude::*;
 use domain::id::{SubscriptionId, TenantId};
 use std::collections::{HashMap, HashSet};
@@ -40,7 +40,9 @@ impl Directory {
     /// A subscription of a tenant.
     pub fn find(&self, tenant: TenantId, id: SubscriptionId) -> Found {
         let known = self.lock();
-        let Some(of_tenant) = known.tenants.get(&tenant) else { return Found::NotLoaded };
+        let Some(of_tenant) = known.tenants.get(&tenant) else {
+            return Found::NotLoaded;
+        };
         of_tenant
             .iter()
             .find(|known| known.interest.subscription_id == id)
@@ -92,7 +94,9 @@ impl Known {
             .select(tenants::id)
             .load(c))?;
         let changed = changed.into_iter().map(TenantId::from);
-        let stale: Vec<_> = changed.filter(|tenant| self.tenants.remove(tenant).is_some()).collect();
+        let stale: Vec<_> = changed
+            .filter(|tenant| self.tenants.remove(tenant).is_some())
+            .collect();
         self.load(connection, &stale)?;
         self.version = newest;
         Ok(true)
@@ -104,8 +108,10 @@ impl Known {
         connection: &mut Connection,
         tenants: impl IntoIterator<Item = TenantId>,
     ) -> Result<(), Error> {
-        let unknown: HashSet<_> =
-            tenants.into_iter().filter(|tenant| !self.tenants.contains_key(tenant)).collect();
+        let unknown: HashSet<_> = tenants
+            .into_iter()
+            .filter(|tenant| !self.tenants.contains_key(tenant))
+            .collect();
         self.load(connection, &unknown.into_iter().collect::<Vec<_>>())
     }
 
@@ -116,9 +122,13 @@ impl Known {
         if self.tenants.len() + tenants.len() > MOST_TENANTS {
             self.tenants.clear();
         }
-        self.tenants.extend(tenants.iter().map(|tenant| (*tenant, Vec::new())));
+        self.tenants
+            .extend(tenants.iter().map(|tenant| (*tenant, Vec::new())));
         for found in subscription::of_tenants(connection, tenants)? {
-            self.tenants.entry(found.interest.tenant_id).or_default().push(Arc::new(found));
+            self.tenants
+                .entry(found.interest.tenant_id)
+                .or_default()
+                .push(Arc::new(found));
         }
         Ok(())
     }

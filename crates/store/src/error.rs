@@ -14,7 +14,9 @@ pub enum Error {
         reason: String,
     },
     /// The database was made by a newer release.
-    #[error("the store has the migration {0}, which this release does not know: it was written by a newer one; start that, or restore an older copy")]
+    #[error(
+        "the store has the migration {0}, which this release does not know: it was written by a newer one; start that, or restore an older copy"
+    )]
     SchemaTooNew(String),
     /// The database was not migrated yet.
     #[error("the store lacks the migration {0}: run `tidings migrate`")]
@@ -46,7 +48,11 @@ impl Error {
     /// Whether the same may succeed later without anybody changing anything.
     pub const fn is_transient(&self) -> bool {
         match self {
-            Self::Open { .. } | Self::Undone(_) | Self::Busy(_) | Self::Closed | Self::LeaseLost => true,
+            Self::Open { .. }
+            | Self::Undone(_)
+            | Self::Busy(_)
+            | Self::Closed
+            | Self::LeaseLost => true,
             Self::Query(error) => !matches!(
                 error,
                 Diesel::DatabaseError(

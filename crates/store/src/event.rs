@@ -1,12 +1,12 @@
 //! Events: the log, and the outbox.
 
+use crate::Store;
 use crate::connection::{Connection, each, insert_rows};
 use crate::error::Error;
 use crate::idempotency::{self, Claim, Claimed};
 use crate::page::{Page, Window};
 use crate::schema::events;
 use crate::sql_types::{Moment, Uid};
-use crate::Store;
 use diesel::prelude::*;
 use domain::Shard;
 use domain::event::Event;
@@ -89,7 +89,10 @@ impl Store {
                 }
                 query.load(c)
             })?;
-            let kept = rows.into_iter().map(Kept::try_from).collect::<Result<_, _>>()?;
+            let kept = rows
+                .into_iter()
+                .map(Kept::try_from)
+                .collect::<Result<_, _>>()?;
             Ok(window.page(kept, |kept: &Kept| kept.position))
         })
         .await
@@ -141,7 +144,9 @@ impl From<Event> for NewEventRow {
             metadata: event.metadata.map(text),
             data: text(event.data),
             message_id: event.transition.map(|(message, _)| message.into()),
-            transition: event.transition.and_then(|(_, number)| i32::try_from(number).ok()),
+            transition: event
+                .transition
+                .and_then(|(_, number)| i32::try_from(number).ok()),
             traceparent: event.traceparent,
             caused_at: event.caused_at.into(),
         }
@@ -178,7 +183,11 @@ impl TryFrom<EventRow> for Kept {
         let raw = |text: Option<String>, what: &str| {
             text.map(Raw::parse).transpose().map_err(|_| broken(what))
         };
-        let resource = row.resource.as_deref().map(serde_json::from_str).transpose();
+        let resource = row
+            .resource
+            .as_deref()
+            .map(serde_json::from_str)
+            .transpose();
         let transition = row.message_id.zip(row.transition);
         let event = Event {
             id: row.id.into(),
@@ -197,6 +206,10 @@ impl TryFrom<EventRow> for Kept {
             traceparent: row.traceparent,
             caused_at: row.caused_at.into(),
         };
-        Ok(Self { event, sequence: row.sequence, position: row.position })
+        Ok(Self {
+            event,
+            sequence: row.sequence,
+            position: row.position,
+        })
     }
 }

@@ -1,5 +1,6 @@
 //! The fan-out: new events get their place in their tenant's order, and become deliveries.
 
+use crate::Store;
 use crate::connection::{Connection, each, insert_rows};
 use crate::delivery::{DeliveryRow, Owed, PENDING, Place, Room};
 use crate::directory::{Directory, Known};
@@ -8,7 +9,6 @@ use crate::event::{EventRow, Kept};
 use crate::schema::{deliveries, events};
 use crate::shard::{Fenced, holding, next_sequences};
 use crate::sql_types::Moment;
-use crate::Store;
 use diesel::prelude::*;
 use domain::id::{DeliveryId, SubscriptionId, TenantId};
 use domain::{Random, Shard, Timestamp};
@@ -61,8 +61,17 @@ impl Store {
                     .then(|| rows.last().map(|(shard, _)| *shard))
                     .flatten();
                 let stamped = stamp(connection, rows)?;
-                let mut made = Making { now: clock.now(), random, owned, room: &mut room, rows: Vec::new() };
-                let mut done = FannedOut { full_at, ..FannedOut::default() };
+                let mut made = Making {
+                    now: clock.now(),
+                    random,
+                    owned,
+                    room: &mut room,
+                    rows: Vec::new(),
+                };
+                let mut done = FannedOut {
+                    full_at,
+                    ..FannedOut::default()
+                };
                 for event in stamped {
                     made.deliveries_of(event, &known, &mut done);
                 }
@@ -81,7 +90,10 @@ fn unstamped(
     connection: &mut Connection,
     shards: &[Shard],
 ) -> Result<Vec<(Shard, EventRow)>, Error> {
-    let numbers: Vec<i16> = shards.iter().map(|shard| i16::from(shard.number())).collect();
+    let numbers: Vec<i16> = shards
+        .iter()
+        .map(|shard| i16::from(shard.number()))
+        .collect();
     let rows: Vec<(i16, EventRow)> = each!(connection, c => events::table
         .filter(events::shard.eq_any(&numbers))
         .filter(events::sequence.is_null())

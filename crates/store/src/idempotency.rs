@@ -1,10 +1,10 @@
 //! Idempotency keys: the same request twice is answered twice and done once.
 
+use crate::Store;
 use crate::connection::{Connection, each};
 use crate::error::Error;
 use crate::schema::idempotency_keys;
 use crate::sql_types::{Moment, Uid};
-use crate::Store;
 use diesel::prelude::*;
 use domain::Timestamp;
 use domain::id::TenantId;
@@ -55,9 +55,11 @@ impl Store {
                 .select(idempotency_keys::key)
                 .limit(500)
                 .load(c))?;
-            Ok(each!(connection, c => diesel::delete(idempotency_keys::table)
+            Ok(
+                each!(connection, c => diesel::delete(idempotency_keys::table)
                 .filter(idempotency_keys::key.eq_any(&old))
-                .execute(c))?)
+                .execute(c))?,
+            )
         })
         .await
     }

@@ -1,9 +1,9 @@
 //! What is true of the installation as a whole.
 
+use crate::Store;
 use crate::connection::{Connection, each};
 use crate::error::Error;
 use crate::schema::{installation, versions};
-use crate::Store;
 use diesel::prelude::*;
 
 /// What changed, when its version did.
@@ -60,8 +60,10 @@ pub(crate) fn version(connection: &mut Connection, of: Versioned) -> Result<i64,
 /// Says that something of the kind changed. The row's lock makes the order of the numbers the
 /// order of the commits.
 pub(crate) fn bump(connection: &mut Connection, of: Versioned) -> Result<i64, Error> {
-    Ok(each!(connection, c => diesel::update(versions::table.find(of.name()))
+    Ok(
+        each!(connection, c => diesel::update(versions::table.find(of.name()))
         .set(versions::value.eq(versions::value + 1))
         .returning(versions::value)
-        .get_result(c))?)
+        .get_result(c))?,
+    )
 }

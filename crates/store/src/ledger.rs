@@ -71,7 +71,9 @@ impl Ledger {
 
     /// Applies a report to a message that is held.
     pub(crate) fn hear(&mut self, id: MessageId, report: &Report, heard: &Heard<'_>) -> Outcome {
-        let Some(tracked) = self.messages.get_mut(&id) else { return Outcome::Orphaned };
+        let Some(tracked) = self.messages.get_mut(&id) else {
+            return Outcome::Orphaned;
+        };
         let message = &mut tracked.message;
         let previous = message.state();
         let applied = message.apply(report, heard.received_at);
@@ -87,7 +89,8 @@ impl Ledger {
             callback_id: Some(heard.callback_id),
             failure_reason: report.failure_reason.clone(),
         };
-        self.history.push(HistoryRow::new(id, tracked.history_length, entry));
+        self.history
+            .push(HistoryRow::new(id, tracked.history_length, entry));
         self.changed.insert(id);
 
         let occurred_at = report.provider_time.unwrap_or(heard.received_at);
@@ -98,28 +101,36 @@ impl Ledger {
             let data = MessageData::of_transition(message, previous, occurred_at);
             raised.push((event_type, Raw::of(&data), Some((id, transition.number))));
             let provider = message.registration.provider.clone();
-            self.effects.changes.push((provider, transition.to, heard.received_at));
+            self.effects
+                .changes
+                .push((provider, transition.to, heard.received_at));
         }
         for states in applied.conflicts {
             let data = MessageData::of_conflict(message, previous, states, occurred_at);
             raised.push(("sms.status.conflict", Raw::of(&data), None));
         }
-        let events = raised.into_iter().map(|(event_type, data, transition)| Event {
-            id: EventId::new(self.clock.now(), &self.random),
-            tenant_id: message.tenant_id,
-            event_type: event_type.to_owned(),
-            version: 1,
-            environment: message.registration.environment.clone(),
-            created_at: self.clock.now(),
-            source: "tidings".to_owned(),
-            resource: Some(Resource { kind: "message".to_owned(), id: id.to_string(), data: None }),
-            context: None,
-            metadata: None,
-            data,
-            transition,
-            traceparent: heard.traceparent.map(str::to_owned),
-            caused_at: heard.received_at,
-        });
+        let events = raised
+            .into_iter()
+            .map(|(event_type, data, transition)| Event {
+                id: EventId::new(self.clock.now(), &self.random),
+                tenant_id: message.tenant_id,
+                event_type: event_type.to_owned(),
+                version: 1,
+                environment: message.registration.environment.clone(),
+                created_at: self.clock.now(),
+                source: "tidings".to_owned(),
+                resource: Some(Resource {
+                    kind: "message".to_owned(),
+                    id: id.to_string(),
+                    data: None,
+                }),
+                context: None,
+                metadata: None,
+                data,
+                transition,
+                traceparent: heard.traceparent.map(str::to_owned),
+                caused_at: heard.received_at,
+            });
         self.events.extend(events);
         applied.outcome
     }

@@ -6,6 +6,10 @@ mod error;
 pub mod ledger;
 mod migration;
 mod readers;
+#[expect(
+    clippy::wildcard_imports,
+    reason = "table! names the types of its columns"
+)]
 mod schema;
 mod sql_types;
 mod writer;
@@ -116,7 +120,10 @@ impl CheckpointThread {
                     }
                 }
             })
-            .map_err(|error| Error::Open { at: path.display().to_string(), reason: error.to_string() })?;
+            .map_err(|error| Error::Open {
+                at: path.display().to_string(),
+                reason: error.to_string(),
+            })?;
         Ok(Self { stop })
     }
 }

@@ -1,5 +1,6 @@
 //! Messages: registered by the platform, changed only through the ledger.
 
+use crate::Store;
 use crate::connection::{Connection, each};
 use crate::dialect::lock_keys;
 use crate::error::Error;
@@ -8,7 +9,6 @@ use crate::orphan;
 use crate::page::{Page, Window};
 use crate::schema::{message_history, messages};
 use crate::sql_types::{Moment, Uid};
-use crate::Store;
 use diesel::prelude::*;
 use domain::account::{Environment, Slug};
 use domain::id::{AccountId, CallbackId, MessageId, TenantId};
@@ -24,7 +24,7 @@ pub enum Registered {
     /// The message is new; reports that waited for it are applied already.
     New {
         /// The message as it was registered.
-        message: Message,
+        message: Box<Message>,
         /// What the waiting reports did.
         effects: crate::ledger::Effects,
     },
@@ -106,17 +106,25 @@ impl Store {
                 });
             }
             let now = clock.now();
-            let message = Message::register(MessageId::new(now, &random), tenant, registration, now);
+            let message =
+                Message::register(MessageId::new(now, &random), tenant, registration, now);
             let row = MessageRow::new(&message, identity, 0);
             each!(connection, c => diesel::insert_into(messages::table).values(&row).execute(c))?;
             let effects = join_orphans(connection, &message, Ledger::new(clock, random))?;
-            Ok(Registered::New { message, effects })
+            Ok(Registered::New {
+                message: Box::new(message),
+                effects,
+            })
         })
         .await
     }
 
     /// A tenant's message.
-    pub async fn find_message(&self, tenant: TenantId, id: MessageId) -> Result<Option<Held>, Error> {
+    pub async fn find_message(
+        &self,
+        tenant: TenantId,
+        id: MessageId,
+    ) -> Result<Option<Held>, Error> {
         self.read(move |connection| {
             let row: Option<MessageRow> = each!(connection, c => messages::table
                 .filter(messages::id.eq(Uid::from(id)))
@@ -165,7 +173,10 @@ impl Store {
                 query.load(c)
             })?;
             let page = window.page(rows, |row: &MessageRow| MessageId::from(row.id));
-            Ok(Page { items: with_histories(connection, page.items)?, next: page.next })
+            Ok(Page {
+                items: with_histories(connection, page.items)?,
+                next: page.next,
+            })
         })
         .await
     }
@@ -236,9 +247,22 @@ fn join_orphans(
         return ledger.finish(connection);
     }
     let registration = &message.registration;
-    let ids: Vec<_> = registration.provider_message_id.as_deref().into_iter().collect();
-    let references: Vec<_> = registration.client_reference.as_deref().into_iter().collect();
-    ledger.hold(candidates(connection, registration.account_id, &ids, &references)?);
+    let ids: Vec<_> = registration
+        .provider_message_id
+        .as_deref()
+        .into_iter()
+        .collect();
+    let references: Vec<_> = registration
+        .client_reference
+        .as_deref()
+        .into_iter()
+        .collect();
+    ledger.hold(candidates(
+        connection,
+        registration.account_id,
+        &ids,
+        &references,
+    )?);
     let mut joined = Vec::new();
     for orphan in waiting {
         let found = find_match(ledger.messages(), registration.account_id, &orphan.report);
@@ -263,7 +287,10 @@ fn join_orphans(
 fn identity_key(registration: &Registration) -> [u8; 16] {
     let (kind, id) = match &registration.provider_message_id {
         Some(id) => ("message by provider id", Some(id)),
-        None => ("message by reference", registration.client_reference.as_ref()),
+        None => (
+            "message by reference",
+            registration.client_reference.as_ref(),
+        ),
     };
     let fields = [id.map(String::as_bytes), Some(registration.to.as_bytes())];
     DedupeKey::of(kind, registration.account_id, &fields).0
@@ -287,7 +314,10 @@ fn with_histories(connection: &mut Connection, rows: Vec<MessageRow>) -> Result<
             let (own, others) = entries.drain(..).partition(|(id, _)| *id == message.id);
             entries = others;
             let history: Vec<(MessageId, Entry)> = own;
-            Ok(Held { message, history: history.into_iter().map(|(_, entry)| entry).collect() })
+            Ok(Held {
+                message,
+                history: history.into_iter().map(|(_, entry)| entry).collect(),
+            })
         })
         .collect()
 }
@@ -302,7 +332,9 @@ fn histories(
         .order((message_history::message_id, message_history::ordinal))
         .select(HistoryRow::as_select())
         .load(c))?;
-    rows.into_iter().map(|row| Ok((row.message_id.into(), Entry::try_from(row)?))).collect()
+    rows.into_iter()
+        .map(|row| Ok((row.message_id.into(), Entry::try_from(row)?)))
+        .collect()
 }
 
 #[derive(Queryable, Selectable, Insertable)]
@@ -387,8 +419,12 @@ impl TryFrom<MessageRow> for Tracked {
     fn try_from(row: MessageRow) -> Result<Self, Error> {
         let broken = |what: &str| Error::unreadable(format!("a message with an unreadable {what}"));
         let count = |number: i32| u32::try_from(number).map_err(|_| broken("number"));
-        let slug: Slug = row.provider_account.parse().map_err(|_| broken("account"))?;
-        let environment: Environment = row.environment.parse().map_err(|_| broken("environment"))?;
+        let slug: Slug = row
+            .provider_account
+            .parse()
+            .map_err(|_| broken("account"))?;
+        let environment: Environment =
+            row.environment.parse().map_err(|_| broken("environment"))?;
         let standing = Standing::new(
             decode_state(row.state)?,
             count(row.override_number)?,
@@ -405,7 +441,11 @@ impl TryFrom<MessageRow> for Tracked {
             from: row.sender,
             notification_id: row.notification_id,
             parts: count(row.parts)?,
-            metadata: row.metadata.map(Raw::parse).transpose().map_err(|_| broken("metadata"))?,
+            metadata: row
+                .metadata
+                .map(Raw::parse)
+                .transpose()
+                .map_err(|_| broken("metadata"))?,
             environment,
         };
         let message = Message {
@@ -424,8 +464,15 @@ impl TryFrom<MessageRow> for Tracked {
             failure_class: row.failure_class.as_deref().and_then(FailureClass::parse),
             network_code: row.network_code,
         };
-        let identity = row.identity_key.try_into().map_err(|_| broken("identity"))?;
-        Ok(Self { message, identity, history_length: row.history_length })
+        let identity = row
+            .identity_key
+            .try_into()
+            .map_err(|_| broken("identity"))?;
+        Ok(Self {
+            message,
+            identity,
+            history_length: row.history_length,
+        })
     }
 }
 

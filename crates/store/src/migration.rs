@@ -26,13 +26,19 @@ pub(crate) fn check(connection: &mut Connection) -> Result<(), Error> {
         Connection::Sqlite(c) => c.pending_migrations(SQLITE),
     };
     let pending = pending.map_err(|error| Error::Migration(error.to_string()))?;
-    pending.first().map_or(Ok(()), |first| Err(Error::SchemaTooOld(first.name().to_string())))
+    pending.first().map_or(Ok(()), |first| {
+        Err(Error::SchemaTooOld(first.name().to_string()))
+    })
 }
 
 fn refuse_newer(connection: &mut Connection) -> Result<(), Error> {
-    let failed = |error: Box<dyn std::error::Error + Send + Sync>| Error::Migration(error.to_string());
+    let failed =
+        |error: Box<dyn std::error::Error + Send + Sync>| Error::Migration(error.to_string());
     let known: Vec<Box<dyn Migration<Sqlite>>> = SQLITE.migrations().map_err(failed)?;
-    let newest = known.iter().map(|migration| migration.name().version().as_owned()).max();
+    let newest = known
+        .iter()
+        .map(|migration| migration.name().version().as_owned())
+        .max();
     let applied = match connection {
         Connection::Sqlite(c) => c.applied_migrations(),
     }
@@ -40,5 +46,7 @@ fn refuse_newer(connection: &mut Connection) -> Result<(), Error> {
     applied
         .iter()
         .find(|version| newest.as_ref().is_some_and(|newest| *version > newest))
-        .map_or(Ok(()), |version| Err(Error::SchemaTooNew(version.to_string())))
+        .map_or(Ok(()), |version| {
+            Err(Error::SchemaTooNew(version.to_string()))
+        })
 }

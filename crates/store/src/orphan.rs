@@ -1,11 +1,11 @@
 //! Orphans: reports of messages that nobody has registered yet.
 
+use crate::Store;
 use crate::connection::{Connection, each, insert_rows};
 use crate::error::Error;
 use crate::message::{decode_source, encode_source};
 use crate::schema::orphans;
 use crate::sql_types::{Moment, Uid};
-use crate::Store;
 use diesel::prelude::*;
 use domain::Timestamp;
 use domain::id::{AccountId, CallbackId, TenantId};
@@ -46,7 +46,10 @@ impl Store {
                 .select(orphans::received_at)
                 .first(c)
                 .optional())?;
-            Ok(Count { waiting, oldest: oldest.map(Timestamp::from) })
+            Ok(Count {
+                waiting,
+                oldest: oldest.map(Timestamp::from),
+            })
         })
         .await
     }
@@ -74,7 +77,10 @@ pub(crate) fn keys_of(
 
 /// Parks reports.
 pub(crate) fn park(connection: &mut Connection, parked: Vec<Orphan>) -> Result<(), Error> {
-    let rows = parked.into_iter().map(OrphanRow::try_from).collect::<Result<Vec<_>, _>>()?;
+    let rows = parked
+        .into_iter()
+        .map(OrphanRow::try_from)
+        .collect::<Result<Vec<_>, _>>()?;
     insert_rows!(connection, orphans::table, &rows);
     Ok(())
 }
@@ -138,8 +144,9 @@ impl TryFrom<Orphan> for OrphanRow {
     type Error = Error;
 
     fn try_from(orphan: Orphan) -> Result<Self, Error> {
-        let report = serde_json::to_string(&orphan.report)
-            .map_err(|error| Error::unreadable(format!("a report that cannot be written: {error}")))?;
+        let report = serde_json::to_string(&orphan.report).map_err(|error| {
+            Error::unreadable(format!("a report that cannot be written: {error}"))
+        })?;
         Ok(Self {
             id: orphan.id,
             tenant_id: orphan.tenant_id.into(),

@@ -37,6 +37,9 @@ impl<K> Window<K> {
 impl<T, K> Page<T, K> {
     /// The same page of something made from the items.
     pub fn map<U>(self, make: impl FnMut(T) -> U) -> Page<U, K> {
-        Page { items: self.items.into_iter().map(make).collect(), next: self.next }
+        Page {
+            items: self.items.into_iter().map(make).collect(),
+            next: self.next,
+        }
     }
 }

@@ -19,7 +19,10 @@ pub(crate) struct Readers {
 impl Readers {
     pub(crate) fn new(connections: Vec<Connection>) -> Self {
         let free = Arc::new(Semaphore::new(connections.len()));
-        Self { idle: Arc::new(Mutex::new(connections)), free }
+        Self {
+            idle: Arc::new(Mutex::new(connections)),
+            free,
+        }
     }
 
     /// Runs `work` on a blocking thread with a connection of its own.
@@ -35,7 +38,10 @@ impl Readers {
         tokio::task::spawn_blocking(move || {
             let _permit = permit;
             let taken = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-            let mut lent = Lent { connection: Some(taken.ok_or(Error::Closed)?), idle };
+            let mut lent = Lent {
+                connection: Some(taken.ok_or(Error::Closed)?),
+                idle,
+            };
             lent.connection.as_mut().ok_or(Error::Closed).and_then(work)
         })
         .await
@@ -52,7 +58,10 @@ struct Lent {
 impl Drop for Lent {
     fn drop(&mut self) {
         if let Some(connection) = self.connection.take() {
-            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+            self.idle
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(connection);
         }
     }
 }

@@ -293,4 +293,3 @@ diesel::table! {
         created_at -> Instant,
     }
 }
-

@@ -1,10 +1,11 @@
 //! Leases on shards.
 
+use crate::Store;
 use crate::connection::{Connection, each};
+use crate::delivery::{PENDING, Place};
 use crate::error::Error;
 use crate::schema::{deliveries, dispatchers, shards};
 use crate::sql_types::{Moment, Uid};
-use crate::Store;
 use diesel::prelude::*;
 use domain::id::{SubscriptionId, TenantId};
 use domain::shard::{LEASE, Lease, plan};
@@ -82,15 +83,20 @@ impl Store {
 }
 
 /// Refuses unless every one of these leases still holds. In the transaction of what they guard.
-pub(crate) fn holding(connection: &mut Connection, leases: &[Fenced]) -> Result<Vec<Fenced>, Error> {
-    let numbers: Vec<i16> = leases.iter().map(|lease| i16::from(lease.shard.number())).collect();
+pub(crate) fn holding(
+    connection: &mut Connection,
+    leases: &[Fenced],
+) -> Result<Vec<Fenced>, Error> {
+    let numbers: Vec<i16> = leases
+        .iter()
+        .map(|lease| i16::from(lease.shard.number()))
+        .collect();
     let fences: Vec<(i16, i64)> = each!(connection, c => shards::table
         .filter(shards::number.eq_any(&numbers))
         .select((shards::number, shards::fence))
         .load(c))?;
     let fences: HashMap<i16, i64> = fences.into_iter().collect();
-    let holds =
-        |lease: &Fenced| fences.get(&i16::from(lease.shard.number())) == Some(&lease.fence);
+    let holds = |lease: &Fenced| fences.get(&i16::from(lease.shard.number())) == Some(&lease.fence);
     Ok(leases.iter().copied().filter(holds).collect())
 }
 
@@ -176,7 +182,6 @@ fn adopt(
     if taken.is_empty() {
         return Ok(Vec::new());
     }
-    use crate::delivery::{PENDING, Place};
     each!(connection, c => diesel::update(deliveries::table)
         .filter(deliveries::shard.eq_any(numbers(taken)))
         .filter(deliveries::state.eq(PENDING))
@@ -193,7 +198,11 @@ fn adopt(
     Ok(backlogs
         .into_iter()
         .filter_map(|(shard, id, tenant)| {
-            Some((Shard::new(u8::try_from(shard).ok()?)?, id.into(), tenant.into()))
+            Some((
+                Shard::new(u8::try_from(shard).ok()?)?,
+                id.into(),
+                tenant.into(),
+            ))
         })
         .collect())
 }
@@ -210,6 +219,10 @@ struct ShardRow {
 impl ShardRow {
     fn lease(&self) -> Option<Lease> {
         let shard = Shard::new(u8::try_from(self.number).ok()?)?;
-        Some(Lease { shard, owner: self.owner.clone(), until: self.until.into() })
+        Some(Lease {
+            shard,
+            owner: self.owner.clone(),
+            until: self.until.into(),
+        })
     }
 }

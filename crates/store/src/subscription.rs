@@ -1,5 +1,6 @@
 //! Subscriptions.
 
+use crate::Store;
 use crate::connection::{Connection, each};
 use crate::dialect::newest_position;
 use crate::error::Error;
@@ -7,7 +8,6 @@ use crate::installation::{Versioned, bump};
 use crate::page::{Page, Window};
 use crate::schema::{subscriptions, tenants};
 use crate::sql_types::{Moment, Uid};
-use crate::Store;
 use diesel::prelude::*;
 use domain::Timestamp;
 use domain::account::Environment;
@@ -103,7 +103,9 @@ impl Store {
         change: Change,
     ) -> Result<Option<Subscription>, Error> {
         self.write(move |connection| {
-            let Some(mut row) = find(connection, tenant, id)? else { return Ok(None) };
+            let Some(mut row) = find(connection, tenant, id)? else {
+                return Ok(None);
+            };
             row.url = change.url;
             row.events = encode_patterns(&change.patterns);
             row.secret = change.secret.unwrap_or(row.secret);
@@ -157,7 +159,9 @@ impl Store {
         id: SubscriptionId,
     ) -> Result<Option<Subscription>, Error> {
         self.read(move |connection| {
-            find(connection, tenant, id)?.map(Subscription::try_from).transpose()
+            find(connection, tenant, id)?
+                .map(Subscription::try_from)
+                .transpose()
         })
         .await
     }
@@ -182,7 +186,10 @@ impl Store {
                 }
                 query.load(c)
             })?;
-            let items = rows.into_iter().map(Subscription::try_from).collect::<Result<_, _>>()?;
+            let items = rows
+                .into_iter()
+                .map(Subscription::try_from)
+                .collect::<Result<_, _>>()?;
             Ok(window.page(items, |item: &Subscription| item.interest.subscription_id))
         })
         .await
@@ -196,7 +203,10 @@ impl Store {
                 .group_by(subscriptions::is_enabled)
                 .select((subscriptions::is_enabled, diesel::dsl::count_star()))
                 .load(c))?;
-            Ok(counts.into_iter().map(|(is_enabled, number)| Count { is_enabled, number }).collect())
+            Ok(counts
+                .into_iter()
+                .map(|(is_enabled, number)| Count { is_enabled, number })
+                .collect())
         })
         .await
     }
@@ -241,7 +251,11 @@ fn changed(connection: &mut Connection, tenant: Uid) -> Result<(), Error> {
 }
 
 fn encode_patterns(patterns: &[Pattern]) -> String {
-    patterns.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+    patterns
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(",")
 }
 
 #[derive(Queryable, Selectable, Insertable)]
@@ -267,7 +281,9 @@ struct SubscriptionRow {
 
 impl SubscriptionRow {
     fn new(subscription: Subscription) -> Self {
-        let Subscription { interest, health, .. } = subscription;
+        let Subscription {
+            interest, health, ..
+        } = subscription;
         Self {
             id: interest.subscription_id.into(),
             tenant_id: interest.tenant_id.into(),
@@ -301,8 +317,9 @@ impl TryFrom<SubscriptionRow> for Subscription {
                 .environment
                 .parse()
                 .map_err(|_| Error::unreadable("a subscription with an invalid environment"))?,
-            patterns: Pattern::parse_list(&texts)
-                .map_err(|error| Error::unreadable(format!("a subscription to no events: {error}")))?,
+            patterns: Pattern::parse_list(&texts).map_err(|error| {
+                Error::unreadable(format!("a subscription to no events: {error}"))
+            })?,
             since_position: row.since_position,
         };
         Ok(Self {

@@ -1,10 +1,10 @@
 //! Tenants and their API keys.
 
+use crate::Store;
 use crate::connection::each;
 use crate::error::Error;
 use crate::schema::{api_keys, tenants};
 use crate::sql_types::{Moment, Uid};
-use crate::Store;
 use diesel::prelude::*;
 use domain::Timestamp;
 use domain::id::{KeyId, TenantId};

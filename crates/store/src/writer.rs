@@ -17,8 +17,10 @@ const GROUP: usize = 256;
 /// A transaction takes no more work once it is this old.
 const GROUP_TIME: Duration = Duration::from_millis(5);
 
+/// Tells a caller what became of its work.
+type Tell = Box<dyn FnOnce(Result<(), Error>) + Send>;
 /// Runs in the transaction; returns what tells its caller once the outcome is known.
-type Work = Box<dyn FnOnce(&mut Connection) -> Box<dyn FnOnce(Result<(), Error>) + Send> + Send>;
+type Work = Box<dyn FnOnce(&mut Connection) -> Tell + Send>;
 
 /// The face of the writer thread. Ends when the last clone is dropped.
 #[derive(Clone)]
@@ -33,8 +35,14 @@ impl Writer {
         std::thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || run(connection, &work))
-            .map_err(|error| Error::Open { at: "writer".to_owned(), reason: error.to_string() })?;
-        Ok(Self { queue, room: std::sync::Arc::new(tokio::sync::Semaphore::new(QUEUE)) })
+            .map_err(|error| Error::Open {
+                at: "writer".to_owned(),
+                reason: error.to_string(),
+            })?;
+        Ok(Self {
+            queue,
+            room: std::sync::Arc::new(tokio::sync::Semaphore::new(QUEUE)),
+        })
     }
 
     /// Runs `work` in a transaction and returns when it is durable, or undone.
@@ -42,10 +50,11 @@ impl Writer {
         &self,
         work: impl FnOnce(&mut Connection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        let permit = tokio::time::timeout(Duration::from_secs(5), self.room.clone().acquire_owned())
-            .await
-            .map_err(|_| Error::Busy("too many writes are waiting"))?
-            .map_err(|_| Error::Closed)?;
+        let permit =
+            tokio::time::timeout(Duration::from_secs(5), self.room.clone().acquire_owned())
+                .await
+                .map_err(|_| Error::Busy("too many writes are waiting"))?
+                .map_err(|_| Error::Closed)?;
         let (tell, told) = oneshot::channel();
         let job: Work = Box::new(move |connection| {
             let done = in_savepoint(connection, work);
@@ -56,7 +65,8 @@ impl Writer {
             })
         });
         self.queue.try_send(job).map_err(|_| Error::Closed)?;
-        told.await.unwrap_or(Err(Error::Busy("a transaction could not begin")))
+        told.await
+            .unwrap_or(Err(Error::Busy("a transaction could not begin")))
     }
 }
 
@@ -80,7 +90,7 @@ fn commit_group(
     connection: &mut Connection,
     first: Work,
     work: &mpsc::Receiver<Work>,
-    tell: &mut Vec<Box<dyn FnOnce(Result<(), Error>) + Send>>,
+    tell: &mut Vec<Tell>,
 ) -> Result<(), Error> {
     // When it cannot begin, dropping the work tells its caller so.
     connection.execute("begin immediate")?;
@@ -103,7 +113,11 @@ fn in_savepoint<T>(
     connection.execute("savepoint work")?;
     let done = catch_unwind(AssertUnwindSafe(|| work(connection)))
         .unwrap_or_else(|_| Err(Error::unreadable("what made its own code panic")));
-    let end = if done.is_ok() { "release work" } else { "rollback to work; release work" };
+    let end = if done.is_ok() {
+        "release work"
+    } else {
+        "rollback to work; release work"
+    };
     connection.execute(end)?;
     done
 }

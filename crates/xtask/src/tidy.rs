@@ -50,7 +50,11 @@ pub fn run(root: &Path) -> anyhow::Result<()> {
     for finding in &findings {
         println!("{finding}");
     }
-    ensure!(findings.is_empty(), "{} broken house rules", findings.len());
+    ensure!(
+        findings.is_empty(),
+        "house rules are broken: {} findings",
+        findings.len()
+    );
     println!("{} house rules hold", RULES.len());
     Ok(())
 }

@@ -26,7 +26,9 @@ pub(crate) async fn attempt(
     if job.to.attempts == 0 {
         stage(context, Stage::FirstAttempt, job, started_at);
     }
-    let mut span = context.tracer.start("attempt delivery", Kind::Client, job.event.trace.as_ref());
+    let mut span = context
+        .tracer
+        .start("attempt delivery", Kind::Client, job.event.trace.as_ref());
     span.set("webhook.id", job.event.id.to_string().as_str());
     let request = request(context, endpoint, job, started_at, &span);
     let sent = context.client.send(request, rules.timeout).await;
@@ -55,9 +57,21 @@ fn request(
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     set(headers, USER_AGENT, &format!("Tidings/{}", context.version));
     set(headers, HeaderName::from_static(webhook::ID_HEADER), &id);
-    set(headers, HeaderName::from_static(webhook::TIMESTAMP_HEADER), &now.as_seconds().to_string());
-    set(headers, HeaderName::from_static(webhook::SIGNATURE_HEADER), &signature);
-    set(headers, HeaderName::from_static("traceparent"), &span.context().to_string());
+    set(
+        headers,
+        HeaderName::from_static(webhook::TIMESTAMP_HEADER),
+        &now.as_seconds().to_string(),
+    );
+    set(
+        headers,
+        HeaderName::from_static(webhook::SIGNATURE_HEADER),
+        &signature,
+    );
+    set(
+        headers,
+        HeaderName::from_static("traceparent"),
+        &span.context().to_string(),
+    );
     request
 }
 
@@ -83,8 +97,12 @@ fn conclude(
         Err(failure) => Some(failure.class.as_str()),
     };
     let response = sent.result.ok();
-    let asked = response.as_ref().and_then(|response| asked_for(response, ended_at));
-    let next = rules.schedule.next(number, ended_at, context.random.fraction(), asked);
+    let asked = response
+        .as_ref()
+        .and_then(|response| asked_for(response, ended_at));
+    let next = rules
+        .schedule
+        .next(number, ended_at, context.random.fraction(), asked);
     let then = match (error, next) {
         (None, _) => Then::End(State::Delivered),
         (Some(_), Some(at)) => Then::RetryAt(at),
@@ -117,5 +135,7 @@ fn kept_body(response: &Response) -> String {
 }
 
 fn stage(context: &Context, stage: Stage, job: &Job, now: Timestamp) {
-    context.metrics.stage(stage, now.since(job.event.caused_at).as_secs_f64());
+    context
+        .metrics
+        .stage(stage, now.since(job.event.caused_at).as_secs_f64());
 }

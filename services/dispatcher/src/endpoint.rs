@@ -24,12 +24,17 @@ impl Endpoint {
         policy: &Policy,
     ) -> Result<Arc<Self>, signing::Error> {
         let interest = &subscription.interest;
-        let context = domain::secret::subscription_secret(interest.tenant_id, interest.subscription_id);
+        let context =
+            domain::secret::subscription_secret(interest.tenant_id, interest.subscription_id);
         let secret = WebhookSecret::from_bytes(&vault.open(&context, &subscription.secret)?)?;
         let destination = match policy.judge_url(&subscription.url) {
             Ok(target) => Destination::Target(target),
             Err(_) => Destination::Url(subscription.url.clone()),
         };
-        Ok(Arc::new(Self { subscription_id: interest.subscription_id, destination, secret }))
+        Ok(Arc::new(Self {
+            subscription_id: interest.subscription_id,
+            destination,
+            secret,
+        }))
     }
 }

@@ -76,7 +76,10 @@ struct Engine {
     hints: HintReceiver,
     recorder: Recorder,
     lost: mpsc::UnboundedReceiver<Vec<Shard>>,
-    ended: (mpsc::UnboundedSender<SubscriptionId>, mpsc::UnboundedReceiver<SubscriptionId>),
+    ended: (
+        mpsc::UnboundedSender<SubscriptionId>,
+        mpsc::UnboundedReceiver<SubscriptionId>,
+    ),
     last_look: Instant,
     last_renewal: Option<Instant>,
 }
@@ -175,22 +178,33 @@ impl Engine {
             let event = Outgoing::of(&owed);
             for to in owed.to {
                 let shard = Shard::of_subscription(to.subscription_id);
-                let Some(lease) = self.holding.get(&shard).copied() else { continue };
+                let Some(lease) = self.holding.get(&shard).copied() else {
+                    continue;
+                };
                 if under.get(&shard) != Some(&lease) {
                     continue;
                 }
                 self.waiting_bytes += event.body.len();
                 let tenant = event.tenant_id;
-                let lane =
-                    self.lanes.entry(to.subscription_id).or_insert_with(|| Lane::new(shard, tenant));
-                lane.waiting.push_back(Job { to, lease, event: event.clone() });
+                let lane = self
+                    .lanes
+                    .entry(to.subscription_id)
+                    .or_insert_with(|| Lane::new(shard, tenant));
+                lane.waiting.push_back(Job {
+                    to,
+                    lease,
+                    event: event.clone(),
+                });
                 self.enter_round(to.subscription_id);
             }
         }
     }
 
     fn note_backlog(&mut self, shard: Shard, subscription: SubscriptionId, tenant: TenantId) {
-        let lane = self.lanes.entry(subscription).or_insert_with(|| Lane::new(shard, tenant));
+        let lane = self
+            .lanes
+            .entry(subscription)
+            .or_insert_with(|| Lane::new(shard, tenant));
         lane.has_backlog = true;
     }
 
@@ -200,12 +214,17 @@ impl Engine {
         let patience = self.rules.timeout + Duration::from_secs(5);
         let ended = tokio::time::timeout(patience, async {
             while self.in_flight > 0 {
-                let Some(subscription) = self.ended.1.recv().await else { break };
+                let Some(subscription) = self.ended.1.recv().await else {
+                    break;
+                };
                 self.on_ended(subscription);
             }
         });
         if ended.await.is_err() {
-            tracing::warn!(attempts = self.in_flight, "attempts were still under way at the end");
+            tracing::warn!(
+                attempts = self.in_flight,
+                "attempts were still under way at the end"
+            );
         }
         let (store, owner) = (self.context.store.clone(), self.owner.clone());
         // Dropping the engine drops its recorder: what ended is recorded before the process ends.

@@ -44,7 +44,11 @@ impl Lane {
 
     /// How many more it takes. While more waits in the store, new ones go behind it.
     pub(crate) fn room(&self) -> usize {
-        if self.has_backlog { 0 } else { MAX_WAITING.saturating_sub(self.waiting.len()) }
+        if self.has_backlog {
+            0
+        } else {
+            MAX_WAITING.saturating_sub(self.waiting.len())
+        }
     }
 
     /// Whether it is time to read its backlog.

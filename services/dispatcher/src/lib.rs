@@ -59,6 +59,9 @@ pub fn start(config: &config::Dispatcher, context: &Context) {
         config::RetryPolicy::Quick => Schedule::quick(),
         config::RetryPolicy::Delays(waits) => Schedule::new(waits.clone()),
     };
-    let rules = Arc::new(Rules { schedule, timeout: config.timeout });
+    let rules = Arc::new(Rules {
+        schedule,
+        timeout: config.timeout,
+    });
     engine::start(&rules, context);
 }

@@ -22,12 +22,15 @@ pub(crate) type Recorder = mpsc::Sender<Attempt>;
 pub(crate) fn start(context: &Context, lost: mpsc::UnboundedSender<Vec<Shard>>) -> Recorder {
     let (recorder, mut ended) = mpsc::channel(WAITING);
     let context = context.clone();
-    context.tasks.clone().spawn("dispatcher.record", async move {
-        let mut batch = Vec::with_capacity(BATCH);
-        while ended.recv_many(&mut batch, BATCH).await > 0 {
-            record(&context, std::mem::take(&mut batch), &lost).await;
-        }
-    });
+    context
+        .tasks
+        .clone()
+        .spawn("dispatcher.record", async move {
+            let mut batch = Vec::with_capacity(BATCH);
+            while ended.recv_many(&mut batch, BATCH).await > 0 {
+                record(&context, std::mem::take(&mut batch), &lost).await;
+            }
+        });
     recorder
 }
 
@@ -55,7 +58,10 @@ async fn record(context: &Context, batch: Vec<Attempt>, lost: &mpsc::UnboundedSe
 }
 
 fn count(context: &Context, batch: &[Attempt], lost: &[Shard]) {
-    for attempt in batch.iter().filter(|attempt| !lost.contains(&attempt.lease.shard)) {
+    for attempt in batch
+        .iter()
+        .filter(|attempt| !lost.contains(&attempt.lease.shard))
+    {
         match attempt.then {
             Then::End(State::Delivered) => context.metrics.delivery(State::Delivered.as_str()),
             Then::End(state) => context.metrics.delivery(state.as_str()),

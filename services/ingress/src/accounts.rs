@@ -58,17 +58,25 @@ impl Accounts {
 
     /// The account of this slug; none when there is none. [`Away`] when that cannot be told now,
     /// which is our own fault and never the caller's.
-    pub(crate) async fn find(&self, slug: &Slug, now: Timestamp) -> Result<Option<Arc<Known>>, Away> {
+    pub(crate) async fn find(
+        &self,
+        slug: &Slug,
+        now: Timestamp,
+    ) -> Result<Option<Arc<Known>>, Away> {
         let remembered = self.lock().get(slug).cloned();
         match remembered {
             Some(Entry::Known(known)) => return Ok(Some(known)),
             Some(Entry::UnknownUntil(until)) if until > now => return Ok(None),
             Some(Entry::UnknownUntil(_)) | None => {}
         }
-        let found = self.store.find_account_by_slug(slug.clone()).await.map_err(|error| {
-            tracing::error!(%error, "a provider account could not be looked up");
-            Away
-        })?;
+        let found = self
+            .store
+            .find_account_by_slug(slug.clone())
+            .await
+            .map_err(|error| {
+                tracing::error!(%error, "a provider account could not be looked up");
+                Away
+            })?;
         let entry = match found {
             None => Entry::UnknownUntil(now.plus(UNKNOWN_FOR)),
             Some(account) => Entry::Known(Arc::new(self.open(account)?)),
@@ -97,9 +105,9 @@ impl Accounts {
         let context = domain::secret::account_checks(account.tenant_id, account.id);
         let provider = providers::registry::find(&account.provider);
         let checks = self.vault.open(&context, &account.checks);
-        let checks = checks.map_err(|error| error.to_string()).and_then(|json| {
-            Checks::from_json(&json).map_err(|error| error.to_string())
-        });
+        let checks = checks
+            .map_err(|error| error.to_string())
+            .and_then(|json| Checks::from_json(&json).map_err(|error| error.to_string()));
         match (provider, checks) {
             (Some(provider), Ok(checks)) => Ok(Known {
                 id: account.id,
@@ -132,7 +140,9 @@ impl Accounts {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Slug, Entry>> {
-        self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
+        self.remembered
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -141,30 +151,33 @@ pub(crate) fn keep_fresh(door: &web::Data<Door>) {
     let door = door.clone();
     let context = door.context.clone();
     let check = context.readiness.register("ingress.accounts");
-    context.tasks.clone().supervise("ingress.accounts", move || {
-        let (door, check) = (door.clone(), check.clone());
-        async move {
-            let shutdown = &door.context.shutdown;
-            let mut hints = door.context.broker.hints();
-            let mut seen = None;
-            loop {
-                match door.context.store.version(Versioned::Accounts).await {
-                    Ok(version) if seen == Some(version) => check.ok("fresh"),
-                    Ok(version) => {
-                        door.accounts.reload().await?;
-                        seen = Some(version);
-                        check.ok("fresh");
+    context
+        .tasks
+        .clone()
+        .supervise("ingress.accounts", move || {
+            let (door, check) = (door.clone(), check.clone());
+            async move {
+                let shutdown = &door.context.shutdown;
+                let mut hints = door.context.broker.hints();
+                let mut seen = None;
+                loop {
+                    match door.context.store.version(Versioned::Accounts).await {
+                        Ok(version) if seen == Some(version) => check.ok("fresh"),
+                        Ok(version) => {
+                            door.accounts.reload().await?;
+                            seen = Some(version);
+                            check.ok("fresh");
+                        }
+                        Err(error) => check.failing(error.to_string()),
                     }
-                    Err(error) => check.failing(error.to_string()),
-                }
-                tokio::select! {
-                    () = hinted(&mut hints) => {}
-                    () = tokio::time::sleep(LOOK_EVERY) => {}
-                    () = shutdown.draining() => return Ok(()),
+                    tokio::select! {
+                        () = hinted(&mut hints) => {}
+                        () = tokio::time::sleep(LOOK_EVERY) => {}
+                        () = shutdown.draining() => return Ok(()),
+                    }
                 }
             }
-        }
-    });
+        });
 }
 
 async fn hinted(hints: &mut broker::HintReceiver) {

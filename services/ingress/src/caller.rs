@@ -23,7 +23,9 @@ pub(crate) fn source(
     }
     for hop in hops(headers, header).into_iter().rev().take(MAX_HOPS) {
         // An address we cannot read was not written by a proxy of ours: stop at the one that was.
-        let Some(address) = hop.and_then(parse_hop) else { break };
+        let Some(address) = hop.and_then(parse_hop) else {
+            break;
+        };
         nearest = address;
         if !is_trusted(&nearest) {
             break;
@@ -34,17 +36,21 @@ pub(crate) fn source(
 
 /// The hops as written, left to right; `None` where one cannot be read.
 fn hops(headers: &HeaderMap, header: ClientAddressHeader) -> Vec<Option<&str>> {
-    let lines = headers.get_all(header.name()).map(|value| value.to_str().ok());
+    let lines = headers
+        .get_all(header.name())
+        .map(|value| value.to_str().ok());
     match header {
         ClientAddressHeader::XRealIp => lines.collect(),
         ClientAddressHeader::XForwardedFor => split(lines).collect(),
-        ClientAddressHeader::Forwarded => {
-            split(lines).map(|element| element.and_then(forwarded_for)).collect()
-        }
+        ClientAddressHeader::Forwarded => split(lines)
+            .map(|element| element.and_then(forwarded_for))
+            .collect(),
     }
 }
 
-fn split<'a>(lines: impl Iterator<Item = Option<&'a str>>) -> impl Iterator<Item = Option<&'a str>> {
+fn split<'a>(
+    lines: impl Iterator<Item = Option<&'a str>>,
+) -> impl Iterator<Item = Option<&'a str>> {
     lines.flat_map(|line| match line {
         Some(line) => line.split(',').map(Some).collect(),
         None => vec![None],
@@ -63,10 +69,14 @@ fn forwarded_for(element: &str) -> Option<&str> {
 /// An address, perhaps in brackets, perhaps with a port.
 fn parse_hop(text: &str) -> Option<IpAddr> {
     let text = text.trim();
-    let bare = text.strip_prefix('[').and_then(|rest| rest.split(']').next());
+    let bare = text
+        .strip_prefix('[')
+        .and_then(|rest| rest.split(']').next());
     let address = bare.unwrap_or(text).parse::<IpAddr>().ok();
     let with_port = || text.parse::<SocketAddr>().ok().map(|address| address.ip());
-    address.or_else(with_port).map(|address| address.to_canonical())
+    address
+        .or_else(with_port)
+        .map(|address| address.to_canonical())
 }
 
 #[cfg(test)]
@@ -77,7 +87,10 @@ mod tests {
     fn source_of(peer: &str, name: &'static str, lines: &[&str]) -> String {
         let mut headers = HeaderMap::new();
         for line in lines {
-            headers.append(HeaderName::from_static(name), HeaderValue::from_str(line).unwrap());
+            headers.append(
+                HeaderName::from_static(name),
+                HeaderValue::from_str(line).unwrap(),
+            );
         }
         let header = match name {
             "forwarded" => ClientAddressHeader::Forwarded,
@@ -91,8 +104,14 @@ mod tests {
     #[test]
     fn a_peer_that_is_no_proxy_is_the_caller_whatever_it_writes() {
         let name = "x-forwarded-for";
-        assert_eq!(source_of("203.0.113.9:1", name, &["198.51.100.1"]), "203.0.113.9");
-        assert_eq!(source_of("[::ffff:203.0.113.9]:1", name, &[]), "203.0.113.9");
+        assert_eq!(
+            source_of("203.0.113.9:1", name, &["198.51.100.1"]),
+            "203.0.113.9"
+        );
+        assert_eq!(
+            source_of("[::ffff:203.0.113.9]:1", name, &[]),
+            "203.0.113.9"
+        );
     }
 
     #[test]
@@ -106,14 +125,23 @@ mod tests {
             source_of("10.0.0.1:1", name, &["1.1.1.1", "198.51.100.7:443"]),
             "198.51.100.7"
         );
-        assert_eq!(source_of("[fd00::1]:1", name, &["[2001:db8::5]:80"]), "2001:db8::5");
-        assert_eq!(source_of("10.0.0.1:1", "x-real-ip", &["198.51.100.7"]), "198.51.100.7");
+        assert_eq!(
+            source_of("[fd00::1]:1", name, &["[2001:db8::5]:80"]),
+            "2001:db8::5"
+        );
+        assert_eq!(
+            source_of("10.0.0.1:1", "x-real-ip", &["198.51.100.7"]),
+            "198.51.100.7"
+        );
     }
 
     #[test]
     fn what_cannot_be_read_ends_the_walk_at_our_own_proxy() {
         let name = "x-forwarded-for";
-        assert_eq!(source_of("10.0.0.1:1", name, &["198.51.100.7, unknown, 10.0.0.2"]), "10.0.0.2");
+        assert_eq!(
+            source_of("10.0.0.1:1", name, &["198.51.100.7, unknown, 10.0.0.2"]),
+            "10.0.0.2"
+        );
         assert_eq!(source_of("10.0.0.1:1", name, &[""]), "10.0.0.1");
         assert_eq!(source_of("10.0.0.1:1", name, &[]), "10.0.0.1");
     }
@@ -121,7 +149,13 @@ mod tests {
     #[test]
     fn forwarded_is_read_by_its_grammar() {
         let lines = &[r#"for=192.0.2.43, for="[2001:db8:cafe::17]:4711";proto=https"#];
-        assert_eq!(source_of("10.0.0.1:1", "forwarded", lines), "2001:db8:cafe::17");
-        assert_eq!(source_of("10.0.0.1:1", "forwarded", &["proto=https"]), "10.0.0.1");
+        assert_eq!(
+            source_of("10.0.0.1:1", "forwarded", lines),
+            "2001:db8:cafe::17"
+        );
+        assert_eq!(
+            source_of("10.0.0.1:1", "forwarded", &["proto=https"]),
+            "10.0.0.1"
+        );
     }
 }

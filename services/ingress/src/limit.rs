@@ -44,7 +44,9 @@ impl Limits {
     pub(crate) fn new(config: &config::RateLimit) -> Self {
         Self {
             failures: Rate::new(config.failures_per_minute, Duration::from_mins(1)),
-            accounts: config.account_per_second.map(|limit| Rate::new(limit, Duration::from_secs(1))),
+            accounts: config
+                .account_per_second
+                .map(|limit| Rate::new(limit, Duration::from_secs(1))),
             failed: Mutex::default(),
             called: Mutex::default(),
             known: Mutex::default(),
@@ -55,7 +57,9 @@ impl Limits {
     /// belongs to the account.
     pub(crate) fn refuse(&self, source: Source, slug: &Slug, now: Timestamp) -> Option<Duration> {
         let last = lock(&self.failed).get(&source).copied();
-        let Admission::Refused(wait) = self.failures.admit(last, now) else { return None };
+        let Admission::Refused(wait) = self.failures.admit(last, now) else {
+            return None;
+        };
         let known = lock(&self.known).get(&(source, slug.clone())).copied();
         known.is_none_or(|until| until <= now).then_some(wait)
     }
@@ -71,7 +75,12 @@ impl Limits {
 
     /// Notes that a source authenticated to an account.
     pub(crate) fn know(&self, source: Source, slug: &Slug, now: Timestamp) {
-        remember(&mut lock(&self.known), (source, slug.clone()), now.plus(KNOWN_FOR), now);
+        remember(
+            &mut lock(&self.known),
+            (source, slug.clone()),
+            now.plus(KNOWN_FOR),
+            now,
+        );
     }
 
     /// How long an account that calls too often has to wait.
@@ -115,7 +124,10 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_millis(1_000_000);
 
     fn limits() -> Limits {
-        Limits::new(&config::RateLimit { failures_per_minute: 3, account_per_second: Some(2) })
+        Limits::new(&config::RateLimit {
+            failures_per_minute: 3,
+            account_per_second: Some(2),
+        })
     }
 
     #[test]
@@ -127,7 +139,11 @@ mod tests {
             assert_eq!(limits.refuse(source, &"other".parse().unwrap(), NOW), None);
             limits.charge(source, NOW);
         }
-        assert!(limits.refuse(source, &"other".parse().unwrap(), NOW).is_some());
+        assert!(
+            limits
+                .refuse(source, &"other".parse().unwrap(), NOW)
+                .is_some()
+        );
         assert_eq!(limits.refuse(source, &slug, NOW), None);
         let later = NOW.plus(Duration::from_hours(1));
         (0..3).for_each(|_| limits.charge(source, later));

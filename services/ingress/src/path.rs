@@ -24,7 +24,11 @@ impl<'a> CallbackPath<'a> {
             [slug, token, kind] if !token.is_empty() => (slug, Some(token), kind),
             _ => return None,
         };
-        Some(Self { slug: slug.parse().ok()?, token, kind: Kind::parse(kind)? })
+        Some(Self {
+            slug: slug.parse().ok()?,
+            token,
+            kind: Kind::parse(kind)?,
+        })
     }
 
     fn older(rest: &str) -> Option<Self> {
@@ -34,7 +38,11 @@ impl<'a> CallbackPath<'a> {
             _ => return None,
         };
         let slug: Slug = provider.parse().ok()?;
-        slug.is_reserved().then_some(Self { slug, token: None, kind: Kind::Reports })
+        slug.is_reserved().then_some(Self {
+            slug,
+            token: None,
+            kind: Kind::Reports,
+        })
     }
 }
 
@@ -61,8 +69,14 @@ mod tests {
     #[test]
     fn older_addresses_name_the_account_of_a_provider() {
         let expected = |slug: &str| Some((slug.to_owned(), None, "reports"));
-        assert_eq!(parse("/api/webhooks/africastalking/delivery"), expected("africastalking"));
-        assert_eq!(parse("/api/webhooks/legacy/orange/delivery"), expected("orange"));
+        assert_eq!(
+            parse("/api/webhooks/africastalking/delivery"),
+            expected("africastalking")
+        );
+        assert_eq!(
+            parse("/api/webhooks/legacy/orange/delivery"),
+            expected("orange")
+        );
         assert_eq!(parse("/api/webhooks/legacy/clinic/delivery"), None);
     }
 

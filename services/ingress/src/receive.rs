@@ -22,7 +22,12 @@ use telemetry::trace::Kind;
 use wire::{CallbackJob, Envelope, Job, Queue};
 
 /// Headers whose values are secrets whatever the account's checks are.
-const SECRET_HEADERS: [&str; 4] = ["authorization", "proxy-authorization", "cookie", "set-cookie"];
+const SECRET_HEADERS: [&str; 4] = [
+    "authorization",
+    "proxy-authorization",
+    "cookie",
+    "set-cookie",
+];
 const HIDDEN: &str = "[hidden]";
 /// The methods a callback address takes.
 const METHODS: [Method; 4] = [Method::POST, Method::GET, Method::HEAD, Method::OPTIONS];
@@ -35,7 +40,9 @@ pub(crate) async fn receive(
 ) -> Result<HttpResponse, Problem> {
     let path = CallbackPath::parse(request.path()).ok_or_else(not_found)?;
     if is_ping(&request) {
-        return Ok(HttpResponse::Ok().insert_header((header::ALLOW, "POST, GET, HEAD, OPTIONS")).finish());
+        return Ok(HttpResponse::Ok()
+            .insert_header((header::ALLOW, "POST, GET, HEAD, OPTIONS"))
+            .finish());
     }
     if !matches!(*request.method(), Method::POST | Method::GET) {
         return Err(method_not_allowed());
@@ -43,20 +50,33 @@ pub(crate) async fn receive(
     refuse_encoded(request.headers())?;
     let source = source_of(&request, &door);
     refuse_flood(&door, source, &path)?;
-    let mut span = door.context.tracer.start("receive callback", Kind::Server, None);
+    let mut span = door
+        .context
+        .tracer
+        .start("receive callback", Kind::Server, None);
     let limits = &door.config;
     let bytes = read_body(payload, limits.max_body_bytes, limits.body_deadline).await?;
     let now = door.context.clock.now();
     let account = authenticate(&door, &request, &path, source, &bytes, now).await?;
     span.set("provider", account.provider.name());
-    let outcome = take(&door, &request, &path, source, &account, bytes, now, &mut span).await;
-    let label = outcome.as_ref().map_or_else(|problem| problem.code().as_str(), |_| "accepted");
-    door.context.metrics.callback(account.provider.name(), label);
+    let outcome = take(
+        &door, &request, &path, source, &account, bytes, now, &mut span,
+    )
+    .await;
+    let label = outcome
+        .as_ref()
+        .map_or_else(|problem| problem.code().as_str(), |_| "accepted");
+    door.context
+        .metrics
+        .callback(account.provider.name(), label);
     outcome
 }
 
 /// What follows for a caller that has shown that it is the provider.
-#[expect(clippy::too_many_arguments, reason = "the facts of one request, each used once")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the facts of one request, each used once"
+)]
 async fn take(
     door: &Door,
     request: &HttpRequest,
@@ -121,7 +141,12 @@ fn source_of(request: &HttpRequest, door: &Door) -> IpAddr {
     let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
     let peer = request.peer_addr().unwrap_or(nowhere);
     let config = &door.config;
-    caller::source(peer, request.headers(), config.client_address_header, &config.trusted_proxies)
+    caller::source(
+        peer,
+        request.headers(),
+        config.client_address_header,
+        &config.trusted_proxies,
+    )
 }
 
 fn refuse_flood(door: &Door, source: IpAddr, path: &CallbackPath<'_>) -> Result<(), Problem> {
@@ -147,10 +172,18 @@ async fn authenticate(
 ) -> Result<Arc<Known>, Problem> {
     let found = door.accounts.find(&path.slug, now).await;
     let found = found.map_err(|_| unavailable("the account cannot be checked now"))?;
-    let headers: Vec<(&str, &[u8])> =
-        request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
-    let presented =
-        Presented { headers: &headers, token: path.token, body, source, now_ms: now.as_millis() };
+    let headers: Vec<(&str, &[u8])> = request
+        .headers()
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_bytes()))
+        .collect();
+    let presented = Presented {
+        headers: &headers,
+        token: path.token,
+        body,
+        source,
+        now_ms: now.as_millis(),
+    };
     let reason = match &found {
         None => "unknown_account",
         Some(known) => match known.checks.verify(&presented) {
@@ -164,10 +197,17 @@ async fn authenticate(
     };
     door.limits.charge(Source::from(source), now);
     door.context.metrics.security_event(reason);
-    let provider = found.as_ref().map_or("unknown", |known| known.provider.name());
-    door.context.metrics.callback(provider, Code::Unauthorized.as_str());
+    let provider = found
+        .as_ref()
+        .map_or("unknown", |known| known.provider.name());
+    door.context
+        .metrics
+        .callback(provider, Code::Unauthorized.as_str());
     tracing::warn!(reason, account = %path.slug, %source, "a callback was refused");
-    Err(Problem::new(Code::Unauthorized, "the request does not show that it comes from the provider"))
+    Err(Problem::new(
+        Code::Unauthorized,
+        "the request does not show that it comes from the provider",
+    ))
 }
 
 fn parse(
@@ -177,7 +217,10 @@ fn parse(
     bytes: &[u8],
 ) -> Result<Vec<Statement>, Problem> {
     let provider = account.provider;
-    let content_type = match headers.get(header::CONTENT_TYPE).map(|value| value.to_str()) {
+    let content_type = match headers
+        .get(header::CONTENT_TYPE)
+        .map(|value| value.to_str())
+    {
         None => None,
         Some(Ok(text)) => Some(text),
         Some(Err(_)) => Some("unreadable"),
@@ -186,25 +229,35 @@ fn parse(
         let expected = provider.content_types().join(" or ");
         Problem::new(Code::UnsupportedMediaType, format!("send {expected}"))
     })?;
-    provider.parse(path.kind, Body { media_type, bytes }).map_err(|refusal| {
-        let code = match &refusal {
-            Refusal::Malformed { code, .. } => match code {
-                providers::MalformedCode::MalformedJson => Code::MalformedJson,
-                providers::MalformedCode::MalformedForm => Code::MalformedForm,
-            },
-            Refusal::Unrecognised { .. } => Code::Unrecognised,
-        };
-        Problem::new(code, refusal.detail())
-    })
+    provider
+        .parse(path.kind, Body { media_type, bytes })
+        .map_err(|refusal| {
+            let code = match &refusal {
+                Refusal::Malformed { code, .. } => match code {
+                    providers::MalformedCode::MalformedJson => Code::MalformedJson,
+                    providers::MalformedCode::MalformedForm => Code::MalformedForm,
+                },
+                Refusal::Unrecognised { .. } => Code::Unrecognised,
+            };
+            Problem::new(code, refusal.detail())
+        })
 }
 
 /// Returns once the job is durable.
 async fn publish(door: &Door, job: CallbackJob, span: &mut Span) -> Result<(), Problem> {
     let context = span.context().to_string();
     span.set("callback.id", job.callback_id.to_string().as_str());
-    let envelope = Envelope { job: Job::Callback(job), traceparent: Some(context) };
+    let envelope = Envelope {
+        job: Job::Callback(job),
+        traceparent: Some(context),
+    };
     let published = match envelope.to_bytes() {
-        Ok(bytes) => door.context.broker.publish(Queue::Callbacks, bytes).await.map_err(|e| e.to_string()),
+        Ok(bytes) => door
+            .context
+            .broker
+            .publish(Queue::Callbacks, bytes)
+            .await
+            .map_err(|e| e.to_string()),
         Err(error) => Err(error.to_string()),
     };
     published.map_err(|error| {
@@ -217,14 +270,19 @@ async fn publish(door: &Door, job: CallbackJob, span: &mut Span) -> Result<(), P
 /// The headers as they are kept: secrets are not.
 fn kept_headers(headers: &HeaderMap, account: &Known) -> Vec<(String, String)> {
     let is_secret = |name: &str| {
-        SECRET_HEADERS.contains(&name) || account.checks.secret_headers().any(|secret| secret == name)
+        SECRET_HEADERS.contains(&name)
+            || account.checks.secret_headers().any(|secret| secret == name)
     };
     headers
         .iter()
         .map(|(name, value)| {
             let name = name.as_str();
             let value = String::from_utf8_lossy(value.as_bytes());
-            let kept = if is_secret(name) { HIDDEN.to_owned() } else { value.into_owned() };
+            let kept = if is_secret(name) {
+                HIDDEN.to_owned()
+            } else {
+                value.into_owned()
+            };
             (name.to_owned(), kept)
         })
         .collect()
@@ -235,7 +293,11 @@ fn not_found() -> Problem {
 }
 
 fn method_not_allowed() -> Problem {
-    Problem::new(Code::MethodNotAllowed, "send callbacks of this provider with POST").allow(&METHODS)
+    Problem::new(
+        Code::MethodNotAllowed,
+        "send callbacks of this provider with POST",
+    )
+    .allow(&METHODS)
 }
 
 fn unavailable(detail: &str) -> Problem {

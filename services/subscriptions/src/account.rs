@@ -80,17 +80,26 @@ async fn create(
     }
     let checks = read_checks(&wanted.auth, || new_token(context))?;
     let now = context.clock.now();
-    let account = seal(context, &checks, Account {
-        id: AccountId::new(now, &context.random),
-        tenant_id: caller.tenant,
-        slug,
-        provider: provider.name().to_owned(),
-        environment,
-        checks: Vec::new(),
-        created_at: now,
-        updated_at: now,
-    });
-    match context.store.create_account(account.clone()).await.map_err(failure::of_store)? {
+    let account = seal(
+        context,
+        &checks,
+        Account {
+            id: AccountId::new(now, &context.random),
+            tenant_id: caller.tenant,
+            slug,
+            provider: provider.name().to_owned(),
+            environment,
+            checks: Vec::new(),
+            created_at: now,
+            updated_at: now,
+        },
+    );
+    match context
+        .store
+        .create_account(account.clone())
+        .await
+        .map_err(failure::of_store)?
+    {
         Created::SlugTaken => {
             let detail = format!("the slug {} is taken: choose another", account.slug);
             Err(Problem::new(Code::SlugTaken, detail).at("/slug", "taken"))
@@ -111,17 +120,28 @@ async fn list(
     let query = Query::read(&request, &["limit", "cursor"])?;
     let window = query.window(caller.tenant)?;
     let context = &desk.context;
-    let page = context.store.list_accounts(caller.tenant, window).await.map_err(failure::of_store)?;
+    let page = context
+        .store
+        .list_accounts(caller.tenant, window)
+        .await
+        .map_err(failure::of_store)?;
     let views = page.items.iter().map(|account| {
         let checks = open(context, account)?;
         Ok(view(context, account.clone(), &checks, None))
     });
     let views: Vec<AccountView> = views.collect::<Result<_, Problem>>()?;
-    let page = store::Page { items: views, next: page.next };
+    let page = store::Page {
+        items: views,
+        next: page.next,
+    };
     Ok(HttpResponse::Ok().json(query.show(caller.tenant, page, |view| view)))
 }
 
-async fn get(id: Path<String>, desk: web::Data<Desk>, caller: Caller) -> Result<HttpResponse, Problem> {
+async fn get(
+    id: Path<String>,
+    desk: web::Data<Desk>,
+    caller: Caller,
+) -> Result<HttpResponse, Problem> {
     let account = find(&desk, caller.tenant, &id).await?;
     let checks = open(&desk.context, &account)?;
     Ok(HttpResponse::Ok().json(view(&desk.context, account, &checks, None)))
@@ -141,22 +161,40 @@ async fn replace(
     let old = open(context, &known)?;
     let (provider, slug, environment) = read_names(&wanted)?;
     if provider.name() != known.provider {
-        return Err(input::invalid("/provider", "an account keeps its provider: make another account"));
+        return Err(input::invalid(
+            "/provider",
+            "an account keeps its provider: make another account",
+        ));
     }
     if slug != known.slug {
-        return Err(input::invalid("/slug", "an account keeps its slug: make another account"));
+        return Err(input::invalid(
+            "/slug",
+            "an account keeps its slug: make another account",
+        ));
     }
     let kept = old.token().map(str::to_owned);
-    let checks = read_checks(&wanted.auth, || kept.clone().unwrap_or_else(|| new_token(context)))?;
-    let changed = Account { environment, updated_at: context.clock.now(), ..known };
+    let checks = read_checks(&wanted.auth, || {
+        kept.clone().unwrap_or_else(|| new_token(context))
+    })?;
+    let changed = Account {
+        environment,
+        updated_at: context.clock.now(),
+        ..known
+    };
     let account = seal(context, &checks, changed);
     save(context, account.clone()).await?;
     let new_token = checks.token().filter(|_| kept.is_none());
     Ok(HttpResponse::Ok().json(view(context, account, &checks, new_token)))
 }
 
-async fn delete(id: Path<String>, desk: web::Data<Desk>, caller: Caller) -> Result<HttpResponse, Problem> {
-    let id: AccountId = id.parse().map_err(|_| failure::not_found("provider account"))?;
+async fn delete(
+    id: Path<String>,
+    desk: web::Data<Desk>,
+    caller: Caller,
+) -> Result<HttpResponse, Problem> {
+    let id: AccountId = id
+        .parse()
+        .map_err(|_| failure::not_found("provider account"))?;
     let deleted = desk.context.store.delete_account(caller.tenant, id).await;
     if !deleted.map_err(failure::of_store)? {
         return Err(failure::not_found("provider account"));
@@ -173,10 +211,22 @@ async fn rotate_token(
 ) -> Result<HttpResponse, Problem> {
     let context = &desk.context;
     let known = find(&desk, caller.tenant, &id).await?;
-    let checks = open(context, &known)?.with_token(new_token(context)).ok_or_else(|| {
-        Problem::new(Code::Conflict, "this account has no token check, so there is nothing to rotate")
-    })?;
-    let account = seal(context, &checks, Account { updated_at: context.clock.now(), ..known });
+    let checks = open(context, &known)?
+        .with_token(new_token(context))
+        .ok_or_else(|| {
+            Problem::new(
+                Code::Conflict,
+                "this account has no token check, so there is nothing to rotate",
+            )
+        })?;
+    let account = seal(
+        context,
+        &checks,
+        Account {
+            updated_at: context.clock.now(),
+            ..known
+        },
+    );
     save(context, account.clone()).await?;
     Ok(HttpResponse::Ok().json(view(context, account, &checks, checks.token())))
 }
@@ -185,21 +235,32 @@ fn read_names(
     wanted: &WriteAccount,
 ) -> Result<(&'static dyn Provider, Slug, Environment), Problem> {
     let provider = providers::registry::find(&wanted.provider).ok_or_else(|| {
-        let known: Vec<_> = providers::registry::all().iter().map(|known| known.name()).collect();
-        input::invalid("/provider", format!("the providers are: {}", known.join(", ")))
+        let known: Vec<_> = providers::registry::all()
+            .iter()
+            .map(|known| known.name())
+            .collect();
+        input::invalid(
+            "/provider",
+            format!("the providers are: {}", known.join(", ")),
+        )
     })?;
-    let slug = wanted.slug.parse().map_err(|error| input::invalid("/slug", format!("{error}")))?;
+    let slug = wanted
+        .slug
+        .parse()
+        .map_err(|error| input::invalid("/slug", format!("{error}")))?;
     let environment = match &wanted.environment {
         None => Environment::default(),
-        Some(text) => {
-            text.parse().map_err(|error| input::invalid("/environment", format!("{error}")))?
-        }
+        Some(text) => text
+            .parse()
+            .map_err(|error| input::invalid("/environment", format!("{error}")))?,
     };
     Ok((provider, slug, environment))
 }
 
 fn read_checks(auth: &Value, token: impl FnOnce() -> String) -> Result<Checks, Problem> {
-    Checks::parse_specs(auth).and_then(|specs| Checks::from_specs(specs, token)).map_err(refuse)
+    Checks::parse_specs(auth)
+        .and_then(|specs| Checks::from_specs(specs, token))
+        .map_err(refuse)
 }
 
 fn refuse(faults: Vec<Invalid>) -> Problem {
@@ -207,7 +268,9 @@ fn refuse(faults: Vec<Invalid>) -> Problem {
     for fault in faults {
         all.add(format!("/auth{}", fault.pointer), fault.detail);
     }
-    all.unless_any().err().unwrap_or_else(|| input::invalid("/auth", "not a list of checks"))
+    all.unless_any()
+        .err()
+        .unwrap_or_else(|| input::invalid("/auth", "not a list of checks"))
 }
 
 /// 192 random bits, as the path of a URL takes them.
@@ -217,8 +280,13 @@ fn new_token(context: &Context) -> String {
 
 fn seal(context: &Context, checks: &Checks, account: Account) -> Account {
     let bound_to = domain::secret::account_checks(account.tenant_id, account.id);
-    let sealed = context.vault.seal(&bound_to, &checks.to_json(), context.random.bytes());
-    Account { checks: sealed, ..account }
+    let sealed = context
+        .vault
+        .seal(&bound_to, &checks.to_json(), context.random.bytes());
+    Account {
+        checks: sealed,
+        ..account
+    }
 }
 
 fn open(context: &Context, account: &Account) -> Result<Checks, Problem> {
@@ -231,13 +299,25 @@ fn open(context: &Context, account: &Account) -> Result<Checks, Problem> {
 }
 
 async fn find(desk: &Desk, tenant: TenantId, id: &str) -> Result<Account, Problem> {
-    let id: AccountId = id.parse().map_err(|_| failure::not_found("provider account"))?;
-    let found = desk.context.store.find_account(tenant, id).await.map_err(failure::of_store)?;
+    let id: AccountId = id
+        .parse()
+        .map_err(|_| failure::not_found("provider account"))?;
+    let found = desk
+        .context
+        .store
+        .find_account(tenant, id)
+        .await
+        .map_err(failure::of_store)?;
     found.ok_or_else(|| failure::not_found("provider account"))
 }
 
 async fn save(context: &Context, account: Account) -> Result<(), Problem> {
-    if !context.store.update_account(account).await.map_err(failure::of_store)? {
+    if !context
+        .store
+        .update_account(account)
+        .await
+        .map_err(failure::of_store)?
+    {
         return Err(failure::not_found("provider account"));
     }
     context.broker.hint(Hint::Accounts);
@@ -253,7 +333,10 @@ fn view(context: &Context, account: Account, checks: &Checks, token: Option<&str
         .iter()
         .map(|kind| {
             let kind = kind.as_str();
-            let url = token.map_or_else(|| format!("{base}/{kind}"), |token| format!("{base}/{token}/{kind}"));
+            let url = token.map_or_else(
+                || format!("{base}/{kind}"),
+                |token| format!("{base}/{token}/{kind}"),
+            );
             (kind, url)
         })
         .collect();

@@ -60,7 +60,9 @@ async fn list(
     desk: web::Data<Desk>,
     caller: Caller,
 ) -> Result<HttpResponse, Problem> {
-    let names = ["account", "kind", "status", "after", "before", "tenant", "limit", "cursor"];
+    let names = [
+        "account", "kind", "status", "after", "before", "tenant", "limit", "cursor",
+    ];
     let query = Query::read(&request, &names)?;
     let tenant = query.tenant(caller, &desk).await?;
     let window = query.window(tenant)?;
@@ -69,11 +71,19 @@ async fn list(
     let filter = Filter {
         provider_account: query.text("account").map(str::to_owned),
         kind: query.parsed("kind", Kind::parse, &format!("one of {kinds}"))?,
-        status: query.parsed("status", Status::parse, "received, processed, failed or dead_lettered")?,
+        status: query.parsed(
+            "status",
+            Status::parse,
+            "received, processed, failed or dead_lettered",
+        )?,
         after: query.parsed("after", Timestamp::parse_rfc3339, time)?,
         before: query.parsed("before", Timestamp::parse_rfc3339, time)?,
     };
-    let page = desk.context.store.list_callbacks(tenant, filter, window).await;
+    let page = desk
+        .context
+        .store
+        .list_callbacks(tenant, filter, window)
+        .await;
     let page = page.map_err(failure::of_store)?;
     Ok(HttpResponse::Ok().json(query.show(tenant, page, CallbackView::from)))
 }
@@ -87,7 +97,12 @@ async fn get(
     let query = Query::read(&request, &["tenant"])?;
     let tenant = query.tenant(caller, &desk).await?;
     let id: CallbackId = id.parse().map_err(|_| failure::not_found("callback"))?;
-    let found = desk.context.store.find_callback(tenant, id).await.map_err(failure::of_store)?;
+    let found = desk
+        .context
+        .store
+        .find_callback(tenant, id)
+        .await
+        .map_err(failure::of_store)?;
     let callback = found.ok_or_else(|| failure::not_found("callback"))?;
     Ok(HttpResponse::Ok().json(CallbackView::from(callback)))
 }
@@ -120,6 +135,9 @@ impl From<Callback> for CallbackView {
 
 impl From<ReportOutcome> for ReportView {
     fn from(report: ReportOutcome) -> Self {
-        Self { outcome: report.outcome.as_str(), message_id: report.message_id }
+        Self {
+            outcome: report.outcome.as_str(),
+            message_id: report.message_id,
+        }
     }
 }

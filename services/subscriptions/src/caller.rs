@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// How long the answer about a key is remembered: a revoked one works no longer than this.
@@ -35,15 +35,23 @@ pub(crate) struct Operator;
 /// The keys that open the API.
 pub(crate) struct Keys {
     admin: Option<Secret>,
-    remembered: Mutex<HashMap<[u8; 32], (Option<TenantId>, Timestamp)>>,
+    remembered: Mutex<Remembered>,
 }
+
+/// Whose a key is, by its hash, and until when that is remembered.
+type Remembered = HashMap<[u8; 32], (Option<TenantId>, Timestamp)>;
 
 impl Keys {
     pub(crate) fn new(admin: Option<Secret>) -> Self {
         if admin.is_none() {
-            tracing::warn!("subscriptions.admin_key is not set: no tenants can be made over the API");
+            tracing::warn!(
+                "subscriptions.admin_key is not set: no tenants can be made over the API"
+            );
         }
-        Self { admin, remembered: Mutex::default() }
+        Self {
+            admin,
+            remembered: Mutex::default(),
+        }
     }
 
     fn is_admin(&self, key: &str) -> bool {
@@ -61,7 +69,11 @@ impl Keys {
         {
             return Ok(tenant);
         }
-        let tenant = context.store.find_tenant_of_key(hash).await.map_err(failure::of_store)?;
+        let tenant = context
+            .store
+            .find_tenant_of_key(hash)
+            .await
+            .map_err(failure::of_store)?;
         let mut remembered = self.lock();
         if remembered.len() >= MOST_REMEMBERED {
             remembered.retain(|_, (_, until)| *until > now);
@@ -72,8 +84,10 @@ impl Keys {
         Ok(tenant)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<[u8; 32], (Option<TenantId>, Timestamp)>> {
-        self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Remembered> {
+        self.remembered
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -85,13 +99,21 @@ impl FromRequest for Caller {
         let key = bearer(request.headers()).map(str::to_owned);
         let desk = request.app_data::<web::Data<Desk>>().cloned();
         Box::pin(async move {
-            let (Some(key), Some(desk)) = (key, desk) else { return Err(unauthorized()) };
+            let (Some(key), Some(desk)) = (key, desk) else {
+                return Err(unauthorized());
+            };
             if desk.keys.is_admin(&key) {
-                return Ok(Self { tenant: TenantId::PLATFORM, is_operator: true });
+                return Ok(Self {
+                    tenant: TenantId::PLATFORM,
+                    is_operator: true,
+                });
             }
             let tenant = desk.keys.tenant_of(&key, &desk.context).await?;
             let tenant = tenant.ok_or_else(unauthorized)?;
-            Ok(Self { tenant, is_operator: false })
+            Ok(Self {
+                tenant,
+                is_operator: false,
+            })
         })
     }
 }
@@ -106,7 +128,10 @@ impl FromRequest for Operator {
             if caller.await?.is_operator {
                 return Ok(Self);
             }
-            Err(Problem::new(Code::Forbidden, "only the operator's admin key may do this"))
+            Err(Problem::new(
+                Code::Forbidden,
+                "only the operator's admin key may do this",
+            ))
         })
     }
 }
@@ -122,6 +147,9 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 }
 
 fn unauthorized() -> Problem {
-    Problem::new(Code::Unauthorized, "send a valid key: Authorization: Bearer tk_live_…")
-        .challenge("Bearer")
+    Problem::new(
+        Code::Unauthorized,
+        "send a valid key: Authorization: Bearer tk_live_…",
+    )
+    .challenge("Bearer")
 }

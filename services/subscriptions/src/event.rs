@@ -100,9 +100,14 @@ async fn publish(
     caller: Caller,
 ) -> Result<HttpResponse, Problem> {
     let context = &desk.context;
-    let parent = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
+    let parent = request
+        .headers()
+        .get("traceparent")
+        .and_then(|value| value.to_str().ok());
     let parent = parent.and_then(TraceContext::parse);
-    let mut span = context.tracer.start("publish event", Kind::Server, parent.as_ref());
+    let mut span = context
+        .tracer
+        .start("publish event", Kind::Server, parent.as_ref());
     let key = idempotency_key(request.headers())?;
     let (body, wanted) = input::read::<PublishEvent>(&request, payload).await?;
     let environment = judge(&wanted)?;
@@ -126,7 +131,10 @@ async fn publish(
         traceparent: Some(span.context().to_string()),
         caused_at: now,
     };
-    let answer = Answer { status: 202, body: format!(r#"{{"id":"{id}"}}"#) };
+    let answer = Answer {
+        status: 202,
+        body: format!(r#"{{"id":"{id}"}}"#),
+    };
     let claim = key.map(|key| Claim {
         tenant_id: caller.tenant,
         key: scoped(caller.tenant, &request, &key),
@@ -134,7 +142,11 @@ async fn publish(
         answer: answer.clone(),
         at: now,
     });
-    let published = context.store.publish_event(event, claim).await.map_err(failure::of_store)?;
+    let published = context
+        .store
+        .publish_event(event, claim)
+        .await
+        .map_err(failure::of_store)?;
     respond(context, caller.tenant, published, answer)
 }
 
@@ -148,7 +160,9 @@ fn respond(
         Published::New => {
             context.metrics.event("api");
             context.broker.hint(Hint::Shard(Shard::of_tenant(tenant)));
-            Ok(HttpResponse::Accepted().content_type("application/json").body(answer.body))
+            Ok(HttpResponse::Accepted()
+                .content_type("application/json")
+                .body(answer.body))
         }
         Published::Replayed(answer) => Ok(HttpResponse::Accepted()
             .content_type("application/json")
@@ -173,12 +187,22 @@ async fn list(
     Ok(HttpResponse::Ok().json(query.show(caller.tenant, page, |kept| view(kept, None))))
 }
 
-async fn get(id: Path<String>, desk: web::Data<Desk>, caller: Caller) -> Result<HttpResponse, Problem> {
+async fn get(
+    id: Path<String>,
+    desk: web::Data<Desk>,
+    caller: Caller,
+) -> Result<HttpResponse, Problem> {
     let id: EventId = id.parse().map_err(|_| failure::not_found("event"))?;
     let store = &desk.context.store;
-    let found = store.find_event(caller.tenant, id).await.map_err(failure::of_store)?;
+    let found = store
+        .find_event(caller.tenant, id)
+        .await
+        .map_err(failure::of_store)?;
     let kept = found.ok_or_else(|| failure::not_found("event"))?;
-    let deliveries = store.deliveries_of_event(caller.tenant, id).await.map_err(failure::of_store)?;
+    let deliveries = store
+        .deliveries_of_event(caller.tenant, id)
+        .await
+        .map_err(failure::of_store)?;
     let deliveries = deliveries.into_iter().map(DeliveryView::from).collect();
     Ok(HttpResponse::Ok().json(view(kept, Some(deliveries))))
 }
@@ -192,7 +216,10 @@ fn judge(wanted: &PublishEvent) -> Result<Environment, Problem> {
         faults.add("/data", format!("write at most {MAX_DATA_BYTES} bytes"));
     }
     if wanted.version.is_some_and(|version| version != VERSION) {
-        faults.add("/version", format!("{} has the version {VERSION}", wanted.event_type));
+        faults.add(
+            "/version",
+            format!("{} has the version {VERSION}", wanted.event_type),
+        );
     }
     if let Some(resource) = &wanted.resource {
         faults.check_text("/resource/type", Some(&resource.kind));
@@ -220,35 +247,43 @@ fn judge(wanted: &PublishEvent) -> Result<Environment, Problem> {
 }
 
 fn refuse_type(name: &str) -> Result<(), Problem> {
-    let refuse = |code, detail: String| {
-        Err(Problem::new(code, detail.clone()).at("/type", detail))
-    };
+    let refuse = |code, detail: String| Err(Problem::new(code, detail.clone()).at("/type", detail));
     match catalog::find(name) {
         None => {
             let name = domain::text::cut(name, 128);
-            refuse(Code::UnknownEventType, format!("{name:?} is not an event type of the catalog"))
+            refuse(
+                Code::UnknownEventType,
+                format!("{name:?} is not an event type of the catalog"),
+            )
         }
-        Some(known) if known.is_raised_by_us => {
-            refuse(Code::ReservedEventType, format!("Tidings raises {name} itself"))
-        }
+        Some(known) if known.is_raised_by_us => refuse(
+            Code::ReservedEventType,
+            format!("Tidings raises {name} itself"),
+        ),
         Some(_) => Ok(()),
     }
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let refuse = || {
-        let detail = format!("Idempotency-Key is 1 to {MAX_KEY_BYTES} printable ASCII characters, once");
+        let detail =
+            format!("Idempotency-Key is 1 to {MAX_KEY_BYTES} printable ASCII characters, once");
         Problem::new(Code::InvalidRequest, detail)
     };
     let mut values = headers.get_all(IDEMPOTENCY_KEY);
-    let Some(value) = values.next() else { return Ok(None) };
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
     let bytes = value.as_bytes();
     let fits = (1..=MAX_KEY_BYTES).contains(&bytes.len())
         && bytes.iter().all(|byte| (b' '..=b'~').contains(byte));
     if !fits || values.next().is_some() {
         return Err(refuse());
     }
-    value.to_str().map(|text| Some(text.to_owned())).map_err(|_| refuse())
+    value
+        .to_str()
+        .map(|text| Some(text.to_owned()))
+        .map_err(|_| refuse())
 }
 
 /// A key counts for one tenant, method and path.
@@ -260,7 +295,9 @@ fn scoped(tenant: TenantId, request: &HttpRequest, key: &str) -> [u8; 32] {
 }
 
 fn view(kept: Kept, deliveries: Option<Vec<DeliveryView>>) -> EventView {
-    let Kept { event, sequence, .. } = kept;
+    let Kept {
+        event, sequence, ..
+    } = kept;
     EventView {
         id: event.id,
         category: catalog::category(&event.event_type).to_owned(),

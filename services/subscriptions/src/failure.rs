@@ -7,10 +7,16 @@ use runtime::http::{Code, Problem};
 pub(crate) fn of_store(error: store::Error) -> Problem {
     if error.is_transient() {
         tracing::warn!(%error, "the store failed a request");
-        Problem::new(Code::Unavailable, "the store does not answer now; try again")
+        Problem::new(
+            Code::Unavailable,
+            "the store does not answer now; try again",
+        )
     } else {
         tracing::error!(%error, "the store failed a request");
-        Problem::new(Code::InternalError, "something is wrong on our side; the log says what")
+        Problem::new(
+            Code::InternalError,
+            "something is wrong on our side; the log says what",
+        )
     }
 }
 

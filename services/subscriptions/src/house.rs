@@ -42,9 +42,14 @@ pub(crate) fn start(context: &Context) {
 async fn count(context: &Context) -> Result<(), store::Error> {
     let counts = context.store.count_subscriptions().await?;
     for (state, is_enabled) in [("active", true), ("disabled", false)] {
-        let number: i64 =
-            counts.iter().filter(|count| count.is_enabled == is_enabled).map(|count| count.number).sum();
-        context.metrics.set_subscriptions(state, u64::try_from(number).unwrap_or(0));
+        let number: i64 = counts
+            .iter()
+            .filter(|count| count.is_enabled == is_enabled)
+            .map(|count| count.number)
+            .sum();
+        context
+            .metrics
+            .set_subscriptions(state, u64::try_from(number).unwrap_or(0));
     }
     Ok(())
 }

@@ -38,7 +38,10 @@ fn refuse_other_types(request: &HttpRequest) -> Result<(), Problem> {
     if request.headers().contains_key(CONTENT_ENCODING) {
         return refuse("send the body as it is, without Content-Encoding");
     }
-    let content_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let content_type = request
+        .headers()
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
     let essence = content_type.map(|text| text.split(';').next().unwrap_or(text).trim());
     if !essence.is_some_and(|essence| essence.eq_ignore_ascii_case("application/json")) {
         return refuse("send Content-Type: application/json");
@@ -52,10 +55,10 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
         let detail = reason(&error.inner().to_string());
         let mut pointer = pointer(error.path());
         // The path of an unknown member ends at the object that has it.
-        if let Some(name) = quoted(&detail, "unknown field `") {
-            if !pointer.ends_with(&format!("/{name}")) {
-                pointer = format!("{pointer}/{}", escaped(name));
-            }
+        if let Some(name) = quoted(&detail, "unknown field `")
+            && !pointer.ends_with(&format!("/{name}"))
+        {
+            pointer = format!("{pointer}/{}", escaped(name));
         }
         invalid(pointer, detail)
     })
@@ -94,15 +97,23 @@ impl Faults {
         } else if metadata.as_str().len() > MAX_METADATA_BYTES {
             self.add(pointer, format!("write at most {MAX_METADATA_BYTES} bytes"));
         } else if metadata.check(MAX_METADATA_DEPTH).is_err() {
-            self.add(pointer, format!("nest objects and lists at most {MAX_METADATA_DEPTH} deep"));
+            self.add(
+                pointer,
+                format!("nest objects and lists at most {MAX_METADATA_DEPTH} deep"),
+            );
         }
     }
 
     /// All faults as one answer, unless there are none.
     pub(crate) fn unless_any(self) -> Result<(), Problem> {
-        let Some((_, first)) = self.0.first() else { return Ok(()) };
+        let Some((_, first)) = self.0.first() else {
+            return Ok(());
+        };
         let problem = Problem::new(Code::InvalidRequest, first.clone());
-        Err(self.0.into_iter().fold(problem, |problem, (at, detail)| problem.at(at, detail)))
+        Err(self
+            .0
+            .into_iter()
+            .fold(problem, |problem, (at, detail)| problem.at(at, detail)))
     }
 }
 
@@ -127,7 +138,9 @@ fn pointer(path: &serde_path_to_error::Path) -> String {
 
 /// As RFC 6901 §3 wants it.
 fn escaped(key: &str) -> String {
-    domain::text::cut(key, 128).replace('~', "~0").replace('/', "~1")
+    domain::text::cut(key, 128)
+        .replace('~', "~0")
+        .replace('/', "~1")
 }
 
 /// What serde says, without the place in the text, which the pointer tells better.

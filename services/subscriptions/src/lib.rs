@@ -65,10 +65,7 @@ struct Desk {
 const MAX_CONNECTIONS: usize = 10_000;
 
 /// Binds the listener and starts what the API does by itself.
-pub fn serve(
-    config: config::Subscriptions,
-    context: Context,
-) -> Result<Serving, runtime::Error> {
+pub fn serve(config: config::Subscriptions, context: Context) -> Result<Serving, runtime::Error> {
     let listener = Listener {
         name: "subscriptions",
         address: config.listen,
@@ -79,7 +76,10 @@ pub fn serve(
     };
     house::start(&context);
     let shutdown = context.shutdown.clone();
-    let desk = web::Data::new(Desk { keys: Keys::new(config.admin_key), context });
+    let desk = web::Data::new(Desk {
+        keys: Keys::new(config.admin_key),
+        context,
+    });
     runtime::http::serve(listener, &shutdown, move |routes| {
         routes.app_data(desk.clone());
         tenant::routes(routes);

@@ -39,17 +39,30 @@ impl Query {
         for (name, value) in url::form_urlencoded::parse(request.query_string().as_bytes()) {
             let pointer = format!("/{}", domain::text::cut(&name, 128));
             if !known.contains(&name.as_ref()) {
-                let names = if known.is_empty() { "nothing".to_owned() } else { known.join(", ") };
-                return Err(input::invalid(pointer, format!("the query may hold {names}")));
+                let names = if known.is_empty() {
+                    "nothing".to_owned()
+                } else {
+                    known.join(", ")
+                };
+                return Err(input::invalid(
+                    pointer,
+                    format!("the query may hold {names}"),
+                ));
             }
             if value.len() > MAX_VALUE_BYTES {
                 return Err(input::invalid(pointer, "the value is too long"));
             }
-            if values.insert(name.into_owned(), value.into_owned()).is_some() {
+            if values
+                .insert(name.into_owned(), value.into_owned())
+                .is_some()
+            {
                 return Err(input::invalid(pointer, "the query names it twice"));
             }
         }
-        Ok(Self { values, path: request.path().to_owned() })
+        Ok(Self {
+            values,
+            path: request.path().to_owned(),
+        })
     }
 
     /// A value as text.
@@ -64,36 +77,60 @@ impl Query {
         parse: impl Fn(&str) -> Option<T>,
         allowed: &str,
     ) -> Result<Option<T>, Problem> {
-        let Some(text) = self.text(name) else { return Ok(None) };
+        let Some(text) = self.text(name) else {
+            return Ok(None);
+        };
         let value = parse(text).ok_or_else(|| input::invalid(format!("/{name}"), allowed));
         value.map(Some)
     }
 
     /// Whose rows are read: the caller's own, or for the operator, with `tenant`, another's.
     pub(crate) async fn tenant(&self, caller: Caller, desk: &Desk) -> Result<TenantId, Problem> {
-        let Some(named) = self.text("tenant") else { return Ok(caller.tenant) };
+        let Some(named) = self.text("tenant") else {
+            return Ok(caller.tenant);
+        };
         if !caller.is_operator {
-            return Err(Problem::new(Code::Forbidden, "only the operator may name a tenant"));
+            return Err(Problem::new(
+                Code::Forbidden,
+                "only the operator may name a tenant",
+            ));
         }
         let tenant: TenantId = named.parse().map_err(|_| failure::not_found("tenant"))?;
-        let exists = desk.context.store.has_tenant(tenant).await.map_err(failure::of_store)?;
-        exists.then_some(tenant).ok_or_else(|| failure::not_found("tenant"))
+        let exists = desk
+            .context
+            .store
+            .has_tenant(tenant)
+            .await
+            .map_err(failure::of_store)?;
+        exists
+            .then_some(tenant)
+            .ok_or_else(|| failure::not_found("tenant"))
     }
 
     /// Which page is asked for.
     pub(crate) fn window<K: FromStr>(&self, tenant: TenantId) -> Result<Window<K>, Problem> {
         let limit = self.parsed(
             "limit",
-            |text| text.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit)),
+            |text| {
+                text.parse()
+                    .ok()
+                    .filter(|limit| (1..=MAX_LIMIT).contains(limit))
+            },
             "a whole number from 1 to 100",
         )?;
         let before = match self.text("cursor") {
             None => None,
             Some(cursor) => Some(self.open(cursor, tenant).ok_or_else(|| {
-                Problem::new(Code::InvalidCursor, "this cursor is not of this list; begin without one")
+                Problem::new(
+                    Code::InvalidCursor,
+                    "this cursor is not of this list; begin without one",
+                )
             })?),
         };
-        Ok(Window { before, limit: limit.unwrap_or(DEFAULT_LIMIT) })
+        Ok(Window {
+            before,
+            limit: limit.unwrap_or(DEFAULT_LIMIT),
+        })
     }
 
     /// A page as it is shown, with the cursor of the next.
@@ -106,13 +143,18 @@ impl Query {
         let next_cursor = page.next.map(|key| {
             URL_SAFE_NO_PAD.encode(format!("{}.{key}", hex::encode(self.binding(tenant))))
         });
-        PageView { data: page.items.into_iter().map(view).collect(), next_cursor }
+        PageView {
+            data: page.items.into_iter().map(view).collect(),
+            next_cursor,
+        }
     }
 
     fn open<K: FromStr>(&self, cursor: &str, tenant: TenantId) -> Option<K> {
         let text = String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()?;
         let (binding, key) = text.split_once('.')?;
-        (binding == hex::encode(self.binding(tenant))).then(|| key.parse().ok()).flatten()
+        (binding == hex::encode(self.binding(tenant)))
+            .then(|| key.parse().ok())
+            .flatten()
     }
 
     /// What a cursor belongs to: the tenant, the list and its filters.

@@ -104,11 +104,17 @@ async fn register(
     let context = &desk.context;
     let account = find_account(context, caller.tenant, &wanted.provider_account).await?;
     let registration = judge(wanted, account)?;
-    let registered = context.store.register_message(caller.tenant, registration).await;
+    let registered = context
+        .store
+        .register_message(caller.tenant, registration)
+        .await;
     match registered.map_err(failure::of_store)? {
         Registered::New { message, effects } => {
             tell(context, &effects);
-            let held = Held { message, history: Vec::new() };
+            let held = Held {
+                message: *message,
+                history: Vec::new(),
+            };
             Ok(HttpResponse::Created().json(view(held)))
         }
         Registered::Same(held) => Ok(HttpResponse::Ok().json(view(*held))),
@@ -145,35 +151,64 @@ async fn list(
         client_reference: text("client_reference"),
         notification_id: text("notification_id"),
         // An unencoded plus in a query is a space.
-        to: query.parsed("to", |to| phone::normalise(to.trim_start()), "a phone number, like +260970000001")?,
+        to: query.parsed(
+            "to",
+            |to| phone::normalise(to.trim_start()),
+            "a phone number, like +260970000001",
+        )?,
         state: query.parsed("state", State::parse, &format!("one of {states}"))?,
     };
-    let page = desk.context.store.list_messages(caller.tenant, filter, window).await;
+    let page = desk
+        .context
+        .store
+        .list_messages(caller.tenant, filter, window)
+        .await;
     let page = page.map_err(failure::of_store)?;
     Ok(HttpResponse::Ok().json(query.show(caller.tenant, page, view)))
 }
 
-async fn get(id: Path<String>, desk: web::Data<Desk>, caller: Caller) -> Result<HttpResponse, Problem> {
+async fn get(
+    id: Path<String>,
+    desk: web::Data<Desk>,
+    caller: Caller,
+) -> Result<HttpResponse, Problem> {
     let id: MessageId = id.parse().map_err(|_| failure::not_found("message"))?;
     let found = desk.context.store.find_message(caller.tenant, id).await;
-    let held = found.map_err(failure::of_store)?.ok_or_else(|| failure::not_found("message"))?;
+    let held = found
+        .map_err(failure::of_store)?
+        .ok_or_else(|| failure::not_found("message"))?;
     Ok(HttpResponse::Ok().json(view(held)))
 }
 
 /// The account a message may name. One that is unknown and one of another tenant are the same.
 async fn find_account(context: &Context, tenant: TenantId, slug: &str) -> Result<Account, Problem> {
-    let refuse = || input::invalid("/provider_account", "you have no provider account with this slug");
+    let refuse = || {
+        input::invalid(
+            "/provider_account",
+            "you have no provider account with this slug",
+        )
+    };
     let slug: Slug = slug.parse().map_err(|_| refuse())?;
-    let found = context.store.find_usable_account(tenant, slug).await.map_err(failure::of_store)?;
+    let found = context
+        .store
+        .find_usable_account(tenant, slug)
+        .await
+        .map_err(failure::of_store)?;
     found.ok_or_else(refuse)
 }
 
 fn judge(wanted: RegisterMessage, account: Account) -> Result<Registration, Problem> {
     let mut faults = Faults::default();
     if wanted.provider_message_id.is_none() && wanted.client_reference.is_none() {
-        faults.add("", "name a provider_message_id or a client_reference: reports are matched by them");
+        faults.add(
+            "",
+            "name a provider_message_id or a client_reference: reports are matched by them",
+        );
     }
-    faults.check_text("/provider_message_id", wanted.provider_message_id.as_deref());
+    faults.check_text(
+        "/provider_message_id",
+        wanted.provider_message_id.as_deref(),
+    );
     faults.check_text("/client_reference", wanted.client_reference.as_deref());
     faults.check_text("/from", wanted.from.as_deref());
     faults.check_text("/notification_id", wanted.notification_id.as_deref());
@@ -215,7 +250,9 @@ fn tell(context: &Context, effects: &Effects) {
     let now = context.clock.now();
     for (provider, state, received_at) in &effects.changes {
         context.metrics.state_change(provider, state.as_str());
-        context.metrics.stage(Stage::State, now.since(*received_at).as_secs_f64());
+        context
+            .metrics
+            .stage(Stage::State, now.since(*received_at).as_secs_f64());
     }
     for shard in &effects.shards {
         context.broker.hint(Hint::Shard(*shard));
@@ -242,7 +279,9 @@ fn view(held: Held) -> MessageView {
         state,
         is_final: state.is_final(),
         failure_reason: message.failure_reason,
-        failure_class: message.failure_class.map(domain::report::FailureClass::as_str),
+        failure_class: message
+            .failure_class
+            .map(domain::report::FailureClass::as_str),
         network_code: message.network_code,
         created_at: message.created_at,
         updated_at: message.updated_at,

@@ -52,7 +52,12 @@ async fn create(
     _: Operator,
 ) -> Result<HttpResponse, Problem> {
     let (_, wanted) = input::read::<CreateTenant>(&request, payload).await?;
-    let Context { store, clock, random, .. } = &desk.context;
+    let Context {
+        store,
+        clock,
+        random,
+        ..
+    } = &desk.context;
     let made = create_tenant(store, clock, random, wanted.name, wanted.plan).await?;
     Ok(HttpResponse::Created().json(made))
 }
@@ -75,13 +80,26 @@ pub async fn create_tenant(
 
     let now = clock.now();
     let api_key = format!("tk_live_{}", URL_SAFE_NO_PAD.encode(random.bytes::<32>()));
-    let tenant = Tenant { id: TenantId::new(now, random), name, plan, created_at: now };
+    let tenant = Tenant {
+        id: TenantId::new(now, random),
+        name,
+        plan,
+        created_at: now,
+    };
     let key = NewKey {
         id: KeyId::new(now, random),
         hash: Sha256::digest(api_key.as_bytes()).into(),
         prefix: api_key.chars().take(PREFIX_CHARS).collect(),
     };
-    store.create_tenant(tenant.clone(), key).await.map_err(failure::of_store)?;
+    store
+        .create_tenant(tenant.clone(), key)
+        .await
+        .map_err(failure::of_store)?;
     let Tenant { id, name, plan, .. } = tenant;
-    Ok(TenantView { id, name, plan, api_key })
+    Ok(TenantView {
+        id,
+        name,
+        plan,
+        api_key,
+    })
 }

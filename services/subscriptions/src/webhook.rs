@@ -148,9 +148,16 @@ async fn create(
         updated_at: now,
         health: Health::default(),
     };
-    context.store.create_subscription(subscription.clone()).await.map_err(failure::of_store)?;
+    context
+        .store
+        .create_subscription(subscription.clone())
+        .await
+        .map_err(failure::of_store)?;
     context.broker.hint(Hint::Subscriptions);
-    let shown = WebhookView { secret: Some(secret.reveal()), ..view(subscription) };
+    let shown = WebhookView {
+        secret: Some(secret.reveal()),
+        ..view(subscription)
+    };
     Ok(HttpResponse::Created().json(shown))
 }
 
@@ -161,12 +168,20 @@ async fn list(
 ) -> Result<HttpResponse, Problem> {
     let query = Query::read(&request, &["limit", "cursor"])?;
     let window = query.window(caller.tenant)?;
-    let page = desk.context.store.list_subscriptions(caller.tenant, window).await;
+    let page = desk
+        .context
+        .store
+        .list_subscriptions(caller.tenant, window)
+        .await;
     let page = page.map_err(failure::of_store)?;
     Ok(HttpResponse::Ok().json(query.show(caller.tenant, page, view)))
 }
 
-async fn get(id: Path<String>, desk: web::Data<Desk>, caller: Caller) -> Result<HttpResponse, Problem> {
+async fn get(
+    id: Path<String>,
+    desk: web::Data<Desk>,
+    caller: Caller,
+) -> Result<HttpResponse, Problem> {
     let found = find(&desk, caller.tenant, &id).await?;
     Ok(HttpResponse::Ok().json(view(found)))
 }
@@ -186,30 +201,49 @@ async fn replace(
     let change = Change {
         url: wanted.url,
         patterns: wanted.patterns,
-        secret: wanted.secret.map(|secret| seal(context, caller.tenant, id, &secret)),
+        secret: wanted
+            .secret
+            .map(|secret| seal(context, caller.tenant, id, &secret)),
         name: wanted.name,
         description: wanted.description,
         environment: wanted.environment,
         is_enabled: wanted.is_enabled,
         updated_at: context.clock.now(),
     };
-    let changed = context.store.update_subscription(caller.tenant, id, change).await;
-    let changed = changed.map_err(failure::of_store)?.ok_or_else(|| failure::not_found("webhook"))?;
+    let changed = context
+        .store
+        .update_subscription(caller.tenant, id, change)
+        .await;
+    let changed = changed
+        .map_err(failure::of_store)?
+        .ok_or_else(|| failure::not_found("webhook"))?;
     context.broker.hint(Hint::Subscriptions);
     Ok(HttpResponse::Ok().json(view(changed)))
 }
 
 /// Ends a subscription and cancels what is still owed to it. Should the process die in between, the
 /// dispatcher cancels what it meets.
-async fn delete(id: Path<String>, desk: web::Data<Desk>, caller: Caller) -> Result<HttpResponse, Problem> {
+async fn delete(
+    id: Path<String>,
+    desk: web::Data<Desk>,
+    caller: Caller,
+) -> Result<HttpResponse, Problem> {
     let context = &desk.context;
     let id = parse_id(&id)?;
-    let deleted = context.store.delete_subscription(caller.tenant, id, context.clock.now()).await;
+    let deleted = context
+        .store
+        .delete_subscription(caller.tenant, id, context.clock.now())
+        .await;
     if !deleted.map_err(failure::of_store)? {
         return Err(failure::not_found("webhook"));
     }
     context.broker.hint(Hint::Subscriptions);
-    while context.store.cancel_deliveries(id).await.map_err(failure::of_store)? {}
+    while context
+        .store
+        .cancel_deliveries(id)
+        .await
+        .map_err(failure::of_store)?
+    {}
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -222,12 +256,25 @@ async fn deliveries(
     let query = Query::read(&request, &["state", "event_id", "limit", "cursor"])?;
     let window = query.window(caller.tenant)?;
     let filter = Filter {
-        state: query.parsed("state", State::parse, "pending, delivered, failed or cancelled")?,
-        event_id: query.parsed("event_id", |text| text.parse().ok(), "an id that begins with evt_")?,
+        state: query.parsed(
+            "state",
+            State::parse,
+            "pending, delivered, failed or cancelled",
+        )?,
+        event_id: query.parsed(
+            "event_id",
+            |text| text.parse().ok(),
+            "an id that begins with evt_",
+        )?,
     };
-    let subscription = find(&desk, caller.tenant, &id).await?.interest.subscription_id;
+    let subscription = find(&desk, caller.tenant, &id)
+        .await?
+        .interest
+        .subscription_id;
     let store = &desk.context.store;
-    let page = store.list_deliveries(caller.tenant, subscription, filter, window).await;
+    let page = store
+        .list_deliveries(caller.tenant, subscription, filter, window)
+        .await;
     let page = page.map_err(failure::of_store)?;
     Ok(HttpResponse::Ok().json(query.show(caller.tenant, page, DeliveryView::from)))
 }
@@ -287,7 +334,9 @@ fn seal(
     secret: &WebhookSecret,
 ) -> Vec<u8> {
     let bound_to = domain::secret::subscription_secret(tenant, id);
-    context.vault.seal(&bound_to, secret.as_bytes(), context.random.bytes())
+    context
+        .vault
+        .seal(&bound_to, secret.as_bytes(), context.random.bytes())
 }
 
 fn our_fault(error: signing::Error) -> Problem {
@@ -300,12 +349,23 @@ fn parse_id(id: &str) -> Result<SubscriptionId, Problem> {
 }
 
 async fn find(desk: &Desk, tenant: TenantId, id: &str) -> Result<Subscription, Problem> {
-    let found = desk.context.store.find_subscription(tenant, parse_id(id)?).await;
-    found.map_err(failure::of_store)?.ok_or_else(|| failure::not_found("webhook"))
+    let found = desk
+        .context
+        .store
+        .find_subscription(tenant, parse_id(id)?)
+        .await;
+    found
+        .map_err(failure::of_store)?
+        .ok_or_else(|| failure::not_found("webhook"))
 }
 
 fn view(subscription: Subscription) -> WebhookView {
-    let Subscription { interest, health, is_enabled, .. } = subscription;
+    let Subscription {
+        interest,
+        health,
+        is_enabled,
+        ..
+    } = subscription;
     WebhookView {
         id: interest.subscription_id,
         url: subscription.url,
@@ -346,7 +406,11 @@ impl From<Delivery> for DeliveryView {
             event_type: delivery.event_type,
             subscription_id: delivery.subscription_id,
             state: delivery.state,
-            attempts: delivery.attempts.into_iter().map(AttemptView::from).collect(),
+            attempts: delivery
+                .attempts
+                .into_iter()
+                .map(AttemptView::from)
+                .collect(),
             next_attempt_at: delivery.next_attempt_at,
             created_at: delivery.created_at,
         }

@@ -1,9 +1,9 @@
 //! The app: everything composed, running in this process.
 
+use crate::VERSION;
 use crate::exit::Failure;
 use crate::key;
 use crate::role::Role;
-use crate::VERSION;
 use broker::Broker;
 use config::{BrokerUrl, Config, StoreUrl};
 use domain::{Clock, Random};
@@ -34,7 +34,7 @@ pub struct App {
     roles: Tasks,
     around: Tasks,
     parts: Parts,
-    _data_dir: DataDir,
+    data_dir: DataDir,
 }
 
 /// What the roles are made of.
@@ -85,12 +85,12 @@ impl App {
             around: Tasks::new(shutdown.clone()),
             shutdown,
             parts,
-            _data_dir: data_dir,
+            data_dir,
         };
         app.serve_admin()?;
         app.start_roles(roles)?;
         app.measure_queues();
-        app._data_dir.write_addresses(&app.addresses)?;
+        app.data_dir.write_addresses(&app.addresses)?;
         Ok(app)
     }
 
@@ -160,7 +160,9 @@ impl App {
     fn public_url(&self) -> String {
         let configured = self.parts.config.ingress.public_url.clone();
         let bound = || self.url("ingress");
-        configured.or_else(bound).unwrap_or_else(|| format!("http://{}", self.parts.config.ingress.listen))
+        configured
+            .or_else(bound)
+            .unwrap_or_else(|| format!("http://{}", self.parts.config.ingress.listen))
     }
 
     /// Keeps the queue's numbers and its health current: a scrape looks at what is known already.
@@ -175,9 +177,9 @@ impl App {
                 }
                 for queue in Queue::ALL {
                     if let Ok(depth) = parts.broker.depth(queue).await {
-                        let age = depth.oldest_ready_at.map_or(0.0, |oldest| {
-                            parts.clock.now().since(oldest).as_secs_f64()
-                        });
+                        let age = depth
+                            .oldest_ready_at
+                            .map_or(0.0, |oldest| parts.clock.now().since(oldest).as_secs_f64());
                         let waiting = depth.ready + depth.delayed + depth.leased;
                         parts.metrics.queue(queue.as_str(), waiting, age);
                     }
@@ -201,7 +203,8 @@ async fn open_store(config: &Config, clock: &Clock, random: &Random) -> Result<S
     match &config.store.url {
         StoreUrl::Sqlite(path) => {
             let (path, clock, random) = (path.clone(), clock.clone(), random.clone());
-            let opened = tokio::task::spawn_blocking(move || Store::open_sqlite(&path, clock, random));
+            let opened =
+                tokio::task::spawn_blocking(move || Store::open_sqlite(&path, clock, random));
             Ok(opened.await.map_err(Failure::runtime)??)
         }
         StoreUrl::Postgres(_) => Err(not_in_this_release("store.url", "sqlite:")),
@@ -237,7 +240,9 @@ pub(crate) async fn open_alone(config: &Config) -> Result<(DataDir, Store), Fail
 }
 
 fn not_in_this_release(key: &str, instead: &str) -> Failure {
-    Failure::Configuration(format!("{key}: this release runs on {instead} only; leave the key out"))
+    Failure::Configuration(format!(
+        "{key}: this release runs on {instead} only; leave the key out"
+    ))
 }
 
 fn client(config: &Config) -> Result<egress::Client, Failure> {
@@ -247,16 +252,20 @@ fn client(config: &Config) -> Result<egress::Client, Failure> {
         require_https: config.egress.require_https,
     };
     let resolver = egress::Resolver::system().map_err(Failure::runtime)?;
-    egress::Client::new(policy, resolver, egress::ClientOptions::default()).map_err(Failure::runtime)
+    egress::Client::new(policy, resolver, egress::ClientOptions::default())
+        .map_err(Failure::runtime)
 }
 
 async fn tracer(config: &Config) -> Result<Tracer, Failure> {
-    let Some(endpoint) = config.telemetry.otlp_endpoint.clone() else { return Ok(Tracer::disabled()) };
+    let Some(endpoint) = config.telemetry.otlp_endpoint.clone() else {
+        return Ok(Tracer::disabled());
+    };
     // The exporter's client is made on a thread of its own: it must not meet the async runtime.
-    let made = tokio::task::spawn_blocking(move || Tracer::otlp(endpoint.reveal(), "tidings", VERSION));
-    made.await.map_err(Failure::runtime)?.map_err(|error| {
-        Failure::configuration(format!("telemetry.otlp_endpoint: {error}"))
-    })
+    let made =
+        tokio::task::spawn_blocking(move || Tracer::otlp(endpoint.reveal(), "tidings", VERSION));
+    made.await
+        .map_err(Failure::runtime)?
+        .map_err(|error| Failure::configuration(format!("telemetry.otlp_endpoint: {error}")))
 }
 
 /// Where a data directory's running server listens, if one runs there.
@@ -337,6 +346,10 @@ impl From<Parts> for dispatcher::Context {
 
 impl From<Parts> for poller::Context {
     fn from(parts: Parts) -> Self {
-        Self { shutdown: parts.shutdown, tasks: parts.tasks, readiness: parts.readiness }
+        Self {
+            shutdown: parts.shutdown,
+            tasks: parts.tasks,
+            readiness: parts.readiness,
+        }
     }
 }

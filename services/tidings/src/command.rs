@@ -95,9 +95,9 @@ impl Command {
                 print::line(load()?.render().trim_end());
                 Ok(())
             }
-            What::Tenant(TenantArgs { what: TenantCommand::Create { name, plan } }) => {
-                tenant::create(&load()?, name, plan).await
-            }
+            What::Tenant(TenantArgs {
+                what: TenantCommand::Create { name, plan },
+            }) => tenant::create(&load()?, name, plan).await,
             What::Listen(args) => listen::listen(args.port, args.secret).await,
         }
     }

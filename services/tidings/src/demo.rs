@@ -86,12 +86,20 @@ impl Stage {
         let webhook_url = format!("http://{}/hooks", receiver.address);
         keep_running(app.shutdown(), receiver.run);
 
-        let tenant = client.post("/v1/tenants", admin_key, &json!({ "name": "Demo Clinic" })).await?;
+        let tenant = client
+            .post("/v1/tenants", admin_key, &json!({ "name": "Demo Clinic" }))
+            .await?;
         let key = text(&tenant, "api_key")?;
-        timeline.tell("tenant", &format!("Demo Clinic is {}", text(&tenant, "id")?));
+        timeline.tell(
+            "tenant",
+            &format!("Demo Clinic is {}", text(&tenant, "id")?),
+        );
         let account = json!({ "provider": "africastalking", "slug": "demo-at", "auth": [{ "type": "token" }] });
         let at = client.post("/v1/provider-accounts", &key, &account).await?;
-        timeline.tell("account", "Africa's Talking, by a secret path (it signs nothing)");
+        timeline.tell(
+            "account",
+            "Africa's Talking, by a secret path (it signs nothing)",
+        );
         let auth = json!([{ "type": "ip_allowlist", "cidrs": ["127.0.0.0/8"] }]);
         let account = json!({ "provider": "orange", "slug": "demo-orange", "auth": auth });
         let orange = client.post("/v1/provider-accounts", &key, &account).await?;
@@ -114,9 +122,18 @@ impl Stage {
 
     async fn track(&mut self, account: &str, id: &str, to: &str) -> Result<String, Failure> {
         let body = json!({ "provider_account": account, "provider_message_id": id, "to": to });
-        let message = self.client.post("/v1/messages", &self.tenant_key, &body).await?;
+        let message = self
+            .client
+            .post("/v1/messages", &self.tenant_key, &body)
+            .await?;
         let message_id = text(&message, "id")?;
-        self.timeline.tell("message", &format!("{message_id} through {account}: {}", text(&message, "state")?));
+        self.timeline.tell(
+            "message",
+            &format!(
+                "{message_id} through {account}: {}",
+                text(&message, "state")?
+            ),
+        );
         Ok(message_id)
     }
 
@@ -128,7 +145,8 @@ impl Stage {
         };
         let id = self.client.callback(url, from.content_type, body).await?;
         self.counts.callbacks += 1;
-        self.timeline.tell("callback", &format!("{}: accepted as {id}", from.name));
+        self.timeline
+            .tell("callback", &format!("{}: accepted as {id}", from.name));
         Ok(())
     }
 
@@ -137,22 +155,38 @@ impl Stage {
         let expected = format!("sms.{state}");
         let arrived = tokio::time::timeout(WITHIN, self.arrived.recv()).await;
         let webhook = arrived.ok().flatten().ok_or_else(|| {
-            Failure::Runtime(format!("no webhook told {expected} within {} s", WITHIN.as_secs()))
+            Failure::Runtime(format!(
+                "no webhook told {expected} within {} s",
+                WITHIN.as_secs()
+            ))
         })?;
         let body = webhook.json();
-        let found = self.client.get(&format!("/v1/messages/{message_id}"), &self.tenant_key).await?;
+        let found = self
+            .client
+            .get(&format!("/v1/messages/{message_id}"), &self.tenant_key)
+            .await?;
         let kept = text(&found, "state")?;
-        self.timeline.tell("state", &format!("{message_id} is {kept}"));
+        self.timeline
+            .tell("state", &format!("{message_id} is {kept}"));
         let (told, about) = (text(&body, "type")?, text(&body["data"], "message_id")?);
         if told != expected || about != message_id || kept != state {
-            let said = format!("expected {expected} about {message_id}, and got {told} about {about}");
+            let said =
+                format!("expected {expected} about {message_id}, and got {told} about {about}");
             return Err(Failure::Runtime(format!("{said}; the message is {kept}")));
         }
-        webhook.verify(&self.secret, Clock::system().now()).map_err(|reason| {
-            Failure::Runtime(format!("the webhook {} cannot be verified: {reason}", webhook.id))
-        })?;
+        webhook
+            .verify(&self.secret, Clock::system().now())
+            .map_err(|reason| {
+                Failure::Runtime(format!(
+                    "the webhook {} cannot be verified: {reason}",
+                    webhook.id
+                ))
+            })?;
         self.counts.webhooks += 1;
-        self.timeline.tell("webhook", &format!("{told} arrived as {}, signature verified", webhook.id));
+        self.timeline.tell(
+            "webhook",
+            &format!("{told} arrived as {}, signature verified", webhook.id),
+        );
         Ok(())
     }
 
@@ -164,7 +198,10 @@ impl Stage {
         print::line(&format!("  admin      {}/metrics", url("admin")));
         print::line(&format!("  tenant key {}", self.tenant_key));
         print::line(&format!("  admin key  {admin_key}"));
-        print::line(&format!("  callbacks  {}\n             {}", self.africastalking_url, self.orange_url));
+        print::line(&format!(
+            "  callbacks  {}\n             {}",
+            self.africastalking_url, self.orange_url
+        ));
     }
 }
 
@@ -180,31 +217,68 @@ const AFRICASTALKING: Sender = Sender {
     account: "demo-at",
     content_type: "application/x-www-form-urlencoded",
 };
-const ORANGE: Sender =
-    Sender { name: "Orange", account: "demo-orange", content_type: "application/json" };
+const ORANGE: Sender = Sender {
+    name: "Orange",
+    account: "demo-orange",
+    content_type: "application/json",
+};
 
 async fn play(stage: &mut Stage) -> Result<(), Failure> {
-    let reminder = stage.track("demo-at", AFRICASTALKING_MESSAGE, AFRICASTALKING_PHONE).await?;
-    stage.callback(&AFRICASTALKING, samples::AFRICASTALKING_SENT).await?;
+    let reminder = stage
+        .track("demo-at", AFRICASTALKING_MESSAGE, AFRICASTALKING_PHONE)
+        .await?;
+    stage
+        .callback(&AFRICASTALKING, samples::AFRICASTALKING_SENT)
+        .await?;
     stage.expect(&reminder, "sent").await?;
-    stage.callback(&AFRICASTALKING, samples::AFRICASTALKING_SUCCESS).await?;
+    stage
+        .callback(&AFRICASTALKING, samples::AFRICASTALKING_SUCCESS)
+        .await?;
     stage.expect(&reminder, "delivered").await?;
-    stage.callback(&AFRICASTALKING, samples::AFRICASTALKING_SUCCESS).await?;
+    stage
+        .callback(&AFRICASTALKING, samples::AFRICASTALKING_SUCCESS)
+        .await?;
     stage.counts.duplicates += 1;
-    stage.timeline.tell("state", "the same callback again: nothing changes, nobody is told twice");
+    stage.timeline.tell(
+        "state",
+        "the same callback again: nothing changes, nobody is told twice",
+    );
 
-    let second = stage.track("demo-at", AFRICASTALKING_FAILED, AFRICASTALKING_PHONE).await?;
-    stage.callback(&AFRICASTALKING, samples::AFRICASTALKING_FAILED_USER_DOES_NOT_EXIST).await?;
+    let second = stage
+        .track("demo-at", AFRICASTALKING_FAILED, AFRICASTALKING_PHONE)
+        .await?;
+    stage
+        .callback(
+            &AFRICASTALKING,
+            samples::AFRICASTALKING_FAILED_USER_DOES_NOT_EXIST,
+        )
+        .await?;
     stage.expect(&second, "failed").await?;
 
-    stage.callback(&ORANGE, samples::ORANGE_DELIVERED_TO_TERMINAL).await?;
-    stage.timeline.tell("state", "Orange was faster than we: the report waits for its message");
-    let third = stage.track("demo-orange", ORANGE_MESSAGE, ORANGE_PHONE).await?;
+    stage
+        .callback(&ORANGE, samples::ORANGE_DELIVERED_TO_TERMINAL)
+        .await?;
+    stage.timeline.tell(
+        "state",
+        "Orange was faster than we: the report waits for its message",
+    );
+    let third = stage
+        .track("demo-orange", ORANGE_MESSAGE, ORANGE_PHONE)
+        .await?;
     stage.expect(&third, "delivered").await?;
-    stage.callback(&ORANGE, samples::ORANGE_DELIVERED_TO_NETWORK).await?;
-    stage.timeline.tell("state", "a late \"handed to the network\" does not undo delivered");
+    stage
+        .callback(&ORANGE, samples::ORANGE_DELIVERED_TO_NETWORK)
+        .await?;
+    stage.timeline.tell(
+        "state",
+        "a late \"handed to the network\" does not undo delivered",
+    );
     stage.quiet().await?;
-    let Counts { callbacks, duplicates, webhooks } = stage.counts;
+    let Counts {
+        callbacks,
+        duplicates,
+        webhooks,
+    } = stage.counts;
     print::line(&format!(
         "\n{callbacks} callbacks accepted, {duplicates} of them a duplicate; 3 messages tracked; \
          {webhooks} webhooks received, every signature verified."
@@ -219,7 +293,9 @@ impl Stage {
             Err(_) | Ok(None) => Ok(()),
             Ok(Some(webhook)) => {
                 let what = webhook.json()["type"].to_string();
-                Err(Failure::Runtime(format!("a webhook arrived that nothing called for: {what}")))
+                Err(Failure::Runtime(format!(
+                    "a webhook arrived that nothing called for: {what}"
+                )))
             }
         }
     }

@@ -24,8 +24,13 @@ pub(crate) async fn doctor(config: &Config) -> Result<(), Failure> {
     }
     match app::open_alone(config).await {
         Ok((_data_dir, store)) => {
-            findings.push(Finding::Good(format!("no server runs in {}", config.data_dir.display())));
-            findings.push(Finding::Good("the store opens and its schema fits this release".to_owned()));
+            findings.push(Finding::Good(format!(
+                "no server runs in {}",
+                config.data_dir.display()
+            )));
+            findings.push(Finding::Good(
+                "the store opens and its schema fits this release".to_owned(),
+            ));
             let random = Random::system();
             let vault = key::vault(config, &random)?;
             findings.push(match key::check(&vault, &store, &random).await {
@@ -34,7 +39,9 @@ pub(crate) async fn doctor(config: &Config) -> Result<(), Failure> {
             });
         }
         Err(Failure::Configuration(held)) => findings.extend(ask_server(config, &held).await?),
-        Err(Failure::Schema(reason) | Failure::Runtime(reason)) => findings.push(Finding::Bad(reason)),
+        Err(Failure::Schema(reason) | Failure::Runtime(reason)) => {
+            findings.push(Finding::Bad(reason));
+        }
     }
     tell(&findings)
 }
@@ -42,13 +49,23 @@ pub(crate) async fn doctor(config: &Config) -> Result<(), Failure> {
 /// Asks the server that holds the data directory how it is.
 async fn ask_server(config: &Config, held: &str) -> Result<Vec<Finding>, Failure> {
     let addresses = app::addresses(&config.data_dir);
-    let admin = addresses.as_ref().and_then(|all| all.get("admin")).and_then(Value::as_str);
-    let Some(admin) = admin else { return Ok(vec![Finding::Bad(held.to_owned())]) };
+    let admin = addresses
+        .as_ref()
+        .and_then(|all| all.get("admin"))
+        .and_then(Value::as_str);
+    let Some(admin) = admin else {
+        return Ok(vec![Finding::Bad(held.to_owned())]);
+    };
     let client = receiver::local_client()?;
-    let answer = client.get(format!("http://{admin}/readyz")).timeout(WITHIN).send().await;
+    let answer = client
+        .get(format!("http://{admin}/readyz"))
+        .timeout(WITHIN)
+        .send()
+        .await;
     let said: Value = match answer {
         Err(error) => {
-            let reason = format!("the server does not answer at {admin}: {error}; its log says why");
+            let reason =
+                format!("the server does not answer at {admin}: {error}; its log says why");
             return Ok(vec![Finding::Bad(reason)]);
         }
         Ok(answer) => answer.json().await.map_err(Failure::runtime)?,
@@ -57,7 +74,11 @@ async fn ask_server(config: &Config, held: &str) -> Result<Vec<Finding>, Failure
     for (name, check) in said["checks"].as_object().into_iter().flatten() {
         let line = format!("{name}: {}", check["detail"].as_str().unwrap_or_default());
         let is_ok = check["ok"] == Value::Bool(true);
-        findings.push(if is_ok { Finding::Good(line) } else { Finding::Bad(line) });
+        findings.push(if is_ok {
+            Finding::Good(line)
+        } else {
+            Finding::Bad(line)
+        });
     }
     Ok(findings)
 }
@@ -74,7 +95,10 @@ fn tell(findings: &[Finding]) -> Result<(), Failure> {
         }
     }
     if bad > 0 {
-        return Err(Failure::Runtime(format!("{bad} of {} checks found a problem", findings.len())));
+        return Err(Failure::Runtime(format!(
+            "{bad} of {} checks found a problem",
+            findings.len()
+        )));
     }
     Ok(())
 }

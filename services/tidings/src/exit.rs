@@ -38,7 +38,9 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Runtime(text) | Self::Configuration(text) | Self::Schema(text) => f.write_str(text),
+            Self::Runtime(text) | Self::Configuration(text) | Self::Schema(text) => {
+                f.write_str(text)
+            }
         }
     }
 }

@@ -33,9 +33,14 @@ pub(crate) fn vault(config: &Config, random: &Random) -> Result<Vault, Failure> 
 pub(crate) async fn check(vault: &Vault, store: &Store, random: &Random) -> Result<(), Failure> {
     let fresh = vault.seal(secret::KEY_CHECK, CHECK, random.bytes());
     let kept = store.get_or_keep("encryption_check", fresh).await?;
-    vault.open(secret::KEY_CHECK, &kept).map(|_| ()).map_err(|error| {
-        Failure::configuration(format!("store.encryption_key is not the key of this store: {error}"))
-    })
+    vault
+        .open(secret::KEY_CHECK, &kept)
+        .map(|_| ())
+        .map_err(|error| {
+            Failure::configuration(format!(
+                "store.encryption_key is not the key of this store: {error}"
+            ))
+        })
 }
 
 fn kept_key(path: &Path, random: &Random) -> Result<String, Failure> {
@@ -47,9 +52,15 @@ fn kept_key(path: &Path, random: &Random) -> Result<String, Failure> {
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let text = STANDARD.encode(random.bytes::<32>());
             let mut options = OpenOptions::new();
-            let mut file =
-                options.write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
-            file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
+            let mut file = options
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(path)
+                .map_err(failed)?;
+            file.write_all(text.as_bytes())
+                .and_then(|()| file.sync_all())
+                .map_err(failed)?;
             Ok(text)
         }
         Err(error) => Err(failed(error)),

@@ -17,7 +17,10 @@ pub(crate) async fn listen(port: u16, secret: Option<String>) -> Result<(), Fail
     let (shutdown, clock) = (Shutdown::new(), Clock::system());
     let (tell, mut arrived) = mpsc::unbounded_channel();
     let serving = receiver::listen(port, &shutdown, tell)?;
-    print::line(&format!("listening on http://{} (Ctrl-C ends)", serving.address));
+    print::line(&format!(
+        "listening on http://{} (Ctrl-C ends)",
+        serving.address
+    ));
     if secret.is_none() {
         print::line("give --secret whsec_… to verify signatures");
     }
@@ -33,7 +36,11 @@ pub(crate) async fn listen(port: u16, secret: Option<String>) -> Result<(), Fail
                 Some(Ok(())) => "signature verified".to_owned(),
                 Some(Err(reason)) => format!("NOT VERIFIED: {reason}"),
             };
-            print::line(&format!("{now}  {}  {verdict}\n{}", webhook.id, webhook.json()));
+            print::line(&format!(
+                "{now}  {}  {verdict}\n{}",
+                webhook.id,
+                webhook.json()
+            ));
         }
     });
     run::until_asked_to_end(&shutdown).await?;

@@ -9,7 +9,10 @@ fn main() -> ExitCode {
     let command = Command::parse();
     // reqwest and the egress client share one TLS library with one provider.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => {
             print::error(&format!("the runtime cannot be started: {error}"));

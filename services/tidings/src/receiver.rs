@@ -29,8 +29,16 @@ impl Arrived {
         let secrets = std::slice::from_ref(secret);
         let now = now.as_seconds();
         let (timestamp, signature) = (&self.timestamp, &self.signature);
-        webhook::verify(secrets, &self.id, timestamp, signature, &self.body, now, TOLERANCE_SECONDS)
-            .map_err(|error| error.to_string())
+        webhook::verify(
+            secrets,
+            &self.id,
+            timestamp,
+            signature,
+            &self.body,
+            now,
+            TOLERANCE_SECONDS,
+        )
+        .map_err(|error| error.to_string())
     }
 
     /// What it says.
@@ -57,7 +65,10 @@ pub(crate) fn listen(
         let arrived = arrived.clone();
         let take = move |request: HttpRequest, body: Bytes| {
             let header = |name: &str| {
-                let value = request.headers().get(name).and_then(|value| value.to_str().ok());
+                let value = request
+                    .headers()
+                    .get(name)
+                    .and_then(|value| value.to_str().ok());
                 value.unwrap_or_default().to_owned()
             };
             let _ = arrived.send(Arrived {
@@ -76,7 +87,10 @@ pub(crate) fn listen(
 }
 
 /// A client for servers of ours on this machine: no proxy, no redirects.
-#[expect(clippy::disallowed_methods, reason = "it only reaches addresses that this program bound")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "it only reaches addresses that this program bound"
+)]
 pub(crate) fn local_client() -> Result<reqwest::Client, Failure> {
     reqwest::Client::builder()
         .no_proxy()

@@ -19,8 +19,13 @@ pub enum Role {
 
 impl Role {
     /// Every role.
-    pub const ALL: [Self; 5] =
-        [Self::Ingress, Self::Tracker, Self::Dispatcher, Self::Poller, Self::Subscriptions];
+    pub const ALL: [Self; 5] = [
+        Self::Ingress,
+        Self::Tracker,
+        Self::Dispatcher,
+        Self::Poller,
+        Self::Subscriptions,
+    ];
 
     /// Its name on the command line.
     pub const fn as_str(self) -> &'static str {
@@ -38,9 +43,12 @@ impl FromStr for Role {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, String> {
-        Self::ALL.into_iter().find(|role| role.as_str() == name).ok_or_else(|| {
-            let names = Self::ALL.map(Self::as_str).join(", ");
-            format!("the roles are: {names}")
-        })
+        Self::ALL
+            .into_iter()
+            .find(|role| role.as_str() == name)
+            .ok_or_else(|| {
+                let names = Self::ALL.map(Self::as_str).join(", ");
+                format!("the roles are: {names}")
+            })
     }
 }

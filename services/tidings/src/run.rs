@@ -17,7 +17,11 @@ pub(crate) async fn run(config: Config, roles: Vec<Role>) -> Result<(), Failure>
     };
     logs::init(format, &config.telemetry.log_level)
         .map_err(|error| Failure::configuration(format!("telemetry.log_level: {error}")))?;
-    let roles = if roles.is_empty() { Role::ALL.to_vec() } else { roles };
+    let roles = if roles.is_empty() {
+        Role::ALL.to_vec()
+    } else {
+        roles
+    };
     let app = App::start(config, &roles, Clock::system()).await?;
     for (name, address) in &app.addresses {
         tracing::info!(listener = name, url = %format!("http://{address}"), "serving");
@@ -47,7 +51,10 @@ pub(crate) async fn migrate(config: &Config) -> Result<(), Failure> {
 pub(crate) async fn until_asked_to_end(shutdown: &Shutdown) -> Result<(), Failure> {
     let signals = Signals::listen()?;
     let driven = shutdown.clone();
-    #[expect(clippy::disallowed_methods, reason = "it lives as long as the process, in no group")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "it lives as long as the process, in no group"
+    )]
     tokio::spawn(async move { signals.drive(driven).await });
     shutdown.draining().await;
     Ok(())

@@ -20,8 +20,10 @@ pub(crate) async fn create(
         Ok((_data_dir, store)) => {
             let (clock, random) = (Clock::system(), Random::system());
             let made = subscriptions::create_tenant(&store, &clock, &random, name, plan).await;
-            serde_json::to_value(made.map_err(|problem| Failure::Runtime(problem.detail().to_owned()))?)
-                .map_err(Failure::runtime)?
+            serde_json::to_value(
+                made.map_err(|problem| Failure::Runtime(problem.detail().to_owned()))?,
+            )
+            .map_err(Failure::runtime)?
         }
         // Somebody has the lock: the server.
         Err(Failure::Configuration(held)) => over_api(config, &name, plan, &held).await?,
@@ -38,8 +40,13 @@ async fn over_api(
     held: &str,
 ) -> Result<Value, Failure> {
     let addresses = app::addresses(&config.data_dir);
-    let address = addresses.as_ref().and_then(|all| all.get("subscriptions")).and_then(Value::as_str);
-    let Some(address) = address else { return Err(Failure::Configuration(held.to_owned())) };
+    let address = addresses
+        .as_ref()
+        .and_then(|all| all.get("subscriptions"))
+        .and_then(Value::as_str);
+    let Some(address) = address else {
+        return Err(Failure::Configuration(held.to_owned()));
+    };
     let Some(key) = &config.subscriptions.admin_key else {
         return Err(Failure::Configuration(
             "a server runs here, and subscriptions.admin_key is not set: set it to the server's key \
@@ -59,12 +66,16 @@ async fn over_api(
         .timeout(WITHIN)
         .send()
         .await
-        .map_err(|error| Failure::Runtime(format!("the server at {address} does not answer: {error}")))?;
+        .map_err(|error| {
+            Failure::Runtime(format!("the server at {address} does not answer: {error}"))
+        })?;
     let status = answer.status();
     let said: Value = answer.json().await.map_err(Failure::runtime)?;
     if !status.is_success() {
         let detail = said["detail"].as_str().unwrap_or("no reason given");
-        return Err(Failure::Runtime(format!("the server refused ({status}): {detail}")));
+        return Err(Failure::Runtime(format!(
+            "the server refused ({status}): {detail}"
+        )));
     }
     Ok(said)
 }

@@ -16,7 +16,9 @@ pub(crate) fn start(context: &Context) {
                 let age = count.oldest.map_or(0.0, |oldest| {
                     context.clock.now().since(oldest).as_secs_f64()
                 });
-                context.metrics.set_orphans(u64::try_from(count.waiting).unwrap_or(0), age);
+                context
+                    .metrics
+                    .set_orphans(u64::try_from(count.waiting).unwrap_or(0), age);
                 tokio::select! {
                     () = tokio::time::sleep(COUNT_EVERY) => {}
                     () = context.shutdown.draining() => return Ok(()),

@@ -14,7 +14,7 @@ use wire::{CallbackJob, Envelope, Hint, Job, Queue};
 /// How many jobs are taken at once.
 const BATCH: usize = 256;
 /// How long a batch may take before its jobs are offered again.
-const LEASE: Duration = Duration::from_secs(60);
+const LEASE: Duration = Duration::from_mins(1);
 
 /// Starts consuming, until the process drains.
 pub(crate) fn start(max_attempts: u32, context: &Context) {
@@ -24,12 +24,20 @@ pub(crate) fn start(max_attempts: u32, context: &Context) {
         let (context, check) = (context.clone(), check.clone());
         async move {
             check.ok("consuming");
-            let options = Consume { batch: BATCH, lease: LEASE, max_attempts };
-            let handler = Tracker { context: context.clone() };
+            let options = Consume {
+                batch: BATCH,
+                lease: LEASE,
+                max_attempts,
+            };
+            let handler = Tracker {
+                context: context.clone(),
+            };
             let shutdown = context.shutdown.clone();
             let ended = context
                 .broker
-                .consume(Queue::Callbacks, options, handler, async move { shutdown.draining().await })
+                .consume(Queue::Callbacks, options, handler, async move {
+                    shutdown.draining().await;
+                })
                 .await;
             ended.inspect_err(|error| check.failing(error.to_string()))?;
             Ok(())
@@ -44,7 +52,10 @@ struct Tracker {
 impl Handler for Tracker {
     async fn handle(&self, jobs: &[Received]) -> Vec<Disposition> {
         let read: Vec<Result<Accepted, String>> = jobs.iter().map(read).collect();
-        let good: Vec<Accepted> = read.iter().filter_map(|job| job.as_ref().ok().cloned()).collect();
+        let good: Vec<Accepted> = read
+            .iter()
+            .filter_map(|job| job.as_ref().ok().cloned())
+            .collect();
         let together = self.apply(good).await;
         let mut dispositions = Vec::with_capacity(jobs.len());
         for (job, read) in jobs.iter().zip(read) {
@@ -66,7 +77,10 @@ impl Tracker {
         if batch.is_empty() {
             return Ok(());
         }
-        let spans: Vec<_> = batch.iter_mut().map(|accepted| self.span(accepted)).collect();
+        let spans: Vec<_> = batch
+            .iter_mut()
+            .map(|accepted| self.span(accepted))
+            .collect();
         let batch = Arc::new(batch);
         self.context.store.record_callbacks(batch.clone()).await?;
         let applied = self.context.store.apply_callbacks(batch).await?;
@@ -77,18 +91,36 @@ impl Tracker {
 
     async fn alone(&self, job: &Received, accepted: Accepted) -> Disposition {
         let receipt = accepted.receipt_id;
-        let Err(error) = self.apply(vec![accepted]).await else { return Disposition::Ack };
+        let Err(error) = self.apply(vec![accepted]).await else {
+            return Disposition::Ack;
+        };
         let reason = error.to_string();
-        tracing::error!(error = reason, attempt.number = job.attempt, "a callback could not be applied");
+        tracing::error!(
+            error = reason,
+            attempt.number = job.attempt,
+            "a callback could not be applied"
+        );
         let is_over = job.is_last_attempt;
-        let status = if is_over { Status::DeadLettered } else { Status::Failed };
-        if let Err(error) = self.context.store.fail_callback(receipt, status, reason.clone()).await {
+        let status = if is_over {
+            Status::DeadLettered
+        } else {
+            Status::Failed
+        };
+        if let Err(error) = self
+            .context
+            .store
+            .fail_callback(receipt, status, reason.clone())
+            .await
+        {
             tracing::error!(%error, "the failure of a callback could not be noted");
         }
         if is_over {
             return self.bury(reason);
         }
-        Disposition::Retry { after: backoff(job.attempt), reason }
+        Disposition::Retry {
+            after: backoff(job.attempt),
+            reason,
+        }
     }
 
     fn bury(&self, reason: String) -> Disposition {
@@ -114,9 +146,18 @@ impl Tracker {
 
     /// The step of the trace that the resulting events go on from.
     fn span(&self, accepted: &mut Accepted) -> Span {
-        let parent = accepted.traceparent.as_deref().and_then(TraceContext::parse);
-        let mut span = self.context.tracer.start("track callback", Kind::Consumer, parent.as_ref());
-        span.set("statements", i64::try_from(accepted.statements.len()).unwrap_or(i64::MAX));
+        let parent = accepted
+            .traceparent
+            .as_deref()
+            .and_then(TraceContext::parse);
+        let mut span = self
+            .context
+            .tracer
+            .start("track callback", Kind::Consumer, parent.as_ref());
+        span.set(
+            "statements",
+            i64::try_from(accepted.statements.len()).unwrap_or(i64::MAX),
+        );
         accepted.traceparent = Some(span.context().to_string());
         span
     }

@@ -10,7 +10,7 @@ use crate::consume::{self, Claim};
 use crate::error::Error;
 use domain::{Clock, Timestamp};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How often the file is tried while it takes no commits.
 const PROBE: Duration = Duration::from_secs(1);
@@ -63,6 +63,7 @@ struct Writer {
 impl Writer {
     fn run(mut self) {
         let mut patience = None;
+        let mut probed: Option<Instant> = None;
         loop {
             let Post {
                 accepts,
@@ -75,7 +76,8 @@ impl Writer {
             if is_last {
                 break;
             }
-            if !self.health.is_good() {
+            if !self.health.is_good() && probed.is_none_or(|at| at.elapsed() >= PROBE) {
+                probed = Some(Instant::now());
                 self.ledger.probe();
             }
             patience = self.patience(now);

@@ -563,9 +563,8 @@ pub async fn a_closed_broker_refuses_and_says_so(backend: impl Backend) {
     let broker = backend.open();
     assert_eq!(broker.health(), Ok(()));
     publish(&broker, ["a"]).await;
-    let consumed = broker.consume(QUEUE, OPTIONS, Scripted::new(ack), async {
-        std::future::pending().await
-    });
+    let consumed =
+        broker.consume(QUEUE, OPTIONS, Scripted::new(ack), std::future::pending());
     let closed = async {
         until(&broker, is_empty).await;
         broker.close().await;

@@ -14,20 +14,25 @@ pub async fn read_body(
     max_bytes: usize,
     deadline: Duration,
 ) -> Result<Bytes, Problem> {
-    tokio::time::timeout(deadline, collect(payload, max_bytes)).await.unwrap_or_else(|_| {
-        let seconds = deadline.as_secs();
-        Err(Problem::new(
-            Code::RequestTimeout,
-            format!("the body was not here within {seconds} s"),
-        ))
-    })
+    tokio::time::timeout(deadline, collect(payload, max_bytes))
+        .await
+        .unwrap_or_else(|_| {
+            let seconds = deadline.as_secs();
+            Err(Problem::new(
+                Code::RequestTimeout,
+                format!("the body was not here within {seconds} s"),
+            ))
+        })
 }
 
 async fn collect(mut payload: Payload, max_bytes: usize) -> Result<Bytes, Problem> {
     let mut body = BytesMut::new();
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|_| {
-            Problem::new(Code::RequestTimeout, "the connection ended before the body did")
+            Problem::new(
+                Code::RequestTimeout,
+                "the connection ended before the body did",
+            )
         })?;
         if body.len() + chunk.len() > max_bytes {
             return Err(Problem::new(

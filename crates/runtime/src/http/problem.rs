@@ -19,7 +19,11 @@ const RETRY_UNAVAILABLE: u64 = 5;
 /// It is an error and an answer: a handler returns it either way. `instance` is the request's path, filled in by
 /// the listener where that is told ([`Listener::tells_path`](super::Listener)).
 #[derive(Clone, Debug)]
-pub struct Problem {
+pub struct Problem(Box<Parts>);
+
+/// Boxed, so that a result which is nearly always `Ok` stays small.
+#[derive(Clone, Debug)]
+struct Parts {
     code: Code,
     detail: String,
     errors: Vec<Fault>,
@@ -54,7 +58,7 @@ struct View<'a> {
 impl Problem {
     /// A problem; `detail` says in a sentence what is wrong this time and what to do, without secrets.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self {
+        Self(Box::new(Parts {
             code,
             detail: detail.into(),
             errors: Vec::new(),
@@ -62,13 +66,13 @@ impl Problem {
             retry_after: (code == Code::Unavailable).then_some(RETRY_UNAVAILABLE),
             allow: None,
             challenge: None,
-        }
+        }))
     }
 
     /// Names a fault and where it is: a JSON Pointer (RFC 6901) into the body, `/events/0`.
     #[must_use]
     pub fn at(mut self, pointer: impl Into<String>, detail: impl Into<String>) -> Self {
-        self.errors.push(Fault {
+        self.0.errors.push(Fault {
             pointer: pointer.into(),
             detail: detail.into(),
         });
@@ -78,14 +82,14 @@ impl Problem {
     /// Adds a member of its own, such as `existing_id`.
     #[must_use]
     pub fn with(mut self, member: &str, value: impl Into<Value>) -> Self {
-        self.members.insert(member.to_owned(), value.into());
+        self.0.members.insert(member.to_owned(), value.into());
         self
     }
 
     /// Sets `Retry-After`, in seconds. A 503 has 5 s unless told otherwise.
     #[must_use]
     pub const fn retry_after(mut self, seconds: u64) -> Self {
-        self.retry_after = Some(seconds);
+        self.0.retry_after = Some(seconds);
         self
     }
 
@@ -93,25 +97,25 @@ impl Problem {
     #[must_use]
     pub fn allow(mut self, methods: &[Method]) -> Self {
         let names: Vec<_> = methods.iter().map(Method::as_str).collect();
-        self.allow = HeaderValue::try_from(names.join(", ")).ok();
+        self.0.allow = HeaderValue::try_from(names.join(", ")).ok();
         self
     }
 
     /// Sets `WWW-Authenticate`, such as `Bearer`.
     #[must_use]
     pub fn challenge(mut self, scheme: &'static str) -> Self {
-        self.challenge = Some(HeaderValue::from_static(scheme));
+        self.0.challenge = Some(HeaderValue::from_static(scheme));
         self
     }
 
     /// What it is, for programs.
     pub const fn code(&self) -> Code {
-        self.code
+        self.0.code
     }
 
     /// What it is, for people.
     pub fn detail(&self) -> &str {
-        &self.detail
+        &self.0.detail
     }
 
     pub(super) fn for_status(status: StatusCode) -> Self {
@@ -125,16 +129,16 @@ impl Problem {
         mut response: HttpResponse<BoxBody>,
         instance: Option<&str>,
     ) -> HttpResponse<BoxBody> {
-        *response.status_mut() = self.code.status();
+        *response.status_mut() = self.0.code.status();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, MEDIA_TYPE);
-        if let Some(seconds) = self.retry_after {
+        if let Some(seconds) = self.0.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if let Some(allow) = &self.allow {
+        if let Some(allow) = &self.0.allow {
             headers.insert(header::ALLOW, allow.clone());
         }
-        if let Some(challenge) = &self.challenge {
+        if let Some(challenge) = &self.0.challenge {
             headers.insert(header::WWW_AUTHENTICATE, challenge.clone());
         }
         response.set_body(BoxBody::new(self.body(instance)))
@@ -142,14 +146,14 @@ impl Problem {
 
     fn body(&self, instance: Option<&str>) -> String {
         let view = View {
-            r#type: self.code.uri(),
-            title: self.code.title(),
-            status: self.code.status().as_u16(),
-            code: self.code,
-            detail: &self.detail,
+            r#type: self.0.code.uri(),
+            title: self.0.code.title(),
+            status: self.0.code.status().as_u16(),
+            code: self.0.code,
+            detail: &self.0.detail,
             instance,
-            errors: &self.errors,
-            members: &self.members,
+            errors: &self.0.errors,
+            members: &self.0.members,
         };
         // Strings, numbers and JSON values only: there is nothing in it that cannot be written.
         serde_json::to_string(&view).unwrap_or_default()
@@ -158,7 +162,7 @@ impl Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.code.as_str(), self.detail)
+        write!(f, "{}: {}", self.0.code.as_str(), self.0.detail)
     }
 }
 
@@ -166,11 +170,11 @@ impl std::error::Error for Problem {}
 
 impl ResponseError for Problem {
     fn status_code(&self) -> StatusCode {
-        self.code.status()
+        self.0.code.status()
     }
 
     fn error_response(&self) -> HttpResponse {
-        let mut response = self.write(HttpResponse::new(self.code.status()), None);
+        let mut response = self.write(HttpResponse::new(self.0.code.status()), None);
         // For the listener, which writes it again where it tells the path.
         response.extensions_mut().insert(self.clone());
         response

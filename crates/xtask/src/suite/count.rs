@@ -48,20 +48,16 @@ impl Totals {
     pub fn verdict(&self) -> anyhow::Result<()> {
         ensure!(
             self.unreadable == 0,
-            "{} test results could not be read",
+            "unreadable test results: {}",
             self.unreadable
         );
-        ensure!(self.failed == 0, "{} tests failed", self.failed);
+        ensure!(self.failed == 0, "failed tests: {}", self.failed);
         ensure!(
             self.ignored == 0,
-            "{} tests are ignored: run them or remove them",
+            "ignored tests: {}; run them or remove them",
             self.ignored
         );
-        ensure!(
-            self.filtered == 0,
-            "{} tests were filtered out",
-            self.filtered
-        );
+        ensure!(self.filtered == 0, "tests filtered out: {}", self.filtered);
         ensure!(self.passed > 0, "no test ran");
         Ok(())
     }
@@ -122,23 +118,15 @@ mod tests {
     #[test]
     fn whatever_is_not_a_full_success_fails() {
         for (from, to, reason) in [
-            ("0 failed", "1 failed", "1 tests failed"),
+            ("0 failed", "1 failed", "failed tests: 1"),
             (
                 "0 ignored",
                 "2 ignored",
-                "2 tests are ignored: run them or remove them",
+                "ignored tests: 2; run them or remove them",
             ),
-            (
-                "0 filtered out",
-                "3 filtered out",
-                "3 tests were filtered out",
-            ),
+            ("0 filtered out", "3 filtered out", "tests filtered out: 3"),
             ("5 passed", "0 passed", "no test ran"),
-            (
-                "5 passed",
-                "many passed",
-                "1 test results could not be read",
-            ),
+            ("5 passed", "many passed", "unreadable test results: 1"),
         ] {
             let verdict = totals(&[&GOOD.replace(from, to)]).verdict();
             assert_eq!(verdict.unwrap_err().to_string(), reason);

@@ -125,9 +125,14 @@ async fn test(children: &mut Children, totals: &mut Totals) -> anyhow::Result<()
             totals.add(line);
         })
         .await?;
-    println!("{totals}");
-    totals.verdict()?;
-    ended.succeeded().with_context(|| line(TEST))
+    let verdict = ended
+        .succeeded()
+        .with_context(|| line(TEST))
+        .and_then(|()| totals.verdict());
+    if verdict.is_err() {
+        println!("{totals}");
+    }
+    verdict
 }
 
 async fn demo(children: &mut Children) -> anyhow::Result<()> {

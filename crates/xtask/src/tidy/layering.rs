@@ -95,11 +95,12 @@ fn check_crate(package: &Package, graph: &Graph, layers: &Layers<'_>) -> Vec<Str
         .collect()
 }
 
-fn our_dependencies<'a>(package: &'a Package, graph: &Graph, kinds: &[Kind]) -> BTreeSet<&'a str> {
+fn our_dependencies<'a>(package: &Package, graph: &'a Graph, kinds: &[Kind]) -> BTreeSet<&'a str> {
+    let named = |name: &str| graph.ours().find(|other| other.name == name);
     package
         .depends_on(kinds)
-        .filter_map(|name| name.strip_prefix("tidings-"))
-        .filter(|short| graph.our(short).is_some())
+        .filter_map(named)
+        .map(Package::short_name)
         .collect()
 }
 

@@ -10,33 +10,52 @@ use store::shard::Holding;
 
 impl Engine {
     pub(super) fn renew_when_due(&mut self) {
-        let is_due = self.last_renewal.is_none_or(|last| last.elapsed() >= RENEW_EVERY);
+        let is_due = self
+            .last_renewal
+            .is_none_or(|last| last.elapsed() >= RENEW_EVERY);
         if (!is_due && self.holds_leases()) || self.busy.contains(&Kind::Lease) {
             return;
         }
         self.last_renewal = Some(Instant::now());
         let (store, owner) = (self.context.store.clone(), self.owner.clone());
-        self.begin(Kind::Lease, async move { store.lease_shards(owner).await.map(Step::Leased) });
+        self.begin(Kind::Lease, async move {
+            store.lease_shards(owner).await.map(Step::Leased)
+        });
     }
 
     /// Whether the leases hold at this moment: without them nothing is sent.
     pub(super) fn holds_leases(&self) -> bool {
-        self.held_until.is_some_and(|until| self.context.clock.now() < until)
+        self.held_until
+            .is_some_and(|until| self.context.clock.now() < until)
     }
 
     pub(super) fn on_leased(&mut self, holding: Holding) {
         let now_held: HashSet<Shard> = holding.shards.iter().map(|lease| lease.shard).collect();
-        let gone = self.holding.keys().filter(|shard| !now_held.contains(shard));
+        let gone = self
+            .holding
+            .keys()
+            .filter(|shard| !now_held.contains(shard));
         let void: Vec<Shard> = gone.chain(&holding.adopted).copied().collect();
         self.drop_shards(&void);
-        self.holding = holding.shards.into_iter().map(|lease| (lease.shard, lease)).collect();
+        self.holding = holding
+            .shards
+            .into_iter()
+            .map(|lease| (lease.shard, lease))
+            .collect();
         self.held_until = holding.until;
-        self.unstamped.extend(holding.adopted.iter().filter(|shard| now_held.contains(shard)));
+        self.unstamped.extend(
+            holding
+                .adopted
+                .iter()
+                .filter(|shard| now_held.contains(shard)),
+        );
         self.look_for_due |= !holding.adopted.is_empty();
         for (shard, subscription, tenant) in holding.backlogs {
             self.note_backlog(shard, subscription, tenant);
         }
-        self.context.metrics.set_shards_owned(u64::try_from(self.holding.len()).unwrap_or(0));
+        self.context
+            .metrics
+            .set_shards_owned(u64::try_from(self.holding.len()).unwrap_or(0));
         self.check.ok(format!("{} shards", self.holding.len()));
     }
 
@@ -54,7 +73,11 @@ impl Engine {
             if !shards.contains(&lane.shard) {
                 return true;
             }
-            *waiting_bytes -= lane.waiting.drain(..).map(|job| job.event.body.len()).sum::<usize>();
+            *waiting_bytes -= lane
+                .waiting
+                .drain(..)
+                .map(|job| job.event.body.len())
+                .sum::<usize>();
             lane.has_backlog = false;
             // Attempts under way still end here; their records carry the lost lease and are void.
             lane.in_flight > 0

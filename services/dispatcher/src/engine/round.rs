@@ -34,8 +34,12 @@ impl Engine {
             return;
         }
         while self.in_flight < MAX_IN_FLIGHT {
-            let Some(id) = self.round.pop_front() else { return };
-            let Some(lane) = self.lanes.get_mut(&id) else { continue };
+            let Some(id) = self.round.pop_front() else {
+                return;
+            };
+            let Some(lane) = self.lanes.get_mut(&id) else {
+                continue;
+            };
             lane.is_in_round = false;
             if lane.can_start() {
                 self.start_attempt(id);
@@ -45,7 +49,9 @@ impl Engine {
     }
 
     fn start_attempt(&mut self, id: SubscriptionId) {
-        let Some(tenant) = self.lanes.get(&id).map(|lane| lane.tenant_id) else { return };
+        let Some(tenant) = self.lanes.get(&id).map(|lane| lane.tenant_id) else {
+            return;
+        };
         match self.directory.find(tenant, id) {
             Found::Subscription(settings) if settings.is_enabled => self.send(id, &settings),
             Found::Subscription(_) => self.set_aside(id),
@@ -58,7 +64,9 @@ impl Engine {
     }
 
     fn send(&mut self, id: SubscriptionId, settings: &Arc<Subscription>) {
-        let Some(lane) = self.lanes.get_mut(&id) else { return };
+        let Some(lane) = self.lanes.get_mut(&id) else {
+            return;
+        };
         let context = self.context.clone();
         let made = lane.endpoint(settings, || {
             Endpoint::of(settings, &context.vault, context.client.policy())
@@ -70,7 +78,9 @@ impl Engine {
                 return self.set_aside(id);
             }
         };
-        let Some(job) = lane.waiting.pop_front() else { return };
+        let Some(job) = lane.waiting.pop_front() else {
+            return;
+        };
         lane.in_flight += 1;
         self.in_flight += 1;
         self.waiting_bytes -= job.event.body.len();
@@ -80,7 +90,10 @@ impl Engine {
     fn spawn_attempt(&self, id: SubscriptionId, endpoint: Arc<Endpoint>, job: Job) {
         let (context, rules) = (self.context.clone(), self.rules.clone());
         let recorder = self.recorder.clone();
-        let ended = Ended { tell: self.ended.0.clone(), id };
+        let ended = Ended {
+            tell: self.ended.0.clone(),
+            id,
+        };
         self.context.tasks.spawn("dispatcher.attempt", async move {
             let attempt = dispatch::attempt(&context, &rules, &endpoint, &job).await;
             // Waits while too many wait to be recorded: the slot stays taken.
@@ -134,7 +147,9 @@ impl Engine {
     }
 
     fn empty(&mut self, id: SubscriptionId) -> Vec<Job> {
-        let Some(lane) = self.lanes.get_mut(&id) else { return Vec::new() };
+        let Some(lane) = self.lanes.get_mut(&id) else {
+            return Vec::new();
+        };
         let jobs: Vec<Job> = lane.waiting.drain(..).collect();
         self.waiting_bytes -= jobs.iter().map(|job| job.event.body.len()).sum::<usize>();
         jobs
@@ -151,7 +166,9 @@ impl Engine {
     /// Settings changed: every lane may go on differently.
     pub(super) fn wake_all(&mut self) {
         let ids: Vec<SubscriptionId> = self.lanes.keys().copied().collect();
-        ids.into_iter().for_each(|id| self.enter_round(id));
+        for id in ids {
+            self.enter_round(id);
+        }
     }
 
     /// Lanes that waited for their tenant to be loaded go on.

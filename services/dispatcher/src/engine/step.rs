@@ -33,10 +33,21 @@ pub(super) type Leases = HashMap<Shard, Fenced>;
 /// What came back.
 pub(super) enum Step {
     Leased(Holding),
-    FannedOut { asked: Vec<Shard>, done: FannedOut, under: Leases },
-    Claimed { claimed: Claimed, under: Leases },
+    FannedOut {
+        asked: Vec<Shard>,
+        done: FannedOut,
+        under: Leases,
+    },
+    Claimed {
+        claimed: Claimed,
+        under: Leases,
+    },
     Refreshed(bool),
-    Backlog { id: SubscriptionId, claimed: Claimed, under: Leases },
+    Backlog {
+        id: SubscriptionId,
+        claimed: Claimed,
+        under: Leases,
+    },
     SetAside(SubscriptionId),
     Failed(Kind, store::Error),
 }
@@ -83,7 +94,10 @@ impl Engine {
         let (store, directory) = (self.context.store.clone(), self.directory.clone());
         let tenants = self.not_loaded.drain().collect();
         self.begin(Kind::Refresh, async move {
-            store.refresh_directory(&directory, tenants).await.map(Step::Refreshed)
+            store
+                .refresh_directory(&directory, tenants)
+                .await
+                .map(Step::Refreshed)
         });
     }
 
@@ -93,8 +107,10 @@ impl Engine {
         }
         // Those after the shard that was served last come first, so that none starves.
         let last = self.last_served.map_or(0, |shard| shard.number() + 1);
-        let (later, earlier): (Vec<Shard>, Vec<Shard>) =
-            self.unstamped.iter().partition(|shard| shard.number() >= last);
+        let (later, earlier): (Vec<Shard>, Vec<Shard>) = self
+            .unstamped
+            .iter()
+            .partition(|shard| shard.number() >= last);
         let asked = if later.is_empty() { earlier } else { later };
         for shard in &asked {
             self.unstamped.remove(shard);
@@ -135,13 +151,19 @@ impl Engine {
             .take(LOADING.saturating_sub(loading))
             .collect();
         for (id, lease) in wanting {
-            let Some(lane) = self.lanes.get_mut(&id) else { continue };
+            let Some(lane) = self.lanes.get_mut(&id) else {
+                continue;
+            };
             lane.is_loading = true;
             let limit = crate::lane::MAX_WAITING - lane.waiting.len();
             let (store, directory) = (self.context.store.clone(), self.directory.clone());
             self.begin(Kind::Backlog(id), async move {
                 let claimed = store.claim_backlog(lease, id, limit, &directory).await?;
-                Ok(Step::Backlog { id, claimed, under: HashMap::from([(lease.shard, lease)]) })
+                Ok(Step::Backlog {
+                    id,
+                    claimed,
+                    under: HashMap::from([(lease.shard, lease)]),
+                })
             });
         }
     }
@@ -163,10 +185,13 @@ impl Engine {
     fn on_fanned_out(&mut self, asked: &[Shard], done: FannedOut, under: &Leases) {
         let now = self.context.clock.now();
         for caused_at in &done.stamped {
-            self.context.metrics.stage(Stage::Event, now.since(*caused_at).as_secs_f64());
+            self.context
+                .metrics
+                .stage(Stage::Event, now.since(*caused_at).as_secs_f64());
         }
         if let Some(full_at) = done.full_at {
-            self.unstamped.extend(asked.iter().filter(|shard| **shard >= full_at));
+            self.unstamped
+                .extend(asked.iter().filter(|shard| **shard >= full_at));
             self.last_served = Some(full_at);
         }
         for shard in &done.elsewhere {
@@ -215,6 +240,13 @@ impl Engine {
         let is_full = self.waiting_bytes > super::MAX_WAITING_BYTES;
         let each = if is_full { 0 } else { crate::lane::MAX_WAITING };
         let left = |room: usize| if is_full { 0 } else { room };
-        Room { each, left: self.lanes.iter().map(|(id, lane)| (*id, left(lane.room()))).collect() }
+        Room {
+            each,
+            left: self
+                .lanes
+                .iter()
+                .map(|(id, lane)| (*id, left(lane.room())))
+                .collect(),
+        }
     }
 }

@@ -12,16 +12,28 @@ pub(super) struct Client {
 
 impl Client {
     pub(super) fn new(api: String) -> Result<Self, Failure> {
-        Ok(Self { http: receiver::local_client()?, api })
+        Ok(Self {
+            http: receiver::local_client()?,
+            api,
+        })
     }
 
     pub(super) async fn post(&self, path: &str, key: &str, body: &Value) -> Result<Value, Failure> {
-        let request = self.http.post(format!("{}{path}", self.api)).bearer_auth(key).json(body);
+        let request = self
+            .http
+            .post(format!("{}{path}", self.api))
+            .bearer_auth(key)
+            .json(body);
         answer(request).await
     }
 
     pub(super) async fn get(&self, path: &str, key: &str) -> Result<Value, Failure> {
-        answer(self.http.get(format!("{}{path}", self.api)).bearer_auth(key)).await
+        answer(
+            self.http
+                .get(format!("{}{path}", self.api))
+                .bearer_auth(key),
+        )
+        .await
     }
 
     /// Sends a callback; the id it was accepted under.
@@ -31,9 +43,16 @@ impl Client {
         content_type: &str,
         body: &str,
     ) -> Result<String, Failure> {
-        let request = self.http.post(url).header(CONTENT_TYPE, content_type).body(body.to_owned());
+        let request = self
+            .http
+            .post(url)
+            .header(CONTENT_TYPE, content_type)
+            .body(body.to_owned());
         let accepted = answer(request).await?;
-        Ok(accepted["callback_id"].as_str().unwrap_or_default().to_owned())
+        Ok(accepted["callback_id"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned())
     }
 }
 

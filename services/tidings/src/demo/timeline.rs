@@ -10,7 +10,9 @@ pub(super) struct Timeline {
 impl Timeline {
     pub(super) fn begin() -> Self {
         print::line("Tidings, everything in one process, kept in a temporary directory.\n");
-        Self { begun: Instant::now() }
+        Self {
+            begun: Instant::now(),
+        }
     }
 
     pub(super) fn tell(&mut self, what: &str, text: &str) {

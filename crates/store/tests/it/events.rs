@@ -1,0 +1,87 @@
+use crate::scene::Scene;
+use domain::id::TenantId;
+use tidings_store::directory::Directory;
+use tidings_store::event::Published;
+use tidings_store::idempotency::{Answer, Claim, REMEMBERED};
+
+fn claim(scene: &Scene, key: u8, body: u8) -> Claim {
+    Claim {
+        tenant_id: scene.tenant,
+        key: [key; 32],
+        body_hash: [body; 32],
+        answer: Answer {
+            status: 202,
+            body: format!("answer {key} {body}"),
+        },
+        at: scene.clock.now(),
+    }
+}
+
+#[tokio::test]
+async fn the_same_key_and_body_publish_once_and_answer_the_same() {
+    let scene = Scene::set().await;
+    let publish = async |key, body| {
+        let event = scene.event("job.created");
+        scene
+            .store
+            .publish_event(event, Some(claim(&scene, key, body)))
+            .await
+            .unwrap()
+    };
+    assert_eq!(publish(1, 1).await, Published::New);
+    let answer = Answer {
+        status: 202,
+        body: "answer 1 1".to_owned(),
+    };
+    assert_eq!(publish(1, 1).await, Published::Replayed(answer));
+    assert_eq!(publish(1, 2).await, Published::Mismatch);
+    assert_eq!(publish(2, 1).await, Published::New);
+    scene
+        .clock
+        .advance(REMEMBERED + std::time::Duration::from_secs(1));
+    assert_eq!(publish(1, 2).await, Published::New);
+    assert_eq!(scene.store.forget_idempotency_keys().await.unwrap(), 1);
+    assert_eq!(scene.store.forget_idempotency_keys().await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn events_are_stamped_in_the_order_in_which_they_were_written_and_once() {
+    let scene = Scene::set().await;
+    let holding = scene.hold_all("a").await;
+    let directory = Directory::default();
+    let mut ids = Vec::new();
+    for round in 0..3 {
+        for _ in 0..4 {
+            ids.push(scene.publish("job.created").await);
+        }
+        let done = scene.fan_out(&holding, &directory).await;
+        assert_eq!(done.stamped.len(), 4, "round {round}");
+    }
+    assert!(scene.fan_out(&holding, &directory).await.stamped.is_empty());
+    let mut last = 0;
+    for id in ids {
+        let sequence = scene
+            .store
+            .find_event(scene.tenant, id)
+            .await
+            .unwrap()
+            .unwrap()
+            .sequence;
+        assert!(sequence.unwrap() > last);
+        last = sequence.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_event_is_nowhere_for_another_tenant() {
+    let scene = Scene::set().await;
+    let id = scene.publish("job.created").await;
+    assert!(
+        scene
+            .store
+            .find_event(TenantId::PLATFORM, id)
+            .await
+            .unwrap()
+            .is_none()
+    );
+}

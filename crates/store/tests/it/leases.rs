@@ -1,0 +1,42 @@
+use crate::scene::Scene;
+use domain::shard::LEASE;
+use tidings_store::directory::Directory;
+
+#[tokio::test]
+async fn two_dispatchers_share_the_shards_and_a_third_takes_over_from_a_dead_one() {
+    let scene = Scene::set().await;
+    assert_eq!(scene.hold_all("a").await.shards.len(), 64);
+    assert_eq!(scene.hold_all("b").await.shards.len(), 0);
+    assert_eq!(scene.hold_all("a").await.shards.len(), 32);
+    let second = scene.hold_all("b").await;
+    assert_eq!((second.shards.len(), second.adopted.len()), (32, 32));
+
+    // The first one dies; the second goes on renewing.
+    scene.clock.advance(LEASE / 2);
+    scene.hold_all("b").await;
+    scene
+        .clock
+        .advance(LEASE / 2 + std::time::Duration::from_millis(1));
+    let alone = scene.hold_all("b").await;
+    assert_eq!((alone.shards.len(), alone.adopted.len()), (64, 32));
+}
+
+#[tokio::test]
+async fn shards_that_are_given_up_are_free_at_once() {
+    let scene = Scene::set().await;
+    scene.hold_all("a").await;
+    scene.store.release_shards("a".to_owned()).await.unwrap();
+    assert_eq!(scene.hold_all("b").await.shards.len(), 64);
+}
+
+#[tokio::test]
+async fn a_late_owner_stamps_nothing() {
+    let scene = Scene::set().await;
+    let late = scene.hold_all("a").await;
+    scene.clock.advance(LEASE);
+    scene.hold_all("b").await;
+    scene.subscribe(&["*"]).await;
+    scene.publish("job.created").await;
+    let done = scene.fan_out(&late, &Directory::default()).await;
+    assert!(done.stamped.is_empty() && done.owed.is_empty());
+}

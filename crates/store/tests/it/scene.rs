@@ -1,0 +1,215 @@
+//! A store in a temporary directory, with what tests put into it.
+
+use domain::account::Environment;
+use domain::callback::{Kind, Statement};
+use domain::event::Event;
+use domain::id::{AccountId, CallbackId, EventId, ReceiptId, SubscriptionId, TenantId};
+use domain::json::Raw;
+use domain::message::Registration;
+use domain::report::{Report, Source};
+use domain::subscription::{Interest, Pattern};
+use domain::{Clock, Random, State};
+use std::sync::Arc;
+use tempfile::TempDir;
+use tidings_store::Store;
+use tidings_store::callback::Accepted;
+use tidings_store::delivery::Room;
+use tidings_store::directory::Directory;
+use tidings_store::fan_out::FannedOut;
+use tidings_store::shard::Holding;
+use tidings_store::subscription::{Health, Subscription};
+use tidings_store::tenant::{NewKey, Tenant};
+
+pub const PHONE: &str = "+254700000001";
+
+pub struct Scene {
+    pub store: Store,
+    pub clock: Clock,
+    pub random: Random,
+    pub tenant: TenantId,
+    pub account: AccountId,
+    pub directory: TempDir,
+}
+
+impl Scene {
+    pub async fn set() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let (clock, random) = (Clock::movable(), Random::seeded(11));
+        let path = directory.path().join("tidings.db");
+        let store = Store::open_sqlite(&path, clock.clone(), random.clone()).unwrap();
+        let now = clock.now();
+        let tenant = TenantId::new(now, &random);
+        let account = AccountId::new(now, &random);
+        let scene = Self {
+            store,
+            clock,
+            random,
+            tenant,
+            account,
+            directory,
+        };
+        scene.make_tenant(tenant).await;
+        scene
+    }
+
+    /// The same store, opened again as after a crash.
+    pub fn reopen(&self) -> Store {
+        let path = self.directory.path().join("tidings.db");
+        Store::open_sqlite(&path, self.clock.clone(), self.random.clone()).unwrap()
+    }
+
+    pub async fn make_tenant(&self, id: TenantId) {
+        let tenant = Tenant {
+            id,
+            name: "clinic".to_owned(),
+            plan: "standard".to_owned(),
+            created_at: self.clock.now(),
+        };
+        let key = NewKey {
+            id: domain::id::KeyId::new(self.clock.now(), &self.random),
+            hash: self.random.bytes(),
+            prefix: "tk_live_abcd".to_owned(),
+        };
+        self.store.create_tenant(tenant, key).await.unwrap();
+    }
+
+    pub fn registration(&self, id: &str, to: &str) -> Registration {
+        Registration {
+            account_id: self.account,
+            provider_account: "clinic".parse().unwrap(),
+            provider: "stub".to_owned(),
+            provider_message_id: Some(id.to_owned()),
+            client_reference: None,
+            to: to.to_owned(),
+            from: None,
+            notification_id: None,
+            parts: 1,
+            metadata: None,
+            environment: Environment::default(),
+        }
+    }
+
+    pub fn report(&self, id: &str, state: State) -> Report {
+        Report {
+            provider_message_id: Some(id.to_owned()),
+            client_reference: None,
+            recipient: Some(PHONE.to_owned()),
+            part: None,
+            word: state.as_str().to_uppercase(),
+            state: Some(state),
+            is_temporary: false,
+            provider_time: None,
+            failure_reason: None,
+            failure_class: None,
+            network_code: None,
+        }
+    }
+
+    pub fn callback(&self, reports: Vec<Report>) -> Accepted {
+        let statements: Vec<_> = reports.into_iter().map(Statement::Report).collect();
+        let callback_id: CallbackId =
+            domain::callback::id(self.account, Kind::Reports, &statements);
+        Accepted {
+            receipt_id: ReceiptId::new(self.clock.now(), &self.random),
+            callback_id,
+            tenant_id: self.tenant,
+            account_id: self.account,
+            provider_account: "clinic".to_owned(),
+            kind: Kind::Reports,
+            source: Source::Callback,
+            received_at: self.clock.now(),
+            source_ip: "127.0.0.1".to_owned(),
+            signature_checked: false,
+            answer: "{}".to_owned(),
+            headers: vec![("content-type".to_owned(), "text/plain".to_owned())],
+            body: vec![0, 159, 255],
+            statements,
+            traceparent: None,
+            attempt: 1,
+        }
+    }
+
+    /// Records and applies, as the tracker does.
+    pub async fn track(&self, batch: Vec<Accepted>) -> tidings_store::callback::Applied {
+        let batch = Arc::new(batch);
+        self.store.record_callbacks(batch.clone()).await.unwrap();
+        self.store.apply_callbacks(batch).await.unwrap()
+    }
+
+    pub fn event(&self, event_type: &str) -> Event {
+        let now = self.clock.now();
+        Event {
+            id: EventId::new(now, &self.random),
+            tenant_id: self.tenant,
+            event_type: event_type.to_owned(),
+            version: 1,
+            environment: Environment::default(),
+            created_at: now,
+            source: "api".to_owned(),
+            resource: None,
+            context: None,
+            metadata: None,
+            data: Raw::parse(r#"{"b":1.00,"a":2}"#.to_owned()).unwrap(),
+            transition: None,
+            traceparent: None,
+            caused_at: now,
+        }
+    }
+
+    pub async fn publish(&self, event_type: &str) -> EventId {
+        let event = self.event(event_type);
+        let id = event.id;
+        self.store.publish_event(event, None).await.unwrap();
+        id
+    }
+
+    pub async fn subscribe(&self, patterns: &[&str]) -> SubscriptionId {
+        let texts: Vec<String> = patterns.iter().map(|&text| text.to_owned()).collect();
+        let now = self.clock.now();
+        let id = SubscriptionId::new(now, &self.random);
+        let subscription = Subscription {
+            interest: Interest {
+                subscription_id: id,
+                tenant_id: self.tenant,
+                environment: Environment::default(),
+                patterns: Pattern::parse_list(&texts).unwrap(),
+                since_position: 0,
+            },
+            url: "https://example.org/hook".to_owned(),
+            secret: vec![1, 2, 3],
+            name: None,
+            description: None,
+            is_enabled: true,
+            created_at: now,
+            updated_at: now,
+            health: Health::default(),
+        };
+        self.store.create_subscription(subscription).await.unwrap();
+        id
+    }
+
+    pub async fn hold_all(&self, owner: &str) -> Holding {
+        self.store.lease_shards(owner.to_owned()).await.unwrap()
+    }
+
+    pub async fn fan_out(&self, holding: &Holding, directory: &Directory) -> FannedOut {
+        self.fan_out_with_room(holding, directory, 100).await
+    }
+
+    pub async fn fan_out_with_room(
+        &self,
+        holding: &Holding,
+        directory: &Directory,
+        each: usize,
+    ) -> FannedOut {
+        let shards = holding.shards.iter().map(|lease| lease.shard).collect();
+        let room = Room {
+            each,
+            ..Room::default()
+        };
+        self.store
+            .fan_out(shards, holding.shards.clone(), room, directory)
+            .await
+            .unwrap()
+    }
+}

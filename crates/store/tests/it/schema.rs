@@ -1,0 +1,49 @@
+//! What diesel believes of the tables is what the migrations make.
+
+use std::collections::BTreeMap;
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+}
+
+/// Tables with their columns: the name, and whether it may be null.
+type Tables = BTreeMap<String, Vec<(String, bool)>>;
+
+fn migrated() -> Tables {
+    let sql = read("../../migrations/sqlite/2026-11-23-220000_create_tidings/up.sql");
+    let mut tables = Tables::new();
+    for create in sql.split("create table ").skip(1) {
+        let (name, rest) = create.split_once(" (\n").unwrap();
+        let body = rest.split("\n)").next().unwrap();
+        let columns = body
+            .lines()
+            .map(str::trim)
+            .filter(|line| !line.starts_with("primary key"))
+            .map(|line| {
+                let column = line.split(' ').next().unwrap().to_owned();
+                (column, !line.contains("not null"))
+            });
+        tables.insert(name.to_owned(), columns.collect());
+    }
+    tables
+}
+
+fn believed() -> Tables {
+    let mut tables = Tables::new();
+    for table in read("src/schema.rs").split("diesel::table!").skip(1) {
+        let body = table.split("::*;").last().unwrap();
+        let name = body.trim().split(' ').next().unwrap().to_owned();
+        let columns = body.lines().filter_map(|line| {
+            let (column, kind) = line.trim().split_once(" -> ")?;
+            Some((column.to_owned(), kind.starts_with("Nullable")))
+        });
+        tables.insert(name, columns.collect());
+    }
+    tables
+}
+
+#[test]
+fn diesel_knows_every_table_and_column_of_the_migrations() {
+    assert_eq!(believed(), migrated());
+    assert!(migrated().len() > 15);
+}
