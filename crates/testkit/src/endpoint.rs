@@ -106,7 +106,9 @@ impl Endpoint {
     #[track_caller]
     pub fn wait_for(&self, n: usize, within: Duration) -> impl Future<Output = Vec<Hit>> {
         let what = format!("{} has {n} requests", self.url(""));
-        self.wait(Location::caller(), what, within, move |hits| hits.len() >= n)
+        self.wait(Location::caller(), what, within, move |hits| {
+            hits.len() >= n
+        })
     }
 
     /// Every request, once they are as wanted. `wanted` must not use the endpoint itself.
@@ -126,7 +128,11 @@ impl Endpoint {
 
     /// Cuts every connection and refuses new ones. What was seen is kept.
     pub fn stop(&self) {
-        let server = self.server.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let server = self
+            .server
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         drop(server);
     }
 

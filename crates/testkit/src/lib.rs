@@ -1,15 +1,15 @@
 #![doc = include_str!("../README.md")]
 
+mod client;
 mod collector;
 mod endpoint;
 mod eventually;
-mod client;
 mod process;
 pub mod providers;
 mod server;
 
+pub use client::{Answer, Api, Ingress, RawConnection, raw};
 pub use collector::{Collector, SpanSeen};
 pub use endpoint::{Endpoint, Hit, Reply, Script};
 pub use eventually::{Look, eventually};
-pub use client::{Answer, Api, Ingress, RawConnection, raw};
 pub use process::{ADMIN_KEY, Launch, Process};

@@ -4,9 +4,10 @@ mod launch;
 
 pub use launch::Launch;
 
-use crate::eventually::eventually;
+use crate::eventually::eventually_at;
 use serde_json::Value;
 use std::fs;
+use std::panic::Location;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -65,8 +66,8 @@ impl Process {
         match tokio::time::timeout(COMMAND_PATIENCE, ended).await {
             Ok(Ok(output)) => output,
             Ok(Err(error)) => panic!("cannot run {}: {error}", program.display()),
-            Err(_) => panic!(
-                "{} {args:?} did not end within {COMMAND_PATIENCE:?}",
+            Err(late) => panic!(
+                "{} {args:?} did not end within {COMMAND_PATIENCE:?}: {late}",
                 program.display()
             ),
         }
@@ -129,14 +130,15 @@ impl Process {
         );
     }
 
-    /// SIGTERM, and waits for the end.
+    /// Sends SIGTERM at once; the future waits for the end.
     ///
     /// # Panics
     ///
     /// When it has not ended `within` the time.
-    pub async fn terminate(&self, within: Duration) -> ExitStatus {
+    #[track_caller]
+    pub fn terminate(&self, within: Duration) -> impl Future<Output = ExitStatus> {
         self.signal("TERM");
-        self.wait(within).await
+        self.wait(within)
     }
 
     /// Waits for the end.
@@ -144,15 +146,9 @@ impl Process {
     /// # Panics
     ///
     /// When it has not ended `within` the time.
-    pub async fn wait(&self, within: Duration) -> ExitStatus {
-        eventually("the process ends", within, async || {
-            match self.child().try_wait() {
-                Ok(Some(status)) => Ok(status),
-                Ok(None) => Err("it runs".to_owned()),
-                Err(error) => Err(error.to_string()),
-            }
-        })
-        .await
+    #[track_caller]
+    pub fn wait(&self, within: Duration) -> impl Future<Output = ExitStatus> {
+        self.wait_on_behalf_of(Location::caller(), within)
     }
 
     /// What it has written until now: stdout, then stderr.
@@ -162,11 +158,25 @@ impl Process {
         String::from_utf8_lossy(&written).into_owned()
     }
 
+    async fn wait_on_behalf_of(&self, asked_at: &Location<'_>, within: Duration) -> ExitStatus {
+        eventually_at(asked_at, "the process ends", within, async || {
+            match self.child().try_wait() {
+                Ok(Some(status)) => Ok(status),
+                Ok(None) => Err("it runs".to_owned()),
+                Err(error) => Err(error.to_string()),
+            }
+        })
+        .await
+    }
+
     #[track_caller]
     fn url(&self, listener: &str) -> String {
         match self.addresses[listener].as_str() {
             Some(address) => format!("http://{address}"),
-            None => panic!("no listener {listener} in addresses.json: {}", self.addresses),
+            None => panic!(
+                "no listener {listener} in addresses.json: {}",
+                self.addresses
+            ),
         }
     }
 
@@ -176,19 +186,30 @@ impl Process {
 }
 
 impl Drop for Process {
-    #[expect(clippy::print_stderr, reason = "the test harness shows it with the failed test")]
+    #[expect(
+        clippy::print_stderr,
+        reason = "the test harness shows it with the failed test"
+    )]
     fn drop(&mut self) {
         self.kill();
         if std::thread::panicking() {
             let log = self.log();
             let lines: Vec<_> = log.lines().collect();
             let tail = &lines[lines.len().saturating_sub(TAIL_LINES)..];
-            eprintln!("the end of the log of process {}:\n{}", self.pid, tail.join("\n"));
+            eprintln!(
+                "the end of the log of process {}:\n{}",
+                self.pid,
+                tail.join("\n")
+            );
         }
     }
 }
 
 /// A command with nothing of this environment but PATH.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "PATH is handed on and configures nothing"
+)]
 fn clean_command(program: &Path) -> Command {
     let mut command = Command::new(program);
     command.env_clear().stdin(Stdio::null());

@@ -47,7 +47,7 @@ impl Server {
                 thread: Some(thread),
             },
             Ok(Err(error)) => panic!("cannot listen on 127.0.0.1:{port}: {error}"),
-            Err(_) => panic!("the thread of a server on 127.0.0.1:{port} did not start"),
+            Err(gone) => panic!("no server started for 127.0.0.1:{port}: {gone}"),
         }
     }
 
@@ -103,9 +103,7 @@ async fn listen(port: u16) -> io::Result<TcpListener> {
     let deadline = Instant::now() + PORT_PATIENCE;
     loop {
         match bind(port) {
-            Err(error)
-                if error.kind() == io::ErrorKind::AddrInUse && Instant::now() < deadline =>
-            {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && Instant::now() < deadline => {
                 sleep(Duration::from_millis(20)).await;
             }
             bound => return bound,

@@ -10,7 +10,7 @@ mod key;
 mod listen;
 pub mod print;
 mod receiver;
-mod role;
+pub mod role;
 mod run;
 mod tenant;
 

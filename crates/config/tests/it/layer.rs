@@ -1,6 +1,5 @@
 use std::ffi::OsString;
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use tidings_config::{
@@ -176,25 +175,4 @@ fn a_file_that_cannot_be_read_is_told_with_its_path() {
         error.ends_with("it is larger than 1048576 bytes"),
         "{error}"
     );
-}
-
-#[test]
-fn the_process_itself_can_be_asked() {
-    let status = Command::new(std::env::current_exe().unwrap())
-        .args([
-            "--exact",
-            "layer::in_a_process_with_one_variable",
-            "--ignored",
-            "--quiet",
-        ])
-        .env_clear()
-        .env("TIDINGS_TRACKER__MAX_ATTEMPTS", "77")
-        .status();
-    assert!(status.unwrap().success());
-}
-
-#[test]
-#[ignore = "the_process_itself_can_be_asked runs it in a process of its own"]
-fn in_a_process_with_one_variable() {
-    assert_eq!(Config::from_process(None).unwrap().tracker.max_attempts, 77);
 }

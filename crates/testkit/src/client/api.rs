@@ -35,6 +35,7 @@ impl Api {
     }
 
     /// The same API with another key.
+    #[must_use]
     pub fn with_key(&self, key: &str) -> Self {
         Self {
             caller: self.caller.clone(),

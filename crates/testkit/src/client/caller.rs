@@ -43,7 +43,9 @@ impl Caller {
     ) -> Result<Answer, String> {
         let about = format!("{method} {}{path}", self.base_url);
         let method = Method::from_bytes(method.as_bytes()).map_err(|error| error.to_string())?;
-        let mut request = self.client.request(method.clone(), format!("{}{path}", self.base_url));
+        let mut request = self
+            .client
+            .request(method.clone(), format!("{}{path}", self.base_url));
         for header in headers {
             request = with_header(request, header)?;
         }
@@ -88,6 +90,10 @@ pub(super) fn with_default<'a>(
 }
 
 /// Built without certificates: nothing here is asked over TLS.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "it asks the system under test and never a tenant"
+)]
 fn client() -> Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = Client::builder()
@@ -109,7 +115,8 @@ fn with_header(
 ) -> Result<RequestBuilder, String> {
     let refused = |why: String| format!("the header {name} cannot be sent: {why}");
     let name = HeaderName::from_bytes(name.as_bytes()).map_err(|why| refused(why.to_string()))?;
-    let value = HeaderValue::from_bytes(value.as_bytes()).map_err(|why| refused(why.to_string()))?;
+    let value =
+        HeaderValue::from_bytes(value.as_bytes()).map_err(|why| refused(why.to_string()))?;
     Ok(request.header(name, value))
 }
 
@@ -117,7 +124,9 @@ async fn read(response: reqwest::Response, request: String) -> Result<Answer, re
     let status = response.status().as_u16();
     let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     let headers = response.headers().iter();
-    let headers = headers.map(|(name, value)| (name.to_string(), text(value))).collect();
+    let headers = headers
+        .map(|(name, value)| (name.to_string(), text(value)))
+        .collect();
     let body = response.bytes().await?;
     Ok(Answer {
         status,

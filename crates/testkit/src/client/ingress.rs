@@ -67,6 +67,8 @@ impl Ingress {
         headers: &[(&str, &str)],
         body: impl Into<Vec<u8>>,
     ) -> Result<Answer, String> {
-        self.caller.try_call(method, path, headers, body.into()).await
+        self.caller
+            .try_call(method, path, headers, body.into())
+            .await
     }
 }

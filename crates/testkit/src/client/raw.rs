@@ -43,7 +43,7 @@ pub struct RawConnection {
     reader: OwnedReadHalf,
     writer: OwnedWriteHalf,
     received: Vec<u8>,
-    /// Whether the last request begun is a HEAD, whose answer has no body.
+    /// Whether the answer awaited is one to a HEAD, and so without a body.
     is_head: bool,
 }
 
@@ -73,7 +73,7 @@ impl RawConnection {
 
     /// Writes all of it. Returns whether the server still took it.
     pub async fn send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
-        self.is_head = bytes.as_ref().starts_with(b"HEAD ");
+        self.is_head |= bytes.as_ref().starts_with(b"HEAD ");
         self.writer.write_all(bytes.as_ref()).await.is_ok()
     }
 
@@ -111,6 +111,7 @@ impl RawConnection {
     }
 
     fn take(&mut self) -> String {
+        self.is_head = false;
         let received = std::mem::take(&mut self.received);
         String::from_utf8_lossy(&received).into_owned()
     }
@@ -145,13 +146,19 @@ fn is_complete(mut received: &[u8], is_head: bool) -> bool {
 
 /// The length of a body that its head or its own form tells: none while it cannot be told.
 fn body_length(head: &str, rest: &[u8], is_head: bool) -> Option<usize> {
-    if is_head || ["1", "204", "304"].iter().any(|status| has_status(head, status)) {
+    if is_head
+        || ["1", "204", "304"]
+            .iter()
+            .any(|status| has_status(head, status))
+    {
         return Some(0);
     }
     if head.contains("\r\ntransfer-encoding: chunked\r\n") {
-        return match rest.starts_with(b"0\r\n\r\n") {
-            true => Some(5),
-            false => end_of(rest, b"\r\n0\r\n\r\n"),
+        let is_empty = rest.starts_with(b"0\r\n\r\n");
+        return if is_empty {
+            Some(5)
+        } else {
+            end_of(rest, b"\r\n0\r\n\r\n")
         };
     }
     let length = head.split("\r\ncontent-length:").nth(1)?;
@@ -186,6 +193,9 @@ mod tests {
         }
         assert!(!is_complete(b"", false));
         assert!(!is_complete(b"HTTP/1.1 100 Continue\r\n\r\n", false));
-        assert!(is_complete(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n", true));
+        assert!(is_complete(
+            b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n",
+            true
+        ));
     }
 }

@@ -47,7 +47,10 @@ impl fmt::Display for SpanSeen {
             attributes,
             ..
         } = self;
-        write!(f, "{name:?} {kind} {trace_id}/{parent_span_id}/{span_id} {attributes:?}")
+        write!(
+            f,
+            "{name:?} {kind} {trace_id}/{parent_span_id}/{span_id} {attributes:?}"
+        )
     }
 }
 

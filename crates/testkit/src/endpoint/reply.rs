@@ -69,7 +69,9 @@ impl Reply {
             }
             Self::Drip => drip(stream).await,
             Self::Garbage => {
-                stream.write_all(b"\x16\x03this is not HTTP\r\n\r\n").await?;
+                stream
+                    .write_all(b"\x16\x03this is not HTTP\r\n\r\n")
+                    .await?;
                 Ok(false)
             }
             Self::Close | Self::Hang => Ok(false),

@@ -39,7 +39,8 @@ pub struct Launch {
     program: PathBuf,
     data_dir: PathBuf,
     args: Vec<String>,
-    settings: Vec<(String, String)>,
+    /// One without a value is taken away.
+    settings: Vec<(String, Option<String>)>,
     waits_for_ready: bool,
 }
 
@@ -58,7 +59,8 @@ impl Launch {
     /// Adds a setting, such as `TIDINGS_DISPATCHER__RETRY`.
     #[must_use]
     pub fn setting(mut self, name: &str, value: &str) -> Self {
-        self.settings.push((name.to_owned(), value.to_owned()));
+        self.settings
+            .push((name.to_owned(), Some(value.to_owned())));
         self
     }
 
@@ -67,6 +69,13 @@ impl Launch {
     pub fn settings(self, settings: &[(&str, &str)]) -> Self {
         let add = |launch: Self, (name, value): &(&str, &str)| launch.setting(name, value);
         settings.iter().fold(self, add)
+    }
+
+    /// Takes away one of the usual settings.
+    #[must_use]
+    pub fn without_setting(mut self, name: &str) -> Self {
+        self.settings.push((name.to_owned(), None));
+        self
     }
 
     /// Adds arguments after `run`, such as `--roles`.
@@ -113,9 +122,14 @@ impl Launch {
             .args(&self.args)
             .env("TIDINGS_DATA_DIR", &self.data_dir)
             .envs(USUAL_SETTINGS)
-            .envs(self.settings.iter().map(|(name, value)| (name, value)))
             .stdout(log(STDOUT))
             .stderr(log(STDERR));
+        for (name, value) in &self.settings {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
         let child = spawn(&mut command).await;
         Process {
             pid: child.id(),
@@ -150,7 +164,11 @@ impl Process {
     }
 
     fn assert_running(&self) {
-        assert!(self.is_running(), "the process ended as it started:\n{}", self.log());
+        assert!(
+            self.is_running(),
+            "the process ended as it started:\n{}",
+            self.log()
+        );
     }
 }
 
@@ -164,7 +182,10 @@ async fn spawn(command: &mut Command) -> Child {
         }
     })
     .await;
-    or_panic(&format!("start {}", command.get_program().display()), spawned)
+    or_panic(
+        &format!("start {}", command.get_program().display()),
+        spawned,
+    )
 }
 
 fn or_panic<T>(what: &str, result: std::io::Result<T>) -> T {

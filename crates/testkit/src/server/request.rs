@@ -182,7 +182,10 @@ mod tests {
         let [Ok(first), Ok(second)] = requests.as_slice() else {
             panic!("two requests")
         };
-        assert_eq!((first.method.as_str(), first.path.as_str()), ("POST", "/a?b=c"));
+        assert_eq!(
+            (first.method.as_str(), first.path.as_str()),
+            ("POST", "/a?b=c")
+        );
         assert_eq!(first.headers[0], ("x-one".to_owned(), "1".to_owned()));
         assert_eq!(first.body, b"hi");
         assert_eq!((second.method.as_str(), second.body.len()), ("GET", 0));

@@ -1,0 +1,182 @@
+//! What goes wrong in a handler or its process stays with the job that caused it.
+
+use super::{Backend, ack, crash_in_hand};
+use crate::handlers::{
+    OPTIONS, QUEUE, Scripted, consume_until, counts, dead, is_empty, publish, retry, text,
+};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tidings_broker::{Consume, Disposition, Error, Handler, Received};
+
+pub async fn a_job_becomes_a_dead_letter_with_the_last_reason_after_its_attempts(
+    backend: impl Backend,
+) {
+    let broker = backend.open();
+    let published_at = backend.clock().now();
+    publish(&broker, ["bad"]).await;
+    let handler = Scripted::new(|job| {
+        assert_eq!(job.is_last_attempt, job.attempt == 3);
+        retry(Duration::ZERO, &format!("reason {}", job.attempt))
+    });
+    consume_until(&broker, OPTIONS, &handler, is_empty).await;
+    assert_eq!(handler.seen(), ["bad#1", "bad#2", "bad#3"]);
+
+    broker.close().await;
+    let broker = backend.open();
+    assert_eq!(counts(&broker).await, (0, 0, 0, 1));
+    let letters = broker.dead_letters(QUEUE, 10).await.unwrap();
+    assert_eq!(letters.len(), 1);
+    assert_eq!(letters[0].payload, b"bad");
+    assert_eq!(letters[0].reason, "reason 3");
+    assert_eq!(letters[0].attempts, 3);
+    assert!(letters[0].first_seen_at >= published_at);
+    assert!(letters[0].died_at >= letters[0].first_seen_at);
+}
+
+pub async fn a_dead_letter_can_be_requeued_and_begins_anew(backend: impl Backend) {
+    let broker = backend.open();
+    publish(&broker, ["a", "b"]).await;
+    let refusing = Scripted::new(|_| dead("unreadable"));
+    consume_until(&broker, OPTIONS, &refusing, is_empty).await;
+    let letters = broker.dead_letters(QUEUE, 10).await.unwrap();
+    assert_eq!(letters.len(), 2);
+    assert_eq!(broker.dead_letters(QUEUE, 1).await.unwrap(), letters[..1]);
+
+    let chosen = letters
+        .iter()
+        .find(|letter| letter.payload == b"a")
+        .unwrap();
+    broker.requeue_dead_letter(chosen.id).await.unwrap();
+    assert_eq!(counts(&broker).await, (1, 0, 0, 1));
+    let error = broker.requeue_dead_letter(chosen.id).await.unwrap_err();
+    assert_eq!(error, Error::NoDeadLetter { id: chosen.id });
+    let id = chosen.id;
+    let handler = Scripted::new(move |job| {
+        assert_eq!(job.id, id);
+        Disposition::Ack
+    });
+    consume_until(&broker, OPTIONS, &handler, is_empty).await;
+    assert_eq!(handler.seen(), ["a#1"]);
+}
+
+pub async fn one_panicking_job_of_a_hundred_harms_no_other(backend: impl Backend) {
+    let broker = backend.open();
+    publish(&broker, 0..100).await;
+    let handler = Scripted::new(|job| {
+        assert_ne!(text(job), "42", "cannot do 42");
+        Disposition::Ack
+    });
+    let clock = backend.clock();
+    consume_until(&broker, OPTIONS, &handler, |depth| {
+        clock.advance(Duration::from_secs(1));
+        is_empty(depth)
+    })
+    .await;
+    assert_eq!(counts(&broker).await, (0, 0, 0, 1));
+    let others = handler
+        .seen()
+        .into_iter()
+        .filter(|job| !job.starts_with("42#"));
+    assert!(others.clone().all(|job| job.ends_with("#1")));
+    assert_eq!(others.collect::<std::collections::HashSet<_>>().len(), 99);
+    let letters = broker.dead_letters(QUEUE, 10).await.unwrap();
+    assert_eq!(letters[0].payload, b"42");
+    assert_eq!(letters[0].attempts, 3);
+    assert!(
+        letters[0].reason.contains("cannot do 42"),
+        "{}",
+        letters[0].reason
+    );
+}
+
+/// Hangs on one job, and acknowledges the others.
+#[derive(Clone)]
+struct HangingOn(&'static str);
+
+impl Handler for HangingOn {
+    async fn handle(&self, jobs: &[Received]) -> Vec<Disposition> {
+        if jobs.iter().any(|job| text(job) == self.0) {
+            std::future::pending::<()>().await;
+        }
+        jobs.iter().map(ack).collect()
+    }
+}
+
+pub async fn a_job_that_hangs_harms_no_other(backend: impl Backend) {
+    let broker = backend.open();
+    publish(&broker, ["a", "b", "c"]).await;
+    let options = Consume {
+        lease: Duration::from_millis(50),
+        max_attempts: 1,
+        ..OPTIONS
+    };
+    consume_until(&broker, options, &HangingOn("b"), is_empty).await;
+    let letters = broker.dead_letters(QUEUE, 10).await.unwrap();
+    assert_eq!(letters.len(), 1);
+    assert_eq!(letters[0].payload, b"b");
+    assert!(
+        letters[0].reason.contains("lease of 50ms"),
+        "{}",
+        letters[0].reason
+    );
+}
+
+pub async fn a_job_in_hand_when_the_process_dies_comes_again_as_another_attempt(
+    mut backend: impl Backend,
+) {
+    let broker = backend.open();
+    publish(&broker, ["a"]).await;
+    let broker = crash_in_hand(&mut backend, broker).await;
+    assert_eq!(counts(&broker).await, (1, 0, 0, 0));
+    let handler = Scripted::new(ack);
+    consume_until(&broker, OPTIONS, &handler, is_empty).await;
+    assert_eq!(handler.seen(), ["a#2"]);
+}
+
+pub async fn a_job_that_outlives_its_processes_becomes_a_dead_letter_unhandled(
+    mut backend: impl Backend,
+) {
+    let mut broker = backend.open();
+    publish(&broker, ["killer"]).await;
+    for _ in 0..OPTIONS.max_attempts {
+        broker = crash_in_hand(&mut backend, broker).await;
+    }
+    publish(&broker, ["other"]).await;
+    let handler = Scripted::new(ack);
+    consume_until(&broker, OPTIONS, &handler, is_empty).await;
+    assert_eq!(handler.seen(), ["other#1"]);
+    let letters = broker.dead_letters(QUEUE, 10).await.unwrap();
+    assert_eq!(letters[0].payload, b"killer");
+    assert_eq!(letters[0].attempts, 3);
+    assert!(
+        letters[0].reason.contains("the process died"),
+        "{}",
+        letters[0].reason
+    );
+}
+
+/// Gives one disposition too few, once.
+#[derive(Clone, Default)]
+struct Miscounting(Arc<AtomicBool>);
+
+impl Handler for Miscounting {
+    async fn handle(&self, jobs: &[Received]) -> Vec<Disposition> {
+        let first = usize::from(!self.0.swap(true, Ordering::SeqCst));
+        assert!(
+            jobs.iter()
+                .all(|job| job.attempt == if first == 1 { 1 } else { 2 })
+        );
+        jobs.iter().skip(first).map(ack).collect()
+    }
+}
+
+pub async fn a_wrong_number_of_dispositions_retries_them_all(backend: impl Backend) {
+    let broker = backend.open();
+    publish(&broker, 0..3).await;
+    let handler = Miscounting::default();
+    consume_until(&broker, OPTIONS, &handler, |depth| depth.delayed == 3).await;
+    backend.clock().advance(Duration::from_secs(2));
+    consume_until(&broker, OPTIONS, &handler, is_empty).await;
+    assert_eq!(counts(&broker).await, (0, 0, 0, 0));
+}

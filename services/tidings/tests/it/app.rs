@@ -1,0 +1,208 @@
+//! Everything in this process, in a temporary directory, on a clock that a test can move.
+
+use config::Config;
+use domain::Clock;
+use serde_json::{Value, json};
+use std::path::Path;
+use std::time::Duration;
+use tempfile::TempDir;
+use testkit::{ADMIN_KEY, Api, Endpoint, Ingress};
+use tidings::app::App;
+use tidings::role::Role;
+
+/// Far longer than anything takes.
+pub const SOON: Duration = Duration::from_secs(10);
+
+/// A running Tidings.
+pub struct TestApp {
+    pub clock: Clock,
+    /// The API, for the operator.
+    pub operator: Api,
+    pub ingress: Ingress,
+    pub admin: Api,
+    settings: Vec<(String, String)>,
+    directory: TempDir,
+    app: Option<App>,
+}
+
+/// A tenant with its API.
+pub struct Tenant {
+    pub id: String,
+    pub key: String,
+    pub api: Api,
+}
+
+/// A subscription.
+pub struct Webhook {
+    pub id: String,
+    pub secret: String,
+}
+
+impl TestApp {
+    pub async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// With settings beyond the free ports and the loopback network.
+    pub async fn start_with(settings: &[(&str, &str)]) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let clock = Clock::movable();
+        let settings: Vec<_> = settings
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        let app = compose(directory.path(), &settings, &clock).await;
+        let nowhere = "http://127.0.0.1:9";
+        let mut test_app = Self {
+            clock,
+            operator: Api::new(nowhere, ADMIN_KEY),
+            ingress: Ingress::new(nowhere),
+            admin: Api::anonymous(nowhere),
+            settings,
+            directory,
+            app: None,
+        };
+        test_app.adopt(app);
+        test_app
+    }
+
+    /// Ends politely and starts again on the same data, at other ports.
+    pub async fn restart(&mut self) {
+        if let Some(app) = self.app.take() {
+            assert_eq!(
+                app.end().await,
+                Vec::<String>::new(),
+                "everything ends in time"
+            );
+        }
+        let app = compose(self.directory.path(), &self.settings, &self.clock).await;
+        self.adopt(app);
+    }
+
+    pub fn data_dir(&self) -> &Path {
+        self.directory.path()
+    }
+
+    pub async fn tenant(&self, name: &str) -> Tenant {
+        let made = self
+            .operator
+            .post("/v1/tenants", json!({ "name": name }))
+            .await
+            .expect(201);
+        let key = made["api_key"].as_str().unwrap().to_owned();
+        Tenant {
+            id: made["id"].as_str().unwrap().to_owned(),
+            api: Api::new(self.operator.base_url(), &key),
+            key,
+        }
+    }
+
+    /// The same tenant, after a restart.
+    pub fn again(&self, tenant: &Tenant) -> Tenant {
+        Tenant {
+            id: tenant.id.clone(),
+            key: tenant.key.clone(),
+            api: Api::new(self.operator.base_url(), &tenant.key),
+        }
+    }
+
+    fn adopt(&mut self, app: App) {
+        self.operator = Api::new(&app.url("subscriptions").unwrap(), ADMIN_KEY);
+        self.ingress = Ingress::new(&app.url("ingress").unwrap());
+        self.admin = Api::anonymous(&app.url("admin").unwrap());
+        self.app = Some(app);
+    }
+}
+
+impl Tenant {
+    /// A provider account whose callbacks prove nothing but that they come from this machine. Its
+    /// callback paths by kind.
+    pub async fn account(&self, provider: &str, slug: &str) -> Value {
+        let auth = json!([{ "type": "ip_allowlist", "cidrs": ["127.0.0.0/8"] }]);
+        self.account_with(provider, slug, auth).await
+    }
+
+    pub async fn account_with(&self, provider: &str, slug: &str, auth: Value) -> Value {
+        let body = json!({ "provider": provider, "slug": slug, "auth": auth });
+        self.api
+            .post("/v1/provider-accounts", body)
+            .await
+            .expect(201)
+    }
+
+    pub async fn webhook(&self, endpoint: &Endpoint, events: &[&str]) -> Webhook {
+        let body = json!({ "url": endpoint.url("/hook"), "events": events });
+        let made = self.api.post("/v1/webhooks", body).await.expect(201);
+        Webhook {
+            id: made["id"].as_str().unwrap().to_owned(),
+            secret: made["secret"].as_str().unwrap().to_owned(),
+        }
+    }
+
+    /// Registers a message; its id.
+    pub async fn message(&self, account: &str, id: &str, to: &str) -> String {
+        let body = json!({ "provider_account": account, "provider_message_id": id, "to": to });
+        let made = self.api.post("/v1/messages", body).await.expect(201);
+        made["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Publishes an event; its id.
+    pub async fn publish(&self, event_type: &str, data: Value) -> String {
+        let body = json!({ "type": event_type, "data": data });
+        let made = self.api.post("/v1/events", body).await.expect(202);
+        made["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Waits until a message is in a state.
+    pub async fn wait_for_state(&self, message: &str, state: &str) -> Value {
+        let path = format!("/v1/messages/{message}");
+        self.api
+            .get_until(&path, |found| found["state"] == state, SOON)
+            .await
+    }
+
+    /// Waits until the newest delivery of a subscription was tried so often; all of them.
+    pub async fn wait_for_attempts(&self, webhook: &Webhook, attempts: usize) -> Vec<Value> {
+        let tried = |all: &[Value]| {
+            let newest = all.first().and_then(|newest| newest["attempts"].as_array());
+            newest.is_some_and(|tried| tried.len() == attempts)
+        };
+        self.wait_for_deliveries(webhook, tried).await
+    }
+
+    /// Waits until a subscription's deliveries are as wanted; all of them, newest first.
+    pub async fn wait_for_deliveries(
+        &self,
+        webhook: &Webhook,
+        wanted: impl Fn(&[Value]) -> bool,
+    ) -> Vec<Value> {
+        let path = format!("/v1/webhooks/{}/deliveries?limit=100", webhook.id);
+        let list = |found: &Value| found["data"].as_array().cloned().unwrap_or_default();
+        let found = self
+            .api
+            .get_until(&path, |found| wanted(&list(found)), SOON)
+            .await;
+        list(&found)
+    }
+}
+
+async fn compose(directory: &Path, settings: &[(String, String)], clock: &Clock) -> App {
+    // Tests share one TLS library.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let base = [
+        (
+            "TIDINGS_DATA_DIR",
+            directory.join("data").display().to_string(),
+        ),
+        ("TIDINGS_INGRESS__LISTEN", "127.0.0.1:0".to_owned()),
+        ("TIDINGS_SUBSCRIPTIONS__LISTEN", "127.0.0.1:0".to_owned()),
+        ("TIDINGS_SUBSCRIPTIONS__ADMIN_KEY", ADMIN_KEY.to_owned()),
+        ("TIDINGS_RUNTIME__ADMIN_LISTEN", "127.0.0.1:0".to_owned()),
+        ("TIDINGS_EGRESS__ALLOW_NETWORKS", "127.0.0.0/8".to_owned()),
+    ];
+    let base = base
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value));
+    let config = Config::load(None, base.chain(settings.iter().cloned())).unwrap();
+    App::start(config, &Role::ALL, clock.clone()).await.unwrap()
+}

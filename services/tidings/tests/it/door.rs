@@ -1,0 +1,1 @@
+//! The door for providers: who gets in, what is refused, and how.

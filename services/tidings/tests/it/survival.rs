@@ -1,0 +1,138 @@
+//! What was accepted survives.
+
+use crate::app::{SOON, TestApp};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::time::Duration;
+use testkit::providers::stub_report;
+use testkit::{ADMIN_KEY, Api, Endpoint, Ingress, Process, Reply};
+
+const PHONE: &str = "+254700000001";
+
+#[tokio::test]
+async fn everything_is_still_there_after_a_polite_restart() {
+    let mut app = TestApp::start().await;
+    let tenant = app.tenant("Clinic").await;
+    tenant.account("stub", "clinic").await;
+    let endpoint = Endpoint::start().await;
+    endpoint.answer_with([Reply::Status(500), Reply::Status(200)]);
+    let webhook = tenant.webhook(&endpoint, &["*"]).await;
+    let message = tenant.message("clinic", "m-1", PHONE).await;
+    let id = tenant.publish("job.created", json!({})).await;
+    tenant.wait_for_attempts(&webhook, 1).await;
+    app.restart().await;
+    let tenant = app.again(&tenant);
+    app.clock.advance(Duration::from_secs(5));
+    let hits = endpoint.wait_for(2, SOON).await;
+    assert_eq!(hits[1].webhook_id(), id);
+    assert_eq!(hits[1].body, hits[0].body);
+    hits[1].verify(&webhook.secret).unwrap();
+    let body: Value = serde_json::from_str(&stub_report("m-1", "DELIVRD", PHONE, None)).unwrap();
+    app.ingress
+        .post_json("/v1/callbacks/clinic/reports", body)
+        .await
+        .expect(200);
+    tenant.wait_for_state(&message, "delivered").await;
+}
+
+/// The real process, killed again and again under load: what it acknowledged is told, and under one
+/// id.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kill_9_in_the_middle_of_load_loses_nothing_and_changes_no_webhook_id() {
+    let directory = tempfile::tempdir().unwrap();
+    let endpoint = Endpoint::start().await;
+    let program = Path::new(env!("CARGO_BIN_EXE_tidings"));
+    let mut process = Process::start(program, directory.path(), &[]).await;
+    let operator = Api::new(&process.api_url(), ADMIN_KEY);
+    let made = operator
+        .post("/v1/tenants", json!({ "name": "Clinic" }))
+        .await
+        .expect(201);
+    let key = made["api_key"].as_str().unwrap().to_owned();
+    let tenant = operator.with_key(&key);
+    let auth = json!([{ "type": "ip_allowlist", "cidrs": ["127.0.0.0/8"] }]);
+    let account = json!({ "provider": "stub", "slug": "clinic", "auth": auth });
+    tenant
+        .post("/v1/provider-accounts", account)
+        .await
+        .expect(201);
+    let webhook = json!({ "url": endpoint.url("/hook"), "events": ["*"] });
+    tenant.post("/v1/webhooks", webhook).await.expect(201);
+
+    let mut published: BTreeMap<String, u64> = BTreeMap::new();
+    let mut reported: BTreeSet<String> = BTreeSet::new();
+    let mut number = 0;
+    for round in 0..4 {
+        let tenant = Api::new(&process.api_url(), &key);
+        let ingress = Ingress::new(&process.ingress_url());
+        let deadline = tokio::time::Instant::now() + Duration::from_millis(400 + 150 * round);
+        while tokio::time::Instant::now() < deadline {
+            number += 1;
+            let id = format!("m-{number}");
+            let message =
+                json!({ "provider_account": "clinic", "provider_message_id": id, "to": PHONE });
+            tenant.post("/v1/messages", message).await.expect(201);
+            let body: Value =
+                serde_json::from_str(&stub_report(&id, "DELIVRD", PHONE, None)).unwrap();
+            ingress
+                .post_json("/v1/callbacks/clinic/reports", body)
+                .await
+                .expect(200);
+            reported.insert(id);
+            let event = json!({ "type": "job.created", "data": { "n": number } });
+            let accepted = tenant.post("/v1/events", event).await.expect(202);
+            published.insert(accepted["id"].as_str().unwrap().to_owned(), number);
+        }
+        process.kill();
+        process = Process::start(program, directory.path(), &[]).await;
+    }
+    let tells = |hits: &[testkit::Hit]| {
+        let mut events: BTreeMap<String, u64> = BTreeMap::new();
+        let mut messages: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for hit in hits {
+            let body = hit.json();
+            let id = hit.webhook_id().to_owned();
+            match body["type"].as_str() {
+                Some("job.created") => {
+                    events.insert(id, body["data"]["n"].as_u64().unwrap());
+                }
+                Some("sms.delivered") => {
+                    let message = body["data"]["provider_message_id"]
+                        .as_str()
+                        .unwrap()
+                        .to_owned();
+                    messages.entry(message).or_default().insert(id);
+                }
+                other => panic!("nobody called for {other:?}"),
+            }
+        }
+        (events, messages)
+    };
+    let hits = endpoint
+        .wait_until(
+            |hits| {
+                let (events, messages) = tells(hits);
+                published.keys().all(|id| events.contains_key(id))
+                    && reported.iter().all(|id| messages.contains_key(id))
+            },
+            Duration::from_secs(30),
+        )
+        .await;
+    let (events, messages) = tells(&hits);
+    assert_eq!(
+        events, published,
+        "every event acknowledged is told, and nothing else"
+    );
+    assert!(
+        messages.values().all(|ids| ids.len() == 1),
+        "one change of state, one id"
+    );
+    assert!(
+        published.len() > 20,
+        "the load was real: {}",
+        published.len()
+    );
+    let status = process.terminate(Duration::from_secs(25)).await;
+    assert!(status.success(), "{}", process.log());
+}
