@@ -54,8 +54,9 @@ impl Connection {
             .map_err(|error| failed(error.to_string()))?;
         // Checkpoints are made by a thread of their own: in the committing thread they would cost
         // it several milliseconds now and then.
-        let pragmas = "pragma journal_mode = wal; pragma synchronous = full; \
-                       pragma wal_autocheckpoint = 0; pragma busy_timeout = 5000; \
+        // The timeout comes first: a process that is just ending may still hold the file.
+        let pragmas = "pragma busy_timeout = 5000; pragma journal_mode = wal; \
+                       pragma synchronous = full; pragma wal_autocheckpoint = 0; \
                        pragma cache_size = -16000; pragma temp_store = memory;";
         connection
             .batch_execute(pragmas)

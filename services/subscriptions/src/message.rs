@@ -71,6 +71,8 @@ struct MessageView {
     failure_reason: Option<String>,
     failure_class: Option<&'static str>,
     network_code: Option<String>,
+    /// No report of today's providers tells a cost.
+    cost: Option<()>,
     created_at: Timestamp,
     updated_at: Timestamp,
     sent_at: Option<Timestamp>,
@@ -92,6 +94,9 @@ struct EntryView {
     source: &'static str,
     callback_id: Option<CallbackId>,
     failure_reason: Option<String>,
+    /// Why a person set the state, and who: nobody can yet.
+    reason: Option<()>,
+    actor: Option<()>,
 }
 
 async fn register(
@@ -283,6 +288,7 @@ fn view(held: Held) -> MessageView {
             .failure_class
             .map(domain::report::FailureClass::as_str),
         network_code: message.network_code,
+        cost: None,
         created_at: message.created_at,
         updated_at: message.updated_at,
         sent_at: message.sent_at,
@@ -306,6 +312,8 @@ impl From<Entry> for EntryView {
             source: entry.source.as_str(),
             callback_id: entry.callback_id,
             failure_reason: entry.failure_reason,
+            reason: None,
+            actor: None,
         }
     }
 }

@@ -39,7 +39,7 @@ pub(crate) async fn listen(port: u16, secret: Option<String>) -> Result<(), Fail
             print::line(&format!(
                 "{now}  {}  {verdict}\n{}",
                 webhook.id,
-                webhook.json()
+                webhook.text()
             ));
         }
     });

@@ -41,6 +41,11 @@ impl Arrived {
         .map_err(|error| error.to_string())
     }
 
+    /// What it says, exactly.
+    pub(crate) fn text(&self) -> std::borrow::Cow<'_, str> {
+        String::from_utf8_lossy(&self.body)
+    }
+
     /// What it says.
     pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_default()

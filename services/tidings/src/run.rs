@@ -23,9 +23,6 @@ pub(crate) async fn run(config: Config, roles: Vec<Role>) -> Result<(), Failure>
         roles
     };
     let app = App::start(config, &roles, Clock::system()).await?;
-    for (name, address) in &app.addresses {
-        tracing::info!(listener = name, url = %format!("http://{address}"), "serving");
-    }
     until_asked_to_end(app.shutdown()).await?;
     tracing::info!("draining: what is under way ends, nothing new begins");
     for name in app.end().await {
