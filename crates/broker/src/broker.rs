@@ -12,7 +12,7 @@ use std::sync::Arc;
 use wire::{Hint, Queue};
 
 /// The largest payload that is carried, in bytes.
-pub const MAX_PAYLOAD_BYTES: usize = 1_048_576;
+pub const MAX_PAYLOAD_BYTES: usize = 8 * 1_048_576;
 
 /// Carries jobs and hints. All clones are the same broker; it ends with the last of them.
 #[derive(Clone)]

@@ -17,26 +17,36 @@ pub const MAX_TEXT_BYTES: usize = 512;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
     /// The provider's id of the message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider_message_id: Option<String>,
     /// The platform's own reference, where the provider echoes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_reference: Option<String>,
     /// The phone number as the provider wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recipient: Option<String>,
     /// Which part of a long message, from 1; none speaks for all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub part: Option<u32>,
     /// The provider's own word for what happened, exactly.
     pub word: String,
     /// What the provider's table says that the word means; none for a word it does not list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<State>,
     /// Whether the table marks the word as temporary: it never makes a conflict.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_temporary: bool,
     /// When it happened by the provider's clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider_time: Option<Timestamp>,
     /// The provider's reason, raw.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure_reason: Option<String>,
     /// What kind of failure the reason is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure_class: Option<FailureClass>,
     /// The network, as the provider names it: opaque.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network_code: Option<String>,
 }
 

@@ -54,12 +54,13 @@ impl Store {
                 if rows.is_empty() {
                     return Ok(FannedOut::default());
                 }
-                let mut known = shared.lock();
-                known.refresh(connection)?;
-                known.learn(connection, rows.iter().map(|(_, row)| row.tenant_id.into()))?;
                 let full_at = (rows.len() == usize::try_from(BATCH).unwrap_or(0))
                     .then(|| rows.last().map(|(shard, _)| *shard))
                     .flatten();
+                let tenants: Vec<_> = rows
+                    .iter()
+                    .map(|(_, row)| TenantId::from(row.tenant_id))
+                    .collect();
                 let stamped = stamp(connection, rows)?;
                 let mut made = Making {
                     now: clock.now(),
@@ -72,9 +73,13 @@ impl Store {
                     full_at,
                     ..FannedOut::default()
                 };
+                let mut known = shared.lock();
+                known.refresh(connection)?;
+                known.learn(connection, tenants)?;
                 for event in stamped {
                     made.deliveries_of(event, &known, &mut done);
                 }
+                drop(known);
                 insert_rows!(connection, deliveries::table, &made.rows);
                 Ok(done)
             })

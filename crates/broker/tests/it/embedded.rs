@@ -1,13 +1,13 @@
 //! The embedded queue: the suite, and what only a file can do.
 
 use crate::conformance::Backend;
-use crate::handlers::{OPTIONS, QUEUE, Scripted, consume_until, counts, is_empty, publish, text};
+use crate::handlers::{OPTIONS, QUEUE, counts, publish};
 use domain::Clock;
 use std::io::{Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
-use tidings_broker::{Broker, Disposition, Error};
+use tidings_broker::{Broker, Error};
 
 crate::conformance!(Embedded);
 
@@ -133,33 +133,16 @@ async fn a_job_that_kills_its_process_dies_alone_and_the_others_are_done() {
     );
 }
 
-/// True if it lived to see the queue empty.
+/// True if it lived to see the queue empty. Cargo builds examples beside the tests.
 fn run_child(folder: &Path) -> bool {
-    Command::new(std::env::current_exe().unwrap())
-        .args([
-            "embedded::child_that_dies_of_poison",
-            "--exact",
-            "--ignored",
-        ])
+    let tests = std::env::current_exe().unwrap();
+    let built = tests.parent().and_then(Path::parent).unwrap();
+    Command::new(built.join("examples/dies_of_poison"))
         .current_dir(folder)
         .output()
         .unwrap()
         .status
         .success()
-}
-
-#[tokio::test]
-#[ignore = "run in a process of its own by a_job_that_kills_its_process_dies_alone"]
-async fn child_that_dies_of_poison() {
-    let broker = Broker::open_embedded(Path::new("queue.db"), Clock::system()).unwrap();
-    let handler = Scripted::new(|job| {
-        if text(job) == "poison" {
-            std::process::abort();
-        }
-        Disposition::Ack
-    });
-    consume_until(&broker, OPTIONS, &handler, is_empty).await;
-    broker.close().await;
 }
 
 fn overwrite(path: &Path, at: u64, bytes: &[u8]) {

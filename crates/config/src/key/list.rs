@@ -55,7 +55,7 @@ pub const KEYS: &[Key] = &[
         "ingress.max_body_bytes",
         "TIDINGS_INGRESS__MAX_BODY_BYTES",
         "the largest callback body accepted, in bytes",
-        "a whole number from 1 to 16777216 (16 MiB)",
+        "a whole number from 1 to 1048576 (1 MiB)",
     ),
     plain(
         "ingress.body_deadline",

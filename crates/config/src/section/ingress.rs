@@ -8,8 +8,8 @@ use crate::error::Error;
 use crate::parse;
 use crate::setting::{Setting, Settings};
 
-/// 16 MiB.
-const MAX_BODY_BYTES: usize = 16 * 1024 * 1024;
+/// 1 MiB: what such a body says, written down statement by statement, still fits a job.
+const MAX_BODY_BYTES: usize = 1024 * 1024;
 
 /// The most that a rate may be.
 const MAX_RATE: u32 = 1_000_000;
@@ -26,7 +26,7 @@ pub struct Ingress {
     pub trusted_proxies: Vec<IpNet>,
     /// The header in which a trusted proxy names its client.
     pub client_address_header: ClientAddressHeader,
-    /// The largest body accepted, in bytes: 1 to 16 MiB.
+    /// The largest body accepted, in bytes: 1 to 1 MiB.
     pub max_body_bytes: usize,
     /// How long a body may take to arrive: 1 to 60 s.
     pub body_deadline: Duration,

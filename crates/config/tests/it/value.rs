@@ -21,8 +21,8 @@ fn takes(variable: &str, accepted: &[&str], refused: &[&str]) {
 fn numbers_keep_to_their_bounds() {
     takes(
         "TIDINGS_INGRESS__MAX_BODY_BYTES",
-        &["1", "16777216"],
-        &["0", "16777217", "", "-1", "1.5", "1k"],
+        &["1", "1048576"],
+        &["0", "1048577", "", "-1", "1.5", "1k"],
     );
     takes(
         "TIDINGS_TRACKER__MAX_ATTEMPTS",
