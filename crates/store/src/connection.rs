@@ -3,6 +3,7 @@
 use crate::error::Error;
 use diesel::connection::SimpleConnection;
 use diesel::{Connection as _, SqliteConnection};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 /// A connection. A closed set, so an enum; a query is written once with [`each!`].
@@ -50,6 +51,13 @@ impl Connection {
             at: path.display().to_string(),
             reason,
         };
+        // Phone numbers are nobody else's business; what SQLite makes beside it has the same mode.
+        std::fs::OpenOptions::new()
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .open(path)
+            .map_err(|error| failed(error.to_string()))?;
         let mut connection = SqliteConnection::establish(&path.display().to_string())
             .map_err(|error| failed(error.to_string()))?;
         // Checkpoints are made by a thread of their own: in the committing thread they would cost

@@ -136,3 +136,67 @@ async fn kill_9_in_the_middle_of_load_loses_nothing_and_changes_no_webhook_id() 
     let status = process.terminate(Duration::from_secs(25)).await;
     assert!(status.success(), "{}", process.log());
 }
+
+/// What a handler cannot do is retried, then kept for a person; what came with it is done at once.
+#[tokio::test]
+async fn a_callback_that_cannot_be_applied_holds_nobody_up_and_ends_as_a_visible_dead_letter() {
+    let mut app = TestApp::start().await;
+    let tenant = app.tenant("Clinic").await;
+    tenant.account("stub", "clinic").await;
+    let (bad, good) = (
+        tenant.message("clinic", "m-bad", PHONE).await,
+        tenant.message("clinic", "m-good", PHONE).await,
+    );
+    // A row that no release can have written, as after a disk fault.
+    let file = rusqlite::Connection::open(app.data_dir().join("data/tidings.db")).unwrap();
+    let broken = "update messages set state = 99 where provider_message_id = 'm-bad'";
+    assert_eq!(file.execute(broken, []).unwrap(), 1);
+    let mut callbacks = Vec::new();
+    for id in ["m-bad", "m-good"] {
+        let body: Value = serde_json::from_str(&stub_report(id, "DELIVRD", PHONE, None)).unwrap();
+        let answer = app
+            .ingress
+            .post_json("/v1/callbacks/clinic/reports", body)
+            .await
+            .expect(200);
+        callbacks.push(answer["callback_id"].as_str().unwrap().to_owned());
+    }
+    tenant.wait_for_state(&good, "delivered").await;
+    let path = format!("/v1/callbacks/{}", callbacks[0]);
+    let failed = tenant
+        .api
+        .get_until(&path, |found| found["status"] == "failed", SOON)
+        .await;
+    assert!(
+        failed["error"].as_str().unwrap().contains("state 99"),
+        "{failed}"
+    );
+    for attempts in 2..=5 {
+        app.clock.advance(Duration::from_secs(1_000));
+        tenant
+            .api
+            .get_until(&path, |found| found["attempts"] == attempts, SOON)
+            .await;
+    }
+    let dead = tenant
+        .api
+        .get_until(&path, |found| found["status"] == "dead_lettered", SOON)
+        .await;
+    assert_eq!(dead["attempts"], 5);
+    assert_eq!(
+        file.execute("update messages set state = 0 where state = 99", [])
+            .unwrap(),
+        1
+    );
+    drop(file);
+    app.restart().await;
+    let tenant = app.again(&tenant);
+    assert_eq!(
+        tenant
+            .api
+            .get(&format!("/v1/messages/{bad}"))
+            .await
+            .expect(200)["state"],
+        "pending"
+    );
+}
