@@ -71,8 +71,11 @@ async fn main() {
         }
     }
     for (name, rates) in lines {
-        let rates: String = rates.iter().map(|rate| format!("{rate:>10.0}")).collect();
-        println!("{name:<24}{rates}");
+        print!("{name:<24}");
+        for rate in rates {
+            print!("{rate:>10.0}");
+        }
+        println!();
     }
 }
 

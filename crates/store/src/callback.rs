@@ -1,23 +1,24 @@
 //! Callbacks: recorded first, then applied.
 
+mod apply;
+mod row;
+
+pub use apply::Applied;
+
 use crate::Store;
 use crate::connection::{Connection, each, insert_rows};
-use crate::dialect::lock_keys;
 use crate::error::Error;
-use crate::ledger::{Effects, Heard, Ledger};
-use crate::message::candidates;
-use crate::orphan::{self, Orphan};
 use crate::page::{Page, Window};
-use crate::schema::{callbacks, report_keys};
+use crate::schema::callbacks;
 use crate::sql_types::{Moment, Uid};
 use diesel::prelude::*;
 use domain::callback::{Kind, Statement, Status};
 use domain::id::{AccountId, CallbackId, MessageId, ReceiptId, TenantId};
-use domain::message::{Outcome, find_match};
-use domain::report::{DedupeKey, Report, Source};
+use domain::message::Outcome;
+use domain::report::Source;
 use domain::{Timestamp, text};
-use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use row::CallbackRow;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// A callback that was accepted.
@@ -64,15 +65,6 @@ pub struct ReportOutcome {
     pub outcome: Outcome,
     /// The message it is about, where one is known.
     pub message_id: Option<MessageId>,
-}
-
-/// What applying a batch of callbacks did.
-#[derive(Debug, Clone, Default)]
-pub struct Applied {
-    /// The outcome of every report that was not applied by an earlier try.
-    pub reports: Vec<Outcome>,
-    /// Changes of state and shards with new events.
-    pub effects: Effects,
 }
 
 /// A callback as it is kept: its first receipt, and how many there were.
@@ -147,45 +139,6 @@ impl Store {
             }
             insert_rows!(connection, callbacks::table, &rows);
             Ok(())
-        })
-        .await
-    }
-
-    /// Applies the reports of recorded callbacks, in their order, and writes the resulting events,
-    /// all in one commit. A callback that was applied by an earlier try is passed over.
-    pub async fn apply_callbacks(&self, batch: Arc<Vec<Accepted>>) -> Result<Applied, Error> {
-        let (clock, random) = (self.clock.clone(), self.random.clone());
-        self.write(move |connection| {
-            let statuses = known_receipts(connection, &batch)?;
-            let todo: Vec<&Accepted> = batch
-                .iter()
-                .filter(|accepted| statuses.get(&accepted.receipt_id) != Some(&Status::Processed))
-                .collect();
-            let now = clock.now();
-            let mut ledger = Ledger::new(clock, random.clone());
-            hold_candidates(connection, &todo, &mut ledger)?;
-            let mut new_keys = hear_keys(connection, &todo, now)?;
-            let mut applied = Applied::default();
-            let mut parked = Vec::new();
-            for accepted in &todo {
-                let outcomes: Vec<_> = reports(accepted)
-                    .map(|report| {
-                        let is_new = new_keys.remove(&report.dedupe_key(accepted.account_id));
-                        let outcome = hear(&mut ledger, accepted, report, is_new);
-                        if outcome.outcome == Outcome::Orphaned {
-                            parked.push(orphan_of(accepted, report, now, &random));
-                        }
-                        outcome
-                    })
-                    .collect();
-                mark_processed(connection, accepted, &outcomes, now)?;
-                applied
-                    .reports
-                    .extend(outcomes.iter().map(|outcome| outcome.outcome));
-            }
-            orphan::park(connection, parked)?;
-            applied.effects = ledger.finish(connection)?;
-            Ok(applied)
         })
         .await
     }
@@ -275,111 +228,6 @@ impl Store {
     }
 }
 
-fn reports(accepted: &Accepted) -> impl Iterator<Item = &Report> {
-    accepted
-        .statements
-        .iter()
-        .filter_map(|statement| match statement {
-            Statement::Report(report) => Some(report),
-            Statement::Inbound(_) | Statement::OptOut(_) | Statement::CarrierSubscription(_) => {
-                None
-            }
-        })
-}
-
-fn hear(ledger: &mut Ledger, accepted: &Accepted, report: &Report, is_new: bool) -> ReportOutcome {
-    let message_id = find_match(ledger.messages(), accepted.account_id, report);
-    let heard = Heard {
-        received_at: accepted.received_at,
-        source: accepted.source,
-        callback_id: accepted.callback_id,
-        traceparent: accepted.traceparent.as_deref(),
-    };
-    let outcome = match message_id {
-        _ if !is_new => Outcome::Duplicate,
-        None => Outcome::Orphaned,
-        Some(id) => ledger.hear(id, report, &heard),
-    };
-    ReportOutcome {
-        outcome,
-        message_id,
-    }
-}
-
-fn orphan_of(
-    accepted: &Accepted,
-    report: &Report,
-    now: Timestamp,
-    random: &domain::Random,
-) -> Orphan {
-    Orphan {
-        id: Uid::from(ReceiptId::new(now, random)),
-        tenant_id: accepted.tenant_id,
-        account_id: accepted.account_id,
-        report: report.clone(),
-        callback_id: accepted.callback_id,
-        received_at: accepted.received_at,
-        source: accepted.source,
-        traceparent: accepted.traceparent.clone(),
-    }
-}
-
-/// Loads every message the batch may be about: two statements an account, however long the batch.
-fn hold_candidates(
-    connection: &mut Connection,
-    batch: &[&Accepted],
-    ledger: &mut Ledger,
-) -> Result<(), Error> {
-    let mut wanted: BTreeMap<AccountId, (BTreeSet<&str>, BTreeSet<&str>)> = BTreeMap::new();
-    let mut locks = Vec::new();
-    for accepted in batch {
-        for report in reports(accepted) {
-            let (ids, references) = wanted.entry(accepted.account_id).or_default();
-            ids.extend(report.provider_message_id.as_deref());
-            references.extend(report.client_reference.as_deref());
-            let id = report.provider_message_id.as_deref();
-            locks.extend(orphan::keys_of(
-                accepted.account_id,
-                id,
-                report.client_reference.as_deref(),
-            ));
-        }
-    }
-    lock_keys(connection, &locks);
-    for (account, (ids, references)) in wanted {
-        let (ids, references): (Vec<_>, Vec<_>) =
-            (ids.into_iter().collect(), references.into_iter().collect());
-        ledger.hold(candidates(connection, account, &ids, &references)?);
-    }
-    Ok(())
-}
-
-/// Remembers what is said; the keys that were not heard before. Saying the same twice in one batch
-/// is new once.
-fn hear_keys(
-    connection: &mut Connection,
-    batch: &[&Accepted],
-    now: Timestamp,
-) -> Result<HashSet<DedupeKey>, Error> {
-    let mut new = HashSet::new();
-    for accepted in batch {
-        for report in reports(accepted) {
-            let key = report.dedupe_key(accepted.account_id);
-            let inserted = each!(connection, c => diesel::insert_into(report_keys::table)
-                .values((
-                    report_keys::key.eq(key.0.as_slice()),
-                    report_keys::heard_at.eq(Moment::from(now)),
-                ))
-                .on_conflict_do_nothing()
-                .execute(c))?;
-            if inserted > 0 {
-                new.insert(key);
-            }
-        }
-    }
-    Ok(new)
-}
-
 fn seen_callbacks(
     connection: &mut Connection,
     batch: &[Accepted],
@@ -421,26 +269,6 @@ fn count_try(connection: &mut Connection, accepted: &Accepted) -> Result<(), Err
     Ok(())
 }
 
-fn mark_processed(
-    connection: &mut Connection,
-    accepted: &Accepted,
-    outcomes: &[ReportOutcome],
-    now: Timestamp,
-) -> Result<(), Error> {
-    let reports: Vec<_> = outcomes.iter().copied().map(OutcomeText::from).collect();
-    let reports = serde_json::to_string(&reports)
-        .map_err(|error| Error::unreadable(format!("outcomes that cannot be written: {error}")))?;
-    each!(connection, c => diesel::update(callbacks::table.find(Uid::from(accepted.receipt_id)))
-        .set((
-            callbacks::status.eq(encode_status(Status::Processed)),
-            callbacks::processed_at.eq(Some(Moment::from(now))),
-            callbacks::error.eq(None::<String>),
-            callbacks::reports.eq(Some(&reports)),
-        ))
-        .execute(c))?;
-    Ok(())
-}
-
 fn with_receipts(
     connection: &mut Connection,
     rows: Vec<CallbackRow>,
@@ -458,104 +286,6 @@ fn with_receipts(
             row.into_callback(u32::try_from(receipts).unwrap_or(u32::MAX))
         })
         .collect()
-}
-
-#[derive(Queryable, Selectable, Insertable)]
-#[diesel(table_name = callbacks, treat_none_as_default_value = false)]
-struct CallbackRow {
-    receipt_id: Uid,
-    callback_id: Uid,
-    is_first: bool,
-    tenant_id: Uid,
-    account_id: Uid,
-    provider_account: String,
-    kind: i16,
-    received_at: Moment,
-    source_ip: String,
-    signature_checked: bool,
-    answer: String,
-    headers: String,
-    body: Vec<u8>,
-    status: i16,
-    attempts: i32,
-    error: Option<String>,
-    processed_at: Option<Moment>,
-    reports: Option<String>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct OutcomeText {
-    outcome: String,
-    message_id: Option<MessageId>,
-}
-
-impl From<ReportOutcome> for OutcomeText {
-    fn from(report: ReportOutcome) -> Self {
-        Self {
-            outcome: report.outcome.as_str().to_owned(),
-            message_id: report.message_id,
-        }
-    }
-}
-
-impl CallbackRow {
-    fn new(accepted: &Accepted, is_first: bool) -> Self {
-        Self {
-            receipt_id: accepted.receipt_id.into(),
-            callback_id: accepted.callback_id.into(),
-            is_first,
-            tenant_id: accepted.tenant_id.into(),
-            account_id: accepted.account_id.into(),
-            provider_account: accepted.provider_account.clone(),
-            kind: encode_kind(accepted.kind),
-            received_at: accepted.received_at.into(),
-            source_ip: accepted.source_ip.clone(),
-            signature_checked: accepted.signature_checked,
-            answer: accepted.answer.clone(),
-            headers: serde_json::to_string(&accepted.headers).unwrap_or_default(),
-            body: accepted.body.clone(),
-            status: encode_status(Status::Received),
-            attempts: i32::try_from(accepted.attempt).unwrap_or(i32::MAX),
-            error: None,
-            processed_at: None,
-            reports: None,
-        }
-    }
-
-    fn into_callback(self, receipts: u32) -> Result<Callback, Error> {
-        let broken = |what: &str| Error::unreadable(format!("a callback with unreadable {what}"));
-        let outcomes: Vec<OutcomeText> =
-            serde_json::from_str(self.reports.as_deref().unwrap_or("[]"))
-                .map_err(|_| broken("outcomes"))?;
-        let reports = outcomes
-            .into_iter()
-            .map(|text| {
-                let outcome = Outcome::parse(&text.outcome).ok_or_else(|| broken("outcomes"))?;
-                Ok(ReportOutcome {
-                    outcome,
-                    message_id: text.message_id,
-                })
-            })
-            .collect::<Result<_, Error>>()?;
-        Ok(Callback {
-            id: self.callback_id.into(),
-            receipt_id: self.receipt_id.into(),
-            provider_account: self.provider_account,
-            kind: decode_kind(self.kind)?,
-            received_at: self.received_at.into(),
-            source_ip: self.source_ip,
-            status: decode_status(self.status)?,
-            attempts: u32::try_from(self.attempts).unwrap_or_default(),
-            error: self.error,
-            processed_at: self.processed_at.map(Timestamp::from),
-            signature_checked: self.signature_checked,
-            answer: self.answer,
-            body: self.body,
-            headers: serde_json::from_str(&self.headers).map_err(|_| broken("headers"))?,
-            receipts,
-            reports,
-        })
-    }
 }
 
 const fn encode_kind(kind: Kind) -> i16 {

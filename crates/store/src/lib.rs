@@ -6,7 +6,7 @@ mod error;
 pub mod ledger;
 mod migration;
 mod readers;
-#[expect(
+#[allow(
     clippy::wildcard_imports,
     reason = "table! names the types of its columns"
 )]

@@ -1,5 +1,9 @@
 //! Messages: registered by the platform, changed only through the ledger.
 
+mod row;
+
+pub(crate) use row::HistoryRow;
+
 use crate::Store;
 use crate::connection::{Connection, each};
 use crate::dialect::lock_keys;
@@ -8,15 +12,13 @@ use crate::ledger::{Heard, Ledger};
 use crate::orphan;
 use crate::page::{Page, Window};
 use crate::schema::{message_history, messages};
-use crate::sql_types::{Moment, Uid};
+use crate::sql_types::Uid;
 use diesel::prelude::*;
-use domain::account::{Environment, Slug};
 use domain::id::{AccountId, CallbackId, MessageId, TenantId};
-use domain::json::Raw;
 use domain::message::{Message, Registration, find_match};
-use domain::report::{DedupeKey, FailureClass, Source};
-use domain::state::Standing;
+use domain::report::{DedupeKey, Source};
 use domain::{State, Timestamp};
+use row::MessageRow;
 
 /// What became of a registration.
 #[derive(Debug, Clone, PartialEq)]
@@ -335,197 +337,6 @@ fn histories(
     rows.into_iter()
         .map(|row| Ok((row.message_id.into(), Entry::try_from(row)?)))
         .collect()
-}
-
-#[derive(Queryable, Selectable, Insertable)]
-#[diesel(table_name = messages, treat_none_as_default_value = false)]
-struct MessageRow {
-    id: Uid,
-    tenant_id: Uid,
-    account_id: Uid,
-    provider_account: String,
-    provider: String,
-    provider_message_id: Option<String>,
-    client_reference: Option<String>,
-    identity_key: Vec<u8>,
-    recipient: String,
-    sender: Option<String>,
-    notification_id: Option<String>,
-    parts: i32,
-    metadata: Option<String>,
-    environment: String,
-    created_at: Moment,
-    updated_at: Moment,
-    state: i16,
-    override_number: i32,
-    standing_attempt: i32,
-    provider_time: Option<Moment>,
-    transition: i32,
-    send_attempt: i32,
-    decided_seen: i64,
-    history_length: i32,
-    sent_at: Option<Moment>,
-    delivered_at: Option<Moment>,
-    failure_reason: Option<String>,
-    failure_class: Option<String>,
-    network_code: Option<String>,
-}
-
-/// Counters of one message stay far below what the column holds.
-fn narrow(number: u32) -> i32 {
-    i32::try_from(number).unwrap_or(i32::MAX)
-}
-
-impl MessageRow {
-    fn new(message: &Message, identity: [u8; 16], history_length: i32) -> Self {
-        let registration = message.registration.clone();
-        Self {
-            id: message.id.into(),
-            tenant_id: message.tenant_id.into(),
-            account_id: registration.account_id.into(),
-            provider_account: registration.provider_account.into(),
-            provider: registration.provider,
-            provider_message_id: registration.provider_message_id,
-            client_reference: registration.client_reference,
-            identity_key: identity.to_vec(),
-            recipient: registration.to,
-            sender: registration.from,
-            notification_id: registration.notification_id,
-            parts: narrow(registration.parts),
-            metadata: registration.metadata.map(|raw| raw.as_str().to_owned()),
-            environment: registration.environment.into(),
-            created_at: message.created_at.into(),
-            updated_at: message.updated_at.into(),
-            state: encode_state(message.state()),
-            override_number: narrow(message.standing.override_number),
-            standing_attempt: narrow(message.standing.send_attempt),
-            provider_time: message.standing.provider_time.map(Moment::from),
-            transition: narrow(message.transition),
-            send_attempt: narrow(message.send_attempt),
-            decided_seen: message.decided_seen,
-            history_length,
-            sent_at: message.sent_at.map(Moment::from),
-            delivered_at: message.delivered_at.map(Moment::from),
-            failure_reason: message.failure_reason.clone(),
-            failure_class: message.failure_class.map(|class| class.as_str().to_owned()),
-            network_code: message.network_code.clone(),
-        }
-    }
-}
-
-impl TryFrom<MessageRow> for Tracked {
-    type Error = Error;
-
-    fn try_from(row: MessageRow) -> Result<Self, Error> {
-        let broken = |what: &str| Error::unreadable(format!("a message with an unreadable {what}"));
-        let count = |number: i32| u32::try_from(number).map_err(|_| broken("number"));
-        let slug: Slug = row
-            .provider_account
-            .parse()
-            .map_err(|_| broken("account"))?;
-        let environment: Environment =
-            row.environment.parse().map_err(|_| broken("environment"))?;
-        let standing = Standing::new(
-            decode_state(row.state)?,
-            count(row.override_number)?,
-            count(row.standing_attempt)?,
-            row.provider_time.map(Timestamp::from),
-        );
-        let registration = Registration {
-            account_id: row.account_id.into(),
-            provider_account: slug,
-            provider: row.provider,
-            provider_message_id: row.provider_message_id,
-            client_reference: row.client_reference,
-            to: row.recipient,
-            from: row.sender,
-            notification_id: row.notification_id,
-            parts: count(row.parts)?,
-            metadata: row
-                .metadata
-                .map(Raw::parse)
-                .transpose()
-                .map_err(|_| broken("metadata"))?,
-            environment,
-        };
-        let message = Message {
-            id: row.id.into(),
-            tenant_id: row.tenant_id.into(),
-            registration,
-            created_at: row.created_at.into(),
-            updated_at: row.updated_at.into(),
-            standing,
-            transition: count(row.transition)?,
-            send_attempt: count(row.send_attempt)?,
-            decided_seen: row.decided_seen,
-            sent_at: row.sent_at.map(Timestamp::from),
-            delivered_at: row.delivered_at.map(Timestamp::from),
-            failure_reason: row.failure_reason,
-            failure_class: row.failure_class.as_deref().and_then(FailureClass::parse),
-            network_code: row.network_code,
-        };
-        let identity = row
-            .identity_key
-            .try_into()
-            .map_err(|_| broken("identity"))?;
-        Ok(Self {
-            message,
-            identity,
-            history_length: row.history_length,
-        })
-    }
-}
-
-#[derive(Queryable, Selectable, Insertable)]
-#[diesel(table_name = message_history, treat_none_as_default_value = false)]
-pub(crate) struct HistoryRow {
-    message_id: Uid,
-    ordinal: i32,
-    received_at: Moment,
-    provider_time: Option<Moment>,
-    send_attempt: i32,
-    word: String,
-    state: Option<i16>,
-    is_applied: bool,
-    source: i16,
-    callback_id: Option<Uid>,
-    failure_reason: Option<String>,
-}
-
-impl HistoryRow {
-    pub(crate) fn new(message: MessageId, ordinal: i32, entry: Entry) -> Self {
-        Self {
-            message_id: message.into(),
-            ordinal,
-            received_at: entry.received_at.into(),
-            provider_time: entry.provider_time.map(Moment::from),
-            send_attempt: narrow(entry.send_attempt),
-            word: entry.word,
-            state: entry.state.map(encode_state),
-            is_applied: entry.is_applied,
-            source: encode_source(entry.source),
-            callback_id: entry.callback_id.map(Uid::from),
-            failure_reason: entry.failure_reason,
-        }
-    }
-}
-
-impl TryFrom<HistoryRow> for Entry {
-    type Error = Error;
-
-    fn try_from(row: HistoryRow) -> Result<Self, Error> {
-        Ok(Self {
-            received_at: row.received_at.into(),
-            provider_time: row.provider_time.map(Timestamp::from),
-            send_attempt: u32::try_from(row.send_attempt).unwrap_or(1),
-            word: row.word,
-            state: row.state.map(decode_state).transpose()?,
-            is_applied: row.is_applied,
-            source: decode_source(row.source)?,
-            callback_id: row.callback_id.map(CallbackId::from),
-            failure_reason: row.failure_reason,
-        })
-    }
 }
 
 const fn encode_state(state: State) -> i16 {

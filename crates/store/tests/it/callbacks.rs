@@ -14,7 +14,7 @@ const FIRST: Window<domain::id::ReceiptId> = Window {
 #[tokio::test]
 async fn a_callback_is_visible_before_it_is_applied() {
     let scene = Scene::set().await;
-    let accepted = scene.callback(vec![scene.report("m-1", State::Sent)]);
+    let accepted = scene.callback(vec![Scene::report("m-1", State::Sent)]);
     let batch = Arc::new(vec![accepted.clone()]);
     scene.store.record_callbacks(batch.clone()).await.unwrap();
     let find = async || {
@@ -41,7 +41,7 @@ async fn applying_a_callback_twice_is_applying_it_once() {
         .register_message(scene.tenant, scene.registration("m-1", PHONE))
         .await
         .unwrap();
-    let batch = vec![scene.callback(vec![scene.report("m-1", State::Sent)])];
+    let batch = vec![scene.callback(vec![Scene::report("m-1", State::Sent)])];
     assert_eq!(scene.track(batch.clone()).await.reports, [Outcome::Applied]);
     let again = scene.track(batch.clone()).await;
     assert!(again.reports.is_empty() && again.effects.changes.is_empty());
@@ -73,8 +73,8 @@ async fn a_duplicate_is_a_receipt_of_the_same_callback() {
         .register_message(scene.tenant, scene.registration("m-1", PHONE))
         .await
         .unwrap();
-    let one = scene.callback(vec![scene.report("m-1", State::Delivered)]);
-    let two = scene.callback(vec![scene.report("m-1", State::Delivered)]);
+    let one = scene.callback(vec![Scene::report("m-1", State::Delivered)]);
+    let two = scene.callback(vec![Scene::report("m-1", State::Delivered)]);
     assert_eq!(one.callback_id, two.callback_id);
     let applied = scene.track(vec![one.clone(), two]).await;
     assert_eq!(applied.reports, [Outcome::Applied, Outcome::Duplicate]);
@@ -96,7 +96,7 @@ async fn the_same_statement_twice_in_one_body_counts_once() {
         .register_message(scene.tenant, scene.registration("m-1", PHONE))
         .await
         .unwrap();
-    let said = scene.report("m-1", State::Delivered);
+    let said = Scene::report("m-1", State::Delivered);
     let applied = scene
         .track(vec![scene.callback(vec![said.clone(), said])])
         .await;
@@ -142,7 +142,7 @@ async fn contradicting_reports_are_told_once_for_each_pair() {
         State::Failed,
         State::Rejected,
     ] {
-        let mut report = scene.report("m-1", state);
+        let mut report = Scene::report("m-1", state);
         report.part = Some(1 + u32::from(scene.random.bytes::<1>()[0]));
         scene.track(vec![scene.callback(vec![report])]).await;
     }

@@ -51,7 +51,7 @@ async fn one_send_to_many_shares_an_id_and_each_recipient_is_a_message() {
     }
     let for_second = Report {
         recipient: Some("tel:+254700000002".into()),
-        ..scene.report("m-1", State::Delivered)
+        ..Scene::report("m-1", State::Delivered)
     };
     let applied = scene.track(vec![scene.callback(vec![for_second])]).await;
     assert_eq!(applied.reports, [Outcome::Applied]);
@@ -78,7 +78,7 @@ async fn reports_that_came_first_wait_and_are_applied_in_their_order_when_the_me
     let scene = Scene::set().await;
     for state in [State::Sent, State::Delivered, State::Failed] {
         let applied = scene
-            .track(vec![scene.callback(vec![scene.report("m-1", state)])])
+            .track(vec![scene.callback(vec![Scene::report("m-1", state)])])
             .await;
         assert_eq!(applied.reports, [Outcome::Orphaned]);
     }
@@ -111,7 +111,9 @@ async fn reports_that_came_first_wait_and_are_applied_in_their_order_when_the_me
 async fn a_report_for_another_recipient_goes_on_waiting() {
     let scene = Scene::set().await;
     scene
-        .track(vec![scene.callback(vec![scene.report("m-1", State::Sent)])])
+        .track(vec![
+            scene.callback(vec![Scene::report("m-1", State::Sent)]),
+        ])
         .await;
     let other = scene.registration("m-1", "+254700000009");
     scene

@@ -89,7 +89,7 @@ impl Scene {
         }
     }
 
-    pub fn report(&self, id: &str, state: State) -> Report {
+    pub fn report(id: &str, state: State) -> Report {
         Report {
             provider_message_id: Some(id.to_owned()),
             client_reference: None,

@@ -43,6 +43,10 @@ async fn a_store_of_a_newer_release_is_refused_by_name() {
     drop(open().unwrap());
     let newer = "insert into __diesel_schema_migrations (version, run_on) values ('99990101000000', current_timestamp)";
     let mut connection = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
+    // The store that was just dropped may still be closing the file.
+    diesel::sql_query("pragma busy_timeout = 5000")
+        .execute(&mut connection)
+        .unwrap();
     diesel::sql_query(newer).execute(&mut connection).unwrap();
     let Err(error) = open() else {
         panic!("it was opened")

@@ -1,0 +1,119 @@
+//! Callbacks, as rows.
+
+use super::{
+    Accepted, Callback, ReportOutcome, decode_kind, decode_status, encode_kind, encode_status,
+};
+use crate::error::Error;
+use crate::schema::callbacks;
+use crate::sql_types::{Moment, Uid};
+use diesel::prelude::*;
+use domain::Timestamp;
+use domain::callback::Status;
+use domain::id::MessageId;
+use domain::message::Outcome;
+use serde::{Deserialize, Serialize};
+
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = callbacks, treat_none_as_default_value = false)]
+pub(super) struct CallbackRow {
+    pub receipt_id: Uid,
+    pub callback_id: Uid,
+    is_first: bool,
+    tenant_id: Uid,
+    account_id: Uid,
+    provider_account: String,
+    kind: i16,
+    received_at: Moment,
+    source_ip: String,
+    signature_checked: bool,
+    answer: String,
+    headers: String,
+    body: Vec<u8>,
+    status: i16,
+    attempts: i32,
+    error: Option<String>,
+    processed_at: Option<Moment>,
+    reports: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct OutcomeText {
+    outcome: String,
+    message_id: Option<MessageId>,
+}
+
+impl From<ReportOutcome> for OutcomeText {
+    fn from(report: ReportOutcome) -> Self {
+        Self {
+            outcome: report.outcome.as_str().to_owned(),
+            message_id: report.message_id,
+        }
+    }
+}
+
+impl CallbackRow {
+    pub(super) fn new(accepted: &Accepted, is_first: bool) -> Self {
+        Self {
+            receipt_id: accepted.receipt_id.into(),
+            callback_id: accepted.callback_id.into(),
+            is_first,
+            tenant_id: accepted.tenant_id.into(),
+            account_id: accepted.account_id.into(),
+            provider_account: accepted.provider_account.clone(),
+            kind: encode_kind(accepted.kind),
+            received_at: accepted.received_at.into(),
+            source_ip: accepted.source_ip.clone(),
+            signature_checked: accepted.signature_checked,
+            answer: accepted.answer.clone(),
+            headers: serde_json::to_string(&accepted.headers).unwrap_or_default(),
+            body: accepted.body.clone(),
+            status: encode_status(Status::Received),
+            attempts: i32::try_from(accepted.attempt).unwrap_or(i32::MAX),
+            error: None,
+            processed_at: None,
+            reports: None,
+        }
+    }
+
+    pub(super) fn into_callback(self, receipts: u32) -> Result<Callback, Error> {
+        let broken = |what: &str| Error::unreadable(format!("a callback with unreadable {what}"));
+        let outcomes: Vec<OutcomeText> =
+            serde_json::from_str(self.reports.as_deref().unwrap_or("[]"))
+                .map_err(|_| broken("outcomes"))?;
+        let reports = outcomes
+            .into_iter()
+            .map(|text| {
+                let outcome = Outcome::parse(&text.outcome).ok_or_else(|| broken("outcomes"))?;
+                Ok(ReportOutcome {
+                    outcome,
+                    message_id: text.message_id,
+                })
+            })
+            .collect::<Result<_, Error>>()?;
+        Ok(Callback {
+            id: self.callback_id.into(),
+            receipt_id: self.receipt_id.into(),
+            provider_account: self.provider_account,
+            kind: decode_kind(self.kind)?,
+            received_at: self.received_at.into(),
+            source_ip: self.source_ip,
+            status: decode_status(self.status)?,
+            attempts: u32::try_from(self.attempts).unwrap_or_default(),
+            error: self.error,
+            processed_at: self.processed_at.map(Timestamp::from),
+            signature_checked: self.signature_checked,
+            answer: self.answer,
+            body: self.body,
+            headers: serde_json::from_str(&self.headers).map_err(|_| broken("headers"))?,
+            receipts,
+            reports,
+        })
+    }
+}
+
+/// Outcomes, as their column holds them.
+pub(super) fn outcomes_text(outcomes: &[ReportOutcome]) -> Result<String, Error> {
+    let outcomes: Vec<_> = outcomes.iter().copied().map(OutcomeText::from).collect();
+    serde_json::to_string(&outcomes)
+        .map_err(|error| Error::unreadable(format!("outcomes that cannot be written: {error}")))
+}

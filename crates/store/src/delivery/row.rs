@@ -1,0 +1,72 @@
+//! Deliveries and attempts, as rows.
+
+use super::{Attempt, Recipient, Tried};
+use crate::schema::{attempts, deliveries};
+use crate::sql_types::{Moment, Uid};
+use diesel::prelude::*;
+
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = deliveries, treat_none_as_default_value = false)]
+pub(crate) struct DeliveryRow {
+    pub id: Uid,
+    pub tenant_id: Uid,
+    pub event_id: Uid,
+    pub subscription_id: Uid,
+    pub shard: i16,
+    pub state: i16,
+    pub place: i16,
+    pub attempts: i32,
+    pub due_at: Moment,
+    pub created_at: Moment,
+}
+
+impl DeliveryRow {
+    pub(crate) fn recipient(&self) -> Recipient {
+        Recipient {
+            delivery_id: self.id.into(),
+            subscription_id: self.subscription_id.into(),
+            attempts: u32::try_from(self.attempts).unwrap_or(0),
+        }
+    }
+}
+
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = attempts, treat_none_as_default_value = false)]
+pub(super) struct AttemptRow {
+    pub delivery_id: Uid,
+    pub number: i32,
+    id: Uid,
+    started_at: Moment,
+    duration_ms: i64,
+    status_code: Option<i32>,
+    error: Option<String>,
+    response_body: Option<String>,
+}
+
+impl From<&Attempt> for AttemptRow {
+    fn from(attempt: &Attempt) -> Self {
+        Self {
+            delivery_id: attempt.delivery_id.into(),
+            number: i32::try_from(attempt.number).unwrap_or(i32::MAX),
+            id: attempt.id.into(),
+            started_at: attempt.started_at.into(),
+            duration_ms: attempt.duration_ms,
+            status_code: attempt.status_code.map(i32::from),
+            error: attempt.error.map(str::to_owned),
+            response_body: attempt.response_body.clone(),
+        }
+    }
+}
+
+impl From<AttemptRow> for Tried {
+    fn from(row: AttemptRow) -> Self {
+        Self {
+            number: u32::try_from(row.number).unwrap_or(0),
+            started_at: row.started_at.into(),
+            duration_ms: row.duration_ms,
+            status_code: row.status_code.and_then(|code| u16::try_from(code).ok()),
+            error: row.error,
+            response_body: row.response_body,
+        }
+    }
+}

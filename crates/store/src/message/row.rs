@@ -1,0 +1,205 @@
+//! Messages and their history, as rows.
+
+use super::{Entry, Tracked, decode_source, decode_state, encode_source, encode_state};
+use crate::error::Error;
+use crate::schema::{message_history, messages};
+use crate::sql_types::{Moment, Uid};
+use diesel::prelude::*;
+use domain::Timestamp;
+use domain::account::{Environment, Slug};
+use domain::id::{CallbackId, MessageId};
+use domain::json::Raw;
+use domain::message::{Message, Registration};
+use domain::report::FailureClass;
+use domain::state::Standing;
+
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = messages, treat_none_as_default_value = false)]
+pub(super) struct MessageRow {
+    pub(super) id: Uid,
+    pub(super) tenant_id: Uid,
+    pub(super) account_id: Uid,
+    pub(super) provider_account: String,
+    pub(super) provider: String,
+    pub(super) provider_message_id: Option<String>,
+    pub(super) client_reference: Option<String>,
+    pub(super) identity_key: Vec<u8>,
+    pub(super) recipient: String,
+    pub(super) sender: Option<String>,
+    pub(super) notification_id: Option<String>,
+    pub(super) parts: i32,
+    pub(super) metadata: Option<String>,
+    pub(super) environment: String,
+    pub(super) created_at: Moment,
+    pub(super) updated_at: Moment,
+    pub(super) state: i16,
+    pub(super) override_number: i32,
+    pub(super) standing_attempt: i32,
+    pub(super) provider_time: Option<Moment>,
+    pub(super) transition: i32,
+    pub(super) send_attempt: i32,
+    pub(super) decided_seen: i64,
+    pub(super) history_length: i32,
+    pub(super) sent_at: Option<Moment>,
+    pub(super) delivered_at: Option<Moment>,
+    pub(super) failure_reason: Option<String>,
+    pub(super) failure_class: Option<String>,
+    pub(super) network_code: Option<String>,
+}
+
+/// Counters of one message stay far below what the column holds.
+fn narrow(number: u32) -> i32 {
+    i32::try_from(number).unwrap_or(i32::MAX)
+}
+
+impl MessageRow {
+    pub(super) fn new(message: &Message, identity: [u8; 16], history_length: i32) -> Self {
+        let registration = message.registration.clone();
+        Self {
+            id: message.id.into(),
+            tenant_id: message.tenant_id.into(),
+            account_id: registration.account_id.into(),
+            provider_account: registration.provider_account.into(),
+            provider: registration.provider,
+            provider_message_id: registration.provider_message_id,
+            client_reference: registration.client_reference,
+            identity_key: identity.to_vec(),
+            recipient: registration.to,
+            sender: registration.from,
+            notification_id: registration.notification_id,
+            parts: narrow(registration.parts),
+            metadata: registration.metadata.map(|raw| raw.as_str().to_owned()),
+            environment: registration.environment.into(),
+            created_at: message.created_at.into(),
+            updated_at: message.updated_at.into(),
+            state: encode_state(message.state()),
+            override_number: narrow(message.standing.override_number),
+            standing_attempt: narrow(message.standing.send_attempt),
+            provider_time: message.standing.provider_time.map(Moment::from),
+            transition: narrow(message.transition),
+            send_attempt: narrow(message.send_attempt),
+            decided_seen: message.decided_seen,
+            history_length,
+            sent_at: message.sent_at.map(Moment::from),
+            delivered_at: message.delivered_at.map(Moment::from),
+            failure_reason: message.failure_reason.clone(),
+            failure_class: message.failure_class.map(|class| class.as_str().to_owned()),
+            network_code: message.network_code.clone(),
+        }
+    }
+}
+
+impl TryFrom<MessageRow> for Tracked {
+    type Error = Error;
+
+    fn try_from(row: MessageRow) -> Result<Self, Error> {
+        let broken = |what: &str| Error::unreadable(format!("a message with an unreadable {what}"));
+        let count = |number: i32| u32::try_from(number).map_err(|_| broken("number"));
+        let slug: Slug = row
+            .provider_account
+            .parse()
+            .map_err(|_| broken("account"))?;
+        let environment: Environment =
+            row.environment.parse().map_err(|_| broken("environment"))?;
+        let standing = Standing::new(
+            decode_state(row.state)?,
+            count(row.override_number)?,
+            count(row.standing_attempt)?,
+            row.provider_time.map(Timestamp::from),
+        );
+        let registration = Registration {
+            account_id: row.account_id.into(),
+            provider_account: slug,
+            provider: row.provider,
+            provider_message_id: row.provider_message_id,
+            client_reference: row.client_reference,
+            to: row.recipient,
+            from: row.sender,
+            notification_id: row.notification_id,
+            parts: count(row.parts)?,
+            metadata: row
+                .metadata
+                .map(Raw::parse)
+                .transpose()
+                .map_err(|_| broken("metadata"))?,
+            environment,
+        };
+        let message = Message {
+            id: row.id.into(),
+            tenant_id: row.tenant_id.into(),
+            registration,
+            created_at: row.created_at.into(),
+            updated_at: row.updated_at.into(),
+            standing,
+            transition: count(row.transition)?,
+            send_attempt: count(row.send_attempt)?,
+            decided_seen: row.decided_seen,
+            sent_at: row.sent_at.map(Timestamp::from),
+            delivered_at: row.delivered_at.map(Timestamp::from),
+            failure_reason: row.failure_reason,
+            failure_class: row.failure_class.as_deref().and_then(FailureClass::parse),
+            network_code: row.network_code,
+        };
+        let identity = row
+            .identity_key
+            .try_into()
+            .map_err(|_| broken("identity"))?;
+        Ok(Self {
+            message,
+            identity,
+            history_length: row.history_length,
+        })
+    }
+}
+
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = message_history, treat_none_as_default_value = false)]
+pub(crate) struct HistoryRow {
+    pub(super) message_id: Uid,
+    ordinal: i32,
+    received_at: Moment,
+    provider_time: Option<Moment>,
+    send_attempt: i32,
+    word: String,
+    state: Option<i16>,
+    is_applied: bool,
+    source: i16,
+    callback_id: Option<Uid>,
+    failure_reason: Option<String>,
+}
+
+impl HistoryRow {
+    pub(crate) fn new(message: MessageId, ordinal: i32, entry: Entry) -> Self {
+        Self {
+            message_id: message.into(),
+            ordinal,
+            received_at: entry.received_at.into(),
+            provider_time: entry.provider_time.map(Moment::from),
+            send_attempt: narrow(entry.send_attempt),
+            word: entry.word,
+            state: entry.state.map(encode_state),
+            is_applied: entry.is_applied,
+            source: encode_source(entry.source),
+            callback_id: entry.callback_id.map(Uid::from),
+            failure_reason: entry.failure_reason,
+        }
+    }
+}
+
+impl TryFrom<HistoryRow> for Entry {
+    type Error = Error;
+
+    fn try_from(row: HistoryRow) -> Result<Self, Error> {
+        Ok(Self {
+            received_at: row.received_at.into(),
+            provider_time: row.provider_time.map(Timestamp::from),
+            send_attempt: u32::try_from(row.send_attempt).unwrap_or(1),
+            word: row.word,
+            state: row.state.map(decode_state).transpose()?,
+            is_applied: row.is_applied,
+            source: decode_source(row.source)?,
+            callback_id: row.callback_id.map(CallbackId::from),
+            failure_reason: row.failure_reason,
+        })
+    }
+}
