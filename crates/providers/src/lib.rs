@@ -14,10 +14,12 @@ mod refusal;
 pub mod registry;
 pub mod samples;
 mod stub;
+mod surrogate;
 mod word;
 
 pub use answer::Answer;
 pub use body::{Body, MediaType};
 pub use provider::Provider;
 pub use refusal::{MalformedCode, Refusal};
+pub use surrogate::mend_surrogates;
 pub use word::{Meaning, Word};

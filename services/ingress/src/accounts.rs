@@ -38,7 +38,14 @@ pub(crate) struct Away;
 pub(crate) struct Accounts {
     store: Store,
     vault: Arc<signing::Vault>,
-    remembered: Mutex<HashMap<Slug, Entry>>,
+    remembered: Mutex<Remembered>,
+}
+
+#[derive(Default)]
+struct Remembered {
+    entries: HashMap<Slug, Entry>,
+    /// How often all of them were reloaded, or began to be.
+    reloads: u64,
 }
 
 #[derive(Clone)]
@@ -63,7 +70,10 @@ impl Accounts {
         slug: &Slug,
         now: Timestamp,
     ) -> Result<Option<Arc<Known>>, Away> {
-        let remembered = self.lock().get(slug).cloned();
+        let (remembered, reloads) = {
+            let remembered = self.lock();
+            (remembered.entries.get(slug).cloned(), remembered.reloads)
+        };
         match remembered {
             Some(Entry::Known(known)) => return Ok(Some(known)),
             Some(Entry::UnknownUntil(until)) if until > now => return Ok(None),
@@ -81,7 +91,7 @@ impl Accounts {
             None => Entry::UnknownUntil(now.plus(UNKNOWN_FOR)),
             Some(account) => Entry::Known(Arc::new(self.open(account)?)),
         };
-        self.remember(slug.clone(), entry.clone());
+        self.lock().keep(slug.clone(), entry.clone(), reloads);
         Ok(match entry {
             Entry::Known(known) => Some(known),
             Entry::UnknownUntil(_) => None,
@@ -91,13 +101,13 @@ impl Accounts {
     /// Reloads every known account; those that are gone, or cannot be opened any more, are
     /// forgotten.
     async fn reload(&self) -> Result<(), store::Error> {
-        let slugs: Vec<Slug> = self.lock().keys().cloned().collect();
+        let slugs = self.lock().begin_reload();
         let accounts = self.store.find_accounts_by_slugs(slugs).await?;
         let opened = accounts.into_iter().filter_map(|account| {
             let known = self.open(account).ok()?;
             Some((known.slug.clone(), Entry::Known(Arc::new(known))))
         });
-        *self.lock() = opened.collect();
+        self.lock().entries = opened.collect();
         Ok(())
     }
 
@@ -129,20 +139,33 @@ impl Accounts {
         }
     }
 
-    fn remember(&self, slug: Slug, entry: Entry) {
-        let mut remembered = self.lock();
-        if remembered.len() >= MOST_REMEMBERED {
-            remembered.retain(|_, entry| matches!(entry, Entry::Known(_)));
-        }
-        if remembered.len() < MOST_REMEMBERED {
-            remembered.insert(slug, entry);
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<Slug, Entry>> {
+    fn lock(&self) -> MutexGuard<'_, Remembered> {
         self.remembered
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Remembered {
+    /// What to load again.
+    fn begin_reload(&mut self) -> Vec<Slug> {
+        self.reloads += 1;
+        self.entries.keys().cloned().collect()
+    }
+
+    /// Keeps what was found, unless a reload began since there were `reloads`: what was read before
+    /// it may be out of date, and nothing would tell so again.
+    fn keep(&mut self, slug: Slug, entry: Entry, reloads: u64) {
+        if self.reloads != reloads {
+            return;
+        }
+        if self.entries.len() >= MOST_REMEMBERED {
+            self.entries
+                .retain(|_, entry| matches!(entry, Entry::Known(_)));
+        }
+        if self.entries.len() < MOST_REMEMBERED {
+            self.entries.insert(slug, entry);
+        }
     }
 }
 
@@ -182,4 +205,33 @@ pub(crate) fn keep_fresh(door: &web::Data<Door>) {
 
 async fn hinted(hints: &mut broker::HintReceiver) {
     while !hints.recv().await.accounts {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NEVER: Entry = Entry::UnknownUntil(Timestamp::from_millis(0));
+
+    #[test]
+    fn what_was_read_before_a_reload_is_not_remembered_after_it() {
+        let mut remembered = Remembered::default();
+        let slug = |text: &str| text.parse::<Slug>().unwrap();
+        remembered.keep(slug("early"), NEVER, 0);
+        assert_eq!(remembered.begin_reload(), [slug("early")]);
+        remembered.keep(slug("late"), NEVER, 0);
+        assert!(!remembered.entries.contains_key(&slug("late")));
+        remembered.keep(slug("late"), NEVER, 1);
+        assert!(remembered.entries.contains_key(&slug("late")));
+    }
+
+    #[test]
+    fn guessing_names_does_not_fill_the_memory() {
+        let mut remembered = Remembered::default();
+        for number in 0..=MOST_REMEMBERED {
+            let slug = number.to_string().parse().unwrap();
+            remembered.keep(slug, NEVER, 0);
+        }
+        assert!(remembered.entries.len() <= MOST_REMEMBERED);
+    }
 }

@@ -11,9 +11,10 @@ use actix_web::{HttpRequest, HttpResponse};
 use domain::Timestamp;
 use domain::callback::{self, Statement};
 use domain::id::ReceiptId;
-use providers::{Body, Refusal};
+use providers::{Body, MediaType, Refusal, mend_surrogates};
 use runtime::http::{Code, Problem, read_body};
 use signing::checks::Presented;
+use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -217,30 +218,40 @@ fn parse(
     bytes: &[u8],
 ) -> Result<Vec<Statement>, Problem> {
     let provider = account.provider;
-    let content_type = match headers
-        .get(header::CONTENT_TYPE)
-        .map(|value| value.to_str())
-    {
-        None => None,
-        Some(Ok(text)) => Some(text),
-        Some(Err(_)) => Some("unreadable"),
-    };
-    let media_type = provider.media_type(content_type).ok_or_else(|| {
+    let media_type = provider.media_type(content_type(headers)).ok_or_else(|| {
         let expected = provider.content_types().join(" or ");
         Problem::new(Code::UnsupportedMediaType, format!("send {expected}"))
     })?;
-    provider
-        .parse(path.kind, Body { media_type, bytes })
-        .map_err(|refusal| {
-            let code = match &refusal {
-                Refusal::Malformed { code, .. } => match code {
-                    providers::MalformedCode::MalformedJson => Code::MalformedJson,
-                    providers::MalformedCode::MalformedForm => Code::MalformedForm,
-                },
-                Refusal::Unrecognised { .. } => Code::Unrecognised,
-            };
-            Problem::new(code, refusal.detail())
-        })
+    let mended = match media_type {
+        MediaType::Json => mend_surrogates(bytes),
+        MediaType::Form => Cow::Borrowed(bytes),
+    };
+    let body = Body {
+        media_type,
+        bytes: &mended,
+    };
+    provider.parse(path.kind, body).map_err(|refusal| {
+        let code = match &refusal {
+            Refusal::Malformed { code, .. } => match code {
+                providers::MalformedCode::MalformedJson => Code::MalformedJson,
+                providers::MalformedCode::MalformedForm => Code::MalformedForm,
+            },
+            Refusal::Unrecognised { .. } => Code::Unrecognised,
+        };
+        Problem::new(code, refusal.detail())
+    })
+}
+
+/// The content type; no type at all when it cannot be read, or when there are two, of which nobody
+/// can tell which one another program on the way looked at.
+fn content_type(headers: &HeaderMap) -> Option<&str> {
+    const NO_TYPE: &str = "unreadable";
+    let mut values = headers.get_all(header::CONTENT_TYPE);
+    let first = values.next()?;
+    if values.next().is_some() {
+        return Some(NO_TYPE);
+    }
+    Some(first.to_str().unwrap_or(NO_TYPE))
 }
 
 /// Returns once the job is durable.
@@ -267,8 +278,9 @@ async fn publish(door: &Door, job: CallbackJob, span: &mut Span) -> Result<(), P
     })
 }
 
-/// The headers as they are kept: secrets are not.
+/// The headers as they are kept: secrets are not. A proxy may repeat the path, and with it the token.
 fn kept_headers(headers: &HeaderMap, account: &Known) -> Vec<(String, String)> {
+    let token = account.checks.token();
     let is_secret = |name: &str| {
         SECRET_HEADERS.contains(&name)
             || account.checks.secret_headers().any(|secret| secret == name)
@@ -278,7 +290,8 @@ fn kept_headers(headers: &HeaderMap, account: &Known) -> Vec<(String, String)> {
         .map(|(name, value)| {
             let name = name.as_str();
             let value = String::from_utf8_lossy(value.as_bytes());
-            let kept = if is_secret(name) {
+            let holds_token = token.is_some_and(|token| value.contains(token));
+            let kept = if is_secret(name) || holds_token {
                 HIDDEN.to_owned()
             } else {
                 value.into_owned()

@@ -50,6 +50,7 @@ struct WriteAccount {
     slug: String,
     #[serde(default)]
     auth: Value,
+    #[serde(default, deserialize_with = "input::present")]
     environment: Option<String>,
 }
 

@@ -54,8 +54,11 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let detail = reason(&error.inner().to_string());
         let mut pointer = pointer(error.path());
-        // The path of an unknown member ends at the object that has it.
-        if let Some(name) = quoted(&detail, "unknown field `")
+        // The path of a member that is unknown or missing ends at the object it belongs to.
+        let member = ["unknown field `", "missing field `"]
+            .into_iter()
+            .find_map(|said| quoted(&detail, said));
+        if let Some(name) = member
             && !pointer.ends_with(&format!("/{name}"))
         {
             pointer = format!("{pointer}/{}", escaped(name));

@@ -200,8 +200,11 @@ async fn compose(directory: &Path, settings: &[(String, String)], clock: &Clock)
         ("TIDINGS_RUNTIME__ADMIN_LISTEN", "127.0.0.1:0".to_owned()),
         ("TIDINGS_EGRESS__ALLOW_NETWORKS", "127.0.0.0/8".to_owned()),
     ];
+    // A setting replaces the one that is usual.
+    let is_replaced = |name| settings.iter().any(|(setting, _)| setting == name);
     let base = base
         .into_iter()
+        .filter(|(name, _)| !is_replaced(*name))
         .map(|(name, value)| (name.to_owned(), value));
     let config = Config::load(None, base.chain(settings.iter().cloned())).unwrap();
     App::start(config, &Role::ALL, clock.clone()).await.unwrap()

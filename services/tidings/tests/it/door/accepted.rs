@@ -11,8 +11,16 @@ use testkit::providers::{africastalking_report, orange_report};
 const REFUSED: [(&str, u16, &str); 14] = [
     ("africastalking/dlr_missing_id.txt", 422, "unrecognised"),
     ("africastalking/dlr_missing_status.txt", 422, "unrecognised"),
-    ("africastalking/inbound_missing_text.txt", 422, "unrecognised"),
-    ("africastalking/optout_missing_phone.txt", 422, "unrecognised"),
+    (
+        "africastalking/inbound_missing_text.txt",
+        422,
+        "unrecognised",
+    ),
+    (
+        "africastalking/optout_missing_phone.txt",
+        422,
+        "unrecognised",
+    ),
     ("orange/dlr_callbackdata_empty.json", 422, "unrecognised"),
     ("orange/dlr_callbackdata_missing.json", 422, "unrecognised"),
     ("orange/dlr_missing_status.json", 422, "unrecognised"),
@@ -50,7 +58,9 @@ fn fixtures(provider: &str) -> Vec<Fixture> {
             "subscription" => "subscriptions",
             other => panic!("no kind is called {other}"),
         };
-        let is_json = file.extension().is_some_and(|extension| extension == "json");
+        let is_json = file
+            .extension()
+            .is_some_and(|extension| extension == "json");
         Fixture {
             name: format!("{provider}/{name}"),
             path: format!("/v1/callbacks/{provider}-1/{kind}"),
@@ -96,7 +106,10 @@ async fn every_fixture_is_answered_as_the_contract_says_and_kept_as_it_came() {
         assert_eq!(seen["provider_account"], path[3]);
         assert_eq!(seen["kind"], path[4]);
         assert_eq!(seen["source_ip"], "127.0.0.1");
-        assert_eq!(seen["headers"]["content-type"], json!([fixture.content_type.1]));
+        assert_eq!(
+            seen["headers"]["content-type"],
+            json!([fixture.content_type.1])
+        );
         assert!(seen["processed_at"].is_string() && seen["error"].is_null());
     }
 }
@@ -115,7 +128,10 @@ async fn a_duplicate_in_any_other_form_is_the_same_callback() {
     ];
     let mut ids = BTreeSet::new();
     for form in forms {
-        let answer = app.ingress.post_form("/v1/callbacks/at/reports", form).await;
+        let answer = app
+            .ingress
+            .post_form("/v1/callbacks/at/reports", form)
+            .await;
         ids.insert(accepted_id(&answer));
     }
     assert_eq!(ids.len(), 1, "{ids:?}");
@@ -137,7 +153,33 @@ async fn a_duplicate_in_any_other_form_is_the_same_callback() {
     assert_only(&tenant, &[at, first.clone(), elsewhere, inbound]).await;
     let seen = processed(&tenant, &first).await;
     assert_eq!(seen["receipts"], 3);
-    assert_eq!(seen["body_base64"], STANDARD.encode(one), "the first one is kept");
+    assert_eq!(
+        seen["body_base64"],
+        STANDARD.encode(one),
+        "the first one is kept"
+    );
+}
+
+#[tokio::test]
+async fn the_same_callback_many_times_at_once_is_applied_once() {
+    let app = TestApp::start().await;
+    let tenant = clinic(&app).await;
+    let message = tenant.message("clinic", "m-1", PHONE).await;
+    let posts = (0..50).map(|_| post(&app, CLINIC, "m-1"));
+    let ids: BTreeSet<_> = futures_util::future::join_all(posts)
+        .await
+        .into_iter()
+        .collect();
+    let [id] = &Vec::from_iter(ids)[..] else {
+        panic!("one callback, one id")
+    };
+    let path = format!("/v1/callbacks/{id}");
+    let wanted = |found: &Value| found["receipts"] == 50;
+    tenant.api.get_until(&path, wanted, SOON).await;
+    let found = tenant.wait_for_state(&message, "delivered").await;
+    assert_eq!(found["history"].as_array().unwrap().len(), 1);
+    let applied = counted(&app, "tidings_reports_total", &[("outcome", "applied")]).await;
+    assert_eq!(whole(applied), 1);
 }
 
 #[tokio::test]
@@ -198,7 +240,13 @@ async fn what_orange_sends_may_come_to_either_address() {
 #[tokio::test]
 async fn a_callback_is_shown_to_its_owner_without_what_is_secret_in_it() {
     const KEY: &str = "an-api-key-0123456789";
-    const SECRETS: [&str; 5] = [KEY, "bearer-secret", "cookie-secret", "proxy-secret", "basic-s"];
+    const SECRETS: [&str; 5] = [
+        KEY,
+        "bearer-secret",
+        "cookie-secret",
+        "proxy-secret",
+        "basic-s",
+    ];
     let app = TestApp::start().await;
     let tenant = app.tenant("Clinic").await;
     let auth = json!([
@@ -223,7 +271,12 @@ async fn a_callback_is_shown_to_its_owner_without_what_is_secret_in_it() {
     let id = accepted_id(&app.ingress.post_raw(path, &headers, body).await);
     let seen = processed(&tenant, &id).await;
     assert_eq!(seen["headers"]["x-seen"], json!(["one", "two"]));
-    for hidden in ["x-api-key", "authorization", "cookie", "proxy-authorization"] {
+    for hidden in [
+        "x-api-key",
+        "authorization",
+        "cookie",
+        "proxy-authorization",
+    ] {
         assert_eq!(seen["headers"][hidden], json!(["[hidden]"]), "{hidden}");
     }
     let text = seen.to_string();
@@ -231,12 +284,22 @@ async fn a_callback_is_shown_to_its_owner_without_what_is_secret_in_it() {
         assert!(!text.contains(secret), "{secret} is shown in {text}");
     }
     assert_eq!(seen["signature_checked"], false);
-    assert_eq!(seen["answer"], format!(r#"{{"status":"accepted","callback_id":"{id}","event_id":"{id}"}}"#));
-    assert_eq!((&seen["attempts"], &seen["receipts"]), (&json!(1), &json!(1)));
+    assert_eq!(
+        seen["answer"],
+        format!(r#"{{"status":"accepted","callback_id":"{id}","event_id":"{id}"}}"#)
+    );
+    assert_eq!(
+        (&seen["attempts"], &seen["receipts"]),
+        (&json!(1), &json!(1))
+    );
 
     let path = format!("/v1/callbacks/{id}");
     let stranger = app.tenant("Stranger").await;
-    stranger.api.get(&path).await.expect_problem(404, "not_found");
+    stranger
+        .api
+        .get(&path)
+        .await
+        .expect_problem(404, "not_found");
     let list = stranger.api.get("/v1/callbacks").await.expect(200);
     assert_eq!(list["data"], json!([]));
 }

@@ -69,7 +69,9 @@ async fn every_algorithm_encoding_and_form_is_believed_with_either_secret() {
                 let upper = send(&sign(NEW).to_uppercase(), &body).await;
                 upper.expect(if encoding == "hex" { 200 } else { 401 });
                 send(&sign(NEW), &changed).await.expect(401);
-                send(&sign("another secret, 0123456"), &body).await.expect(401);
+                send(&sign("another secret, 0123456"), &body)
+                    .await
+                    .expect(401);
                 send(sign(NEW).trim_end_matches('=').get(1..).unwrap(), &body)
                     .await
                     .expect(401);

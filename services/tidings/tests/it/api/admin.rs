@@ -1,0 +1,123 @@
+//! The admin listener, and that no route is on two listeners.
+
+use super::{PHONE, RESOURCES, members};
+use crate::app::{SOON, TestApp};
+use serde_json::{Value, json};
+use testkit::providers::stub_report;
+use testkit::{Api, Endpoint, eventually};
+
+const ADMIN: [&str; 3] = ["/livez", "/readyz", "/metrics"];
+
+#[tokio::test]
+async fn probes_say_that_the_process_lives_and_can_do_its_work() {
+    let app = TestApp::start().await;
+    let live = app.admin.get("/livez").await;
+    assert_eq!((live.status, live.text.as_str()), (200, "ok\n"));
+    let ready = app.admin.get_until("/readyz", |_| true, SOON).await;
+    assert_eq!(members(&ready), ["checks", "ready"]);
+    assert_eq!(ready["ready"], true);
+    let checks = ready["checks"].as_object().unwrap();
+    for name in ["store", "broker"] {
+        assert!(checks.contains_key(name), "{ready}");
+    }
+    for check in checks.values() {
+        assert_eq!(members(check), ["detail", "ok"]);
+        assert!(
+            check["ok"] == true && check["detail"].is_string(),
+            "{ready}"
+        );
+    }
+    for path in ADMIN {
+        let head = app.admin.request("HEAD", path, &[], []).await;
+        assert_eq!((head.status, head.text.as_str()), (200, ""), "{path}");
+        let answer = app.admin.request("POST", path, &[], []).await;
+        answer.expect_problem(405, "method_not_allowed");
+        assert_eq!(answer.header("allow"), Some("GET, HEAD"));
+    }
+}
+
+#[tokio::test]
+async fn every_metric_is_there_once_there_was_something_to_count() {
+    let app = TestApp::start().await;
+    let tenant = app.tenant("Clinic").await;
+    tenant.account("stub", "clinic").await;
+    let endpoint = Endpoint::start().await;
+    tenant.webhook(&endpoint, &["*"]).await;
+    tenant.message("clinic", "m-1", PHONE).await;
+    let report =
+        |id: &str| serde_json::from_str::<Value>(&stub_report(id, "DELIVRD", PHONE, None)).unwrap();
+    let path = "/v1/callbacks/clinic/reports";
+    app.ingress.post_json(path, report("m-1")).await.expect(200);
+    app.ingress.post_json(path, report("m-2")).await.expect(200);
+    app.ingress
+        .post_json("/v1/callbacks/nobody/reports", report("m-1"))
+        .await
+        .expect(401);
+    tenant.publish("job.created", json!({})).await;
+    endpoint.wait_for(2, SOON).await;
+    let metrics = eventually("all metrics are there", SOON, async || {
+        let metrics = app.admin.get("/metrics").await;
+        let is_there = |name: &&str| {
+            let sample = |line: &str| line.starts_with(&**name) && !line.starts_with('#');
+            metrics.text.lines().any(sample)
+        };
+        let missing: Vec<_> = telemetry::Metrics::names()
+            .iter()
+            .map(|name| name.as_str())
+            .filter(|name| !is_there(name))
+            .collect();
+        if missing.is_empty() {
+            Ok(metrics)
+        } else {
+            Err(format!("missing {missing:?}"))
+        }
+    })
+    .await;
+    let content_type = metrics.header("content-type").unwrap();
+    assert!(
+        content_type.starts_with("text/plain; version=0.0.4"),
+        "{content_type}"
+    );
+    // Nobody's number, name or id is a label.
+    for private in [PHONE, &PHONE[1..], "m-1", &tenant.id, "Clinic", "clinic"] {
+        assert!(
+            !metrics.text.contains(private),
+            "{private} is in the metrics"
+        );
+    }
+}
+
+#[tokio::test]
+async fn no_route_is_on_two_listeners() {
+    let app = TestApp::start().await;
+    let tenant = app.tenant("Clinic").await;
+    tenant.account("stub", "clinic").await;
+    let door = Api::new(app.ingress.base_url(), &tenant.key);
+    for path in ADMIN {
+        tenant.api.get(path).await.expect_problem(404, "not_found");
+        door.get(path).await.expect_problem(404, "not_found");
+    }
+    for (path, methods) in RESOURCES {
+        for method in methods.split(", ") {
+            let answer = app.admin.request(method, path, &[], []).await;
+            answer.expect_problem(404, "not_found");
+            // The door's own paths begin as the API's list of callbacks does.
+            if !path.starts_with("/v1/callbacks") {
+                let answer = door.request(method, path, &[], []).await;
+                answer.expect_problem(404, "not_found");
+            }
+        }
+    }
+    let report = stub_report("m-1", "DELIVRD", PHONE, None);
+    for path in [
+        "/v1/callbacks/clinic/reports",
+        "/v1/callbacks/clinic/token/reports",
+        "/api/webhooks/africastalking/delivery",
+        "/api/webhooks/legacy/stub/delivery",
+    ] {
+        for api in [&tenant.api, &app.admin] {
+            let answer = api.post_bytes(path, &[], report.clone()).await;
+            answer.expect_problem(404, "not_found");
+        }
+    }
+}
