@@ -3,6 +3,8 @@
 use crate::error::Error;
 use diesel::connection::SimpleConnection;
 use diesel::{Connection as _, SqliteConnection};
+use diesel_async::AsyncPgConnection;
+use diesel_async::async_connection_wrapper::AsyncConnectionWrapper;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -10,6 +12,8 @@ use std::path::Path;
 pub enum Connection {
     /// To an SQLite file.
     Sqlite(SqliteConnection),
+    /// To PostgreSQL: tokio-postgres under diesel's synchronous face. Used on blocking threads.
+    Postgres(Box<AsyncConnectionWrapper<AsyncPgConnection>>),
 }
 
 /// Writes a query once: the same expression is compiled for each engine.
@@ -17,6 +21,10 @@ macro_rules! each {
     ($connection:expr, $c:ident => $query:expr) => {
         match $connection {
             $crate::connection::Connection::Sqlite($c) => $query,
+            $crate::connection::Connection::Postgres($c) => {
+                let $c = &mut **$c;
+                $query
+            }
         }
     };
 }
@@ -29,6 +37,13 @@ macro_rules! insert_rows {
             $crate::connection::Connection::Sqlite(c) => {
                 for row in $rows {
                     diesel::RunQueryDsl::execute(diesel::insert_into($table).values(row), c)?;
+                }
+            }
+            $crate::connection::Connection::Postgres(c) => {
+                // A statement takes 65,535 values; the widest row has 29.
+                for rows in $rows.chunks(1_000) {
+                    let insert = diesel::insert_into($table).values(rows);
+                    diesel::RunQueryDsl::execute(insert, &mut **c)?;
                 }
             }
         }
@@ -75,6 +90,14 @@ impl Connection {
                 .map_err(|error| failed(error.to_string()))?;
         }
         Ok(Self::Sqlite(connection))
+    }
+
+    /// Begins a transaction that writes. SQLite takes its write lock at once.
+    pub(crate) fn begin(&mut self) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(_) => self.execute("begin immediate"),
+            Self::Postgres(_) => self.execute("begin"),
+        }
     }
 
     pub(crate) fn execute(&mut self, sql: &str) -> Result<(), Error> {

@@ -5,6 +5,7 @@ mod dialect;
 mod error;
 pub mod ledger;
 mod migration;
+mod postgres;
 mod readers;
 #[allow(
     clippy::wildcard_imports,
@@ -34,10 +35,12 @@ pub use page::Page;
 
 use connection::{Connection, Purpose};
 use domain::{Clock, Random};
+use postgres::Postgres;
 use readers::Readers;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::runtime::Handle;
 use writer::Writer;
 
 /// Where Tidings keeps what is true. Cheap to clone; all clones are the same store.
@@ -47,9 +50,11 @@ pub struct Store {
     readers: Readers,
     clock: Clock,
     random: Random,
-    _checkpoints: Arc<CheckpointThread>,
+    _checkpoints: Option<Arc<CheckpointThread>>,
 }
 
+/// How many connections to PostgreSQL write.
+const WRITERS: usize = 3;
 /// How many connections read at once.
 const READERS: usize = 4;
 /// How often what was written is moved from the write-ahead log into the file.
@@ -67,12 +72,44 @@ impl Store {
             .map(|_| Connection::open_sqlite(path, Purpose::Read))
             .collect::<Result<_, _>>()?;
         Ok(Self {
-            writer: Writer::start(connection)?,
+            writer: Writer::start(vec![connection])?,
             readers: Readers::new(readers),
             clock,
             random,
-            _checkpoints: Arc::new(CheckpointThread::start(path.to_owned())?),
+            _checkpoints: Some(Arc::new(CheckpointThread::start(path.to_owned())?)),
         })
+    }
+
+    /// Opens a PostgreSQL that was migrated to this release. On a blocking thread; `runtime` drives
+    /// the connections.
+    pub fn open_postgres(
+        url: &str,
+        runtime: Handle,
+        clock: Clock,
+        random: Random,
+    ) -> Result<Self, Error> {
+        let postgres = Postgres::parse(url, runtime)?;
+        let connect = |count: usize| {
+            (0..count)
+                .map(|_| postgres.connect())
+                .collect::<Result<Vec<_>, Error>>()
+        };
+        let mut writers = connect(WRITERS)?;
+        if let Some(first) = writers.first_mut() {
+            migration::check(first)?;
+        }
+        Ok(Self {
+            writer: Writer::start(writers)?,
+            readers: Readers::new(connect(READERS)?),
+            clock,
+            random,
+            _checkpoints: None,
+        })
+    }
+
+    /// Applies the migrations that are missing, without serving; their names. On a blocking thread.
+    pub fn migrate_postgres(url: &str, runtime: Handle) -> Result<Vec<String>, Error> {
+        migration::migrate(&mut Postgres::parse(url, runtime)?.connect()?)
     }
 
     /// Applies the migrations that are missing, without serving; their names.

@@ -93,7 +93,7 @@ impl Store {
         let (clock, random) = (self.clock.clone(), self.random.clone());
         self.write(move |connection| {
             let identity = identity_key(&registration);
-            lock_keys(connection, &orphan::keys(&registration));
+            lock_keys(connection, &orphan::keys(&registration))?;
             if let Some(known) = find_by_identity(connection, identity)? {
                 let is_same = known.message.tenant_id == tenant
                     && known.message.registration.is_same(&registration);

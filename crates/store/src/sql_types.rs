@@ -2,11 +2,13 @@
 
 use diesel::deserialize::{self, FromSql, FromSqlRow};
 use diesel::expression::AsExpression;
+use diesel::pg::{Pg, PgValue};
 use diesel::query_builder::QueryId;
 use diesel::serialize::{self, IsNull, Output, ToSql};
 use diesel::sql_types::{BigInt, Binary, SqlType};
 use diesel::sqlite::{Sqlite, SqliteValue};
 use domain::Timestamp;
+use std::io::Write;
 use uuid::Uuid;
 
 /// `uuid` on PostgreSQL, 16 bytes in a `blob` on SQLite.
@@ -85,5 +87,36 @@ impl ToSql<Instant, Sqlite> for Moment {
 impl FromSql<Instant, Sqlite> for Moment {
     fn from_sql(value: SqliteValue<'_, '_, '_>) -> deserialize::Result<Self> {
         Ok(Self(<i64 as FromSql<BigInt, Sqlite>>::from_sql(value)?))
+    }
+}
+
+impl ToSql<Id, Pg> for Uid {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
+        out.write_all(self.0.as_bytes())?;
+        Ok(IsNull::No)
+    }
+}
+
+impl FromSql<Id, Pg> for Uid {
+    fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
+        Ok(Self(Uuid::from_slice(value.as_bytes())?))
+    }
+}
+
+/// PostgreSQL counts microseconds from the first moment of 2000.
+const EPOCH_2000_MS: i64 = 946_684_800_000;
+
+impl ToSql<Instant, Pg> for Moment {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
+        let micros = self.0.saturating_sub(EPOCH_2000_MS).saturating_mul(1_000);
+        out.write_all(&micros.to_be_bytes())?;
+        Ok(IsNull::No)
+    }
+}
+
+impl FromSql<Instant, Pg> for Moment {
+    fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
+        let micros = i64::from_be_bytes(value.as_bytes().try_into()?);
+        Ok(Self(micros.div_euclid(1_000) + EPOCH_2000_MS))
     }
 }

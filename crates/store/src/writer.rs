@@ -6,7 +6,7 @@
 use crate::connection::Connection;
 use crate::error::Error;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
@@ -26,22 +26,27 @@ type Work = Box<dyn FnOnce(&mut Connection) -> Tell + Send>;
 #[derive(Clone)]
 pub(crate) struct Writer {
     queue: mpsc::SyncSender<Work>,
-    room: std::sync::Arc<tokio::sync::Semaphore>,
+    room: Arc<tokio::sync::Semaphore>,
 }
 
 impl Writer {
-    pub(crate) fn start(connection: Connection) -> Result<Self, Error> {
+    /// Starts a thread for each connection; they share the queue.
+    pub(crate) fn start(connections: Vec<Connection>) -> Result<Self, Error> {
         let (queue, work) = mpsc::sync_channel(QUEUE);
-        std::thread::Builder::new()
-            .name("store-writer".to_owned())
-            .spawn(move || run(connection, &work))
-            .map_err(|error| Error::Open {
-                at: "writer".to_owned(),
-                reason: error.to_string(),
-            })?;
+        let work = Arc::new(Mutex::new(work));
+        for connection in connections {
+            let work = work.clone();
+            std::thread::Builder::new()
+                .name("store-writer".to_owned())
+                .spawn(move || run(connection, &work))
+                .map_err(|error| Error::Open {
+                    at: "writer".to_owned(),
+                    reason: error.to_string(),
+                })?;
+        }
         Ok(Self {
             queue,
-            room: std::sync::Arc::new(tokio::sync::Semaphore::new(QUEUE)),
+            room: Arc::new(tokio::sync::Semaphore::new(QUEUE)),
         })
     }
 
@@ -70,10 +75,10 @@ impl Writer {
     }
 }
 
-fn run(mut connection: Connection, work: &mpsc::Receiver<Work>) {
-    while let Ok(first) = work.recv() {
+fn run(mut connection: Connection, queue: &Mutex<mpsc::Receiver<Work>>) {
+    while let Some(first) = take_first(queue) {
         let mut tell = Vec::new();
-        let committed = commit_group(&mut connection, first, work, &mut tell);
+        let committed = commit_group(&mut connection, first, queue, &mut tell);
         if let Err(error) = &committed {
             tracing::error!(%error, callers = tell.len(), "a transaction failed and was undone");
         }
@@ -86,18 +91,32 @@ fn run(mut connection: Connection, work: &mpsc::Receiver<Work>) {
     }
 }
 
+/// Waits for work; none when nobody can bring any more.
+fn take_first(queue: &Mutex<mpsc::Receiver<Work>>) -> Option<Work> {
+    queue
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .recv()
+        .ok()
+}
+
+/// Work that waits already. While another thread waits for its first, there is none.
+fn take_next(queue: &Mutex<mpsc::Receiver<Work>>) -> Option<Work> {
+    queue.try_lock().ok()?.try_recv().ok()
+}
+
 fn commit_group(
     connection: &mut Connection,
     first: Work,
-    work: &mpsc::Receiver<Work>,
+    queue: &Mutex<mpsc::Receiver<Work>>,
     tell: &mut Vec<Tell>,
 ) -> Result<(), Error> {
     // When it cannot begin, dropping the work tells its caller so.
-    connection.execute("begin immediate")?;
+    connection.begin()?;
     let started = Instant::now();
     tell.push(first(connection));
     while tell.len() < GROUP && started.elapsed() < GROUP_TIME {
-        let Ok(next) = work.try_recv() else { break };
+        let Some(next) = take_next(queue) else { break };
         tell.push(next(connection));
     }
     connection.execute("commit").inspect_err(|_| {

@@ -2,6 +2,7 @@
 
 mod child;
 mod count;
+mod postgres;
 mod setup;
 mod step;
 

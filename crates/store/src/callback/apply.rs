@@ -140,7 +140,7 @@ fn hold_candidates(
             ));
         }
     }
-    lock_keys(connection, &locks);
+    lock_keys(connection, &locks)?;
     for (account, (ids, references)) in wanted {
         let (ids, references): (Vec<_>, Vec<_>) =
             (ids.into_iter().collect(), references.into_iter().collect());

@@ -11,9 +11,8 @@ const FIRST: Window<domain::id::ReceiptId> = Window {
     limit: 50,
 };
 
-#[tokio::test]
-async fn a_callback_is_visible_before_it_is_applied() {
-    let scene = Scene::set().await;
+on_each_engine!(a_callback_is_visible_before_it_is_applied);
+async fn a_callback_is_visible_before_it_is_applied(scene: Scene) {
     let accepted = scene.callback(vec![Scene::report("m-1", State::Sent)]);
     let batch = Arc::new(vec![accepted.clone()]);
     scene.store.record_callbacks(batch.clone()).await.unwrap();
@@ -33,9 +32,8 @@ async fn a_callback_is_visible_before_it_is_applied() {
     assert_eq!(processed.reports[0].outcome, Outcome::Orphaned);
 }
 
-#[tokio::test]
-async fn applying_a_callback_twice_is_applying_it_once() {
-    let scene = Scene::set().await;
+on_each_engine!(applying_a_callback_twice_is_applying_it_once);
+async fn applying_a_callback_twice_is_applying_it_once(scene: Scene) {
     scene
         .store
         .register_message(scene.tenant, scene.registration("m-1", PHONE))
@@ -65,9 +63,8 @@ async fn applying_a_callback_twice_is_applying_it_once() {
     assert_eq!(events.unwrap().items.len(), 1);
 }
 
-#[tokio::test]
-async fn a_duplicate_is_a_receipt_of_the_same_callback() {
-    let scene = Scene::set().await;
+on_each_engine!(a_duplicate_is_a_receipt_of_the_same_callback);
+async fn a_duplicate_is_a_receipt_of_the_same_callback(scene: Scene) {
     scene
         .store
         .register_message(scene.tenant, scene.registration("m-1", PHONE))
@@ -88,9 +85,8 @@ async fn a_duplicate_is_a_receipt_of_the_same_callback() {
     assert_eq!(page.items[0].receipt_id, one.receipt_id);
 }
 
-#[tokio::test]
-async fn the_same_statement_twice_in_one_body_counts_once() {
-    let scene = Scene::set().await;
+on_each_engine!(the_same_statement_twice_in_one_body_counts_once);
+async fn the_same_statement_twice_in_one_body_counts_once(scene: Scene) {
     scene
         .store
         .register_message(scene.tenant, scene.registration("m-1", PHONE))
@@ -103,9 +99,8 @@ async fn the_same_statement_twice_in_one_body_counts_once() {
     assert_eq!(applied.reports, [Outcome::Applied, Outcome::Duplicate]);
 }
 
-#[tokio::test]
-async fn a_failure_is_noted_and_never_undoes_what_was_processed() {
-    let scene = Scene::set().await;
+on_each_engine!(a_failure_is_noted_and_never_undoes_what_was_processed);
+async fn a_failure_is_noted_and_never_undoes_what_was_processed(scene: Scene) {
     let accepted = scene.callback(vec![]);
     let batch = Arc::new(vec![accepted.clone()]);
     scene.store.record_callbacks(batch.clone()).await.unwrap();
@@ -128,9 +123,8 @@ async fn a_failure_is_noted_and_never_undoes_what_was_processed() {
     assert_eq!((after.status, after.error), (Status::Processed, None));
 }
 
-#[tokio::test]
-async fn contradicting_reports_are_told_once_for_each_pair() {
-    let scene = Scene::set().await;
+on_each_engine!(contradicting_reports_are_told_once_for_each_pair);
+async fn contradicting_reports_are_told_once_for_each_pair(scene: Scene) {
     scene
         .store
         .register_message(scene.tenant, scene.registration("m-1", PHONE))

@@ -68,9 +68,8 @@ async fn states(scene: &Scene, subscription: SubscriptionId) -> Vec<(State, usiz
         .collect()
 }
 
-#[tokio::test]
-async fn a_delivery_is_retried_when_it_is_due_and_ends_delivered() {
-    let scene = Scene::set().await;
+on_each_engine!(a_delivery_is_retried_when_it_is_due_and_ends_delivered);
+async fn a_delivery_is_retried_when_it_is_due_and_ends_delivered(scene: Scene) {
     let holding = scene.hold_all("a").await;
     let subscription = scene.subscribe(&["*"]).await;
     scene.publish("job.created").await;
@@ -118,9 +117,8 @@ async fn a_delivery_is_retried_when_it_is_due_and_ends_delivered() {
     assert!(health.last_success_at > health.last_failure_at);
 }
 
-#[tokio::test]
-async fn what_there_is_no_room_for_waits_behind_its_subscription_and_keeps_its_order() {
-    let scene = Scene::set().await;
+on_each_engine!(what_there_is_no_room_for_waits_behind_its_subscription_and_keeps_its_order);
+async fn what_there_is_no_room_for_waits_behind_its_subscription_and_keeps_its_order(scene: Scene) {
     let holding = scene.hold_all("a").await;
     let subscription = scene.subscribe(&["*"]).await;
     let mut ids = Vec::new();
@@ -163,9 +161,10 @@ async fn what_there_is_no_room_for_waits_behind_its_subscription_and_keeps_its_o
     );
 }
 
-#[tokio::test]
-async fn the_next_owner_finds_what_the_dead_one_had_in_memory_and_its_late_record_is_void() {
-    let scene = Scene::set().await;
+on_each_engine!(the_next_owner_finds_what_the_dead_one_had_in_memory_and_its_late_record_is_void);
+async fn the_next_owner_finds_what_the_dead_one_had_in_memory_and_its_late_record_is_void(
+    scene: Scene,
+) {
     let dead = scene.hold_all("a").await;
     let subscription = scene.subscribe(&["*"]).await;
     for _ in 0..2 {
@@ -186,9 +185,8 @@ async fn the_next_owner_finds_what_the_dead_one_had_in_memory_and_its_late_recor
     assert_eq!(states(&scene, subscription).await, [(State::Pending, 0); 2]);
 }
 
-#[tokio::test]
-async fn a_deleted_subscription_is_owed_nothing_any_more() {
-    let scene = Scene::set().await;
+on_each_engine!(a_deleted_subscription_is_owed_nothing_any_more);
+async fn a_deleted_subscription_is_owed_nothing_any_more(scene: Scene) {
     let holding = scene.hold_all("a").await;
     let subscription = scene.subscribe(&["*"]).await;
     scene.publish("job.created").await;
@@ -206,9 +204,8 @@ async fn a_deleted_subscription_is_owed_nothing_any_more() {
     assert_eq!(states(&scene, subscription).await, [(State::Cancelled, 1)]);
 }
 
-#[tokio::test]
-async fn what_was_set_aside_is_a_backlog() {
-    let scene = Scene::set().await;
+on_each_engine!(what_was_set_aside_is_a_backlog);
+async fn what_was_set_aside_is_a_backlog(scene: Scene) {
     let holding = scene.hold_all("a").await;
     let subscription = scene.subscribe(&["*"]).await;
     scene.publish("job.created").await;

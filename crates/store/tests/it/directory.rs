@@ -14,9 +14,8 @@ fn receivers(done: &FannedOut) -> Vec<SubscriptionId> {
         .collect()
 }
 
-#[tokio::test]
-async fn a_subscription_gets_exactly_the_events_written_after_it() {
-    let scene = Scene::set().await;
+on_each_engine!(a_subscription_gets_exactly_the_events_written_after_it);
+async fn a_subscription_gets_exactly_the_events_written_after_it(scene: Scene) {
     let holding = scene.hold_all("a").await;
     let directory = Directory::default();
     // Written before, stamped after: not for it.
@@ -38,9 +37,8 @@ async fn a_subscription_gets_exactly_the_events_written_after_it() {
     );
 }
 
-#[tokio::test]
-async fn what_is_disabled_or_deleted_or_elsewhere_is_owed_nothing_new() {
-    let scene = Scene::set().await;
+on_each_engine!(what_is_disabled_or_deleted_or_elsewhere_is_owed_nothing_new);
+async fn what_is_disabled_or_deleted_or_elsewhere_is_owed_nothing_new(scene: Scene) {
     let holding = scene.hold_all("a").await;
     let directory = Directory::default();
     let subscription = scene.subscribe(&["*"]).await;
@@ -93,9 +91,8 @@ async fn what_is_disabled_or_deleted_or_elsewhere_is_owed_nothing_new() {
     ));
 }
 
-#[tokio::test]
-async fn a_change_reaches_the_directory_when_it_is_refreshed() {
-    let scene = Scene::set().await;
+on_each_engine!(a_change_reaches_the_directory_when_it_is_refreshed);
+async fn a_change_reaches_the_directory_when_it_is_refreshed(scene: Scene) {
     let directory = Directory::default();
     let subscription = scene.subscribe(&["*"]).await;
     assert!(matches!(

@@ -17,9 +17,8 @@ fn claim(scene: &Scene, key: u8, body: u8) -> Claim {
     }
 }
 
-#[tokio::test]
-async fn the_same_key_and_body_publish_once_and_answer_the_same() {
-    let scene = Scene::set().await;
+on_each_engine!(the_same_key_and_body_publish_once_and_answer_the_same);
+async fn the_same_key_and_body_publish_once_and_answer_the_same(scene: Scene) {
     let publish = async |key, body| {
         let event = scene.event("job.created");
         scene
@@ -44,9 +43,8 @@ async fn the_same_key_and_body_publish_once_and_answer_the_same() {
     assert_eq!(scene.store.forget_idempotency_keys().await.unwrap(), 0);
 }
 
-#[tokio::test]
-async fn events_are_stamped_in_the_order_in_which_they_were_written_and_once() {
-    let scene = Scene::set().await;
+on_each_engine!(events_are_stamped_in_the_order_in_which_they_were_written_and_once);
+async fn events_are_stamped_in_the_order_in_which_they_were_written_and_once(scene: Scene) {
     let holding = scene.hold_all("a").await;
     let directory = Directory::default();
     let mut ids = Vec::new();
@@ -72,9 +70,8 @@ async fn events_are_stamped_in_the_order_in_which_they_were_written_and_once() {
     }
 }
 
-#[tokio::test]
-async fn an_event_is_nowhere_for_another_tenant() {
-    let scene = Scene::set().await;
+on_each_engine!(an_event_is_nowhere_for_another_tenant);
+async fn an_event_is_nowhere_for_another_tenant(scene: Scene) {
     let id = scene.publish("job.created").await;
     assert!(
         scene

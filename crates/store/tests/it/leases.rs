@@ -2,9 +2,8 @@ use crate::scene::Scene;
 use domain::shard::LEASE;
 use tidings_store::directory::Directory;
 
-#[tokio::test]
-async fn two_dispatchers_share_the_shards_and_a_third_takes_over_from_a_dead_one() {
-    let scene = Scene::set().await;
+on_each_engine!(two_dispatchers_share_the_shards_and_a_third_takes_over_from_a_dead_one);
+async fn two_dispatchers_share_the_shards_and_a_third_takes_over_from_a_dead_one(scene: Scene) {
     assert_eq!(scene.hold_all("a").await.shards.len(), 64);
     assert_eq!(scene.hold_all("b").await.shards.len(), 0);
     assert_eq!(scene.hold_all("a").await.shards.len(), 32);
@@ -21,17 +20,15 @@ async fn two_dispatchers_share_the_shards_and_a_third_takes_over_from_a_dead_one
     assert_eq!((alone.shards.len(), alone.adopted.len()), (64, 32));
 }
 
-#[tokio::test]
-async fn shards_that_are_given_up_are_free_at_once() {
-    let scene = Scene::set().await;
+on_each_engine!(shards_that_are_given_up_are_free_at_once);
+async fn shards_that_are_given_up_are_free_at_once(scene: Scene) {
     scene.hold_all("a").await;
     scene.store.release_shards("a".to_owned()).await.unwrap();
     assert_eq!(scene.hold_all("b").await.shards.len(), 64);
 }
 
-#[tokio::test]
-async fn a_late_owner_stamps_nothing() {
-    let scene = Scene::set().await;
+on_each_engine!(a_late_owner_stamps_nothing);
+async fn a_late_owner_stamps_nothing(scene: Scene) {
     let late = scene.hold_all("a").await;
     scene.clock.advance(LEASE);
     scene.hold_all("b").await;

@@ -2,6 +2,27 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+/// A story is told on SQLite, and on PostgreSQL where `TIDINGS_TEST_POSTGRES_URL` names one.
+macro_rules! on_each_engine {
+    ($story:ident) => {
+        mod $story {
+            use crate::scene::Scene;
+
+            #[tokio::test]
+            async fn on_sqlite() {
+                super::$story(Scene::on_sqlite().await).await;
+            }
+
+            #[tokio::test]
+            async fn on_postgres() {
+                if let Some(scene) = Scene::on_postgres().await {
+                    super::$story(scene).await;
+                }
+            }
+        }
+    };
+}
+
 mod callbacks;
 mod deliveries;
 mod directory;

@@ -5,9 +5,8 @@ use domain::report::Report;
 use tidings_store::message::{Filter, Registered};
 use tidings_store::page::Window;
 
-#[tokio::test]
-async fn registering_the_same_again_changes_nothing_and_other_content_is_a_conflict() {
-    let scene = Scene::set().await;
+on_each_engine!(registering_the_same_again_changes_nothing_and_other_content_is_a_conflict);
+async fn registering_the_same_again_changes_nothing_and_other_content_is_a_conflict(scene: Scene) {
     let registration = scene.registration("m-1", PHONE);
     let first = scene
         .store
@@ -39,9 +38,8 @@ async fn registering_the_same_again_changes_nothing_and_other_content_is_a_confl
     assert_eq!(conflict, Registered::Conflict(message.id));
 }
 
-#[tokio::test]
-async fn one_send_to_many_shares_an_id_and_each_recipient_is_a_message() {
-    let scene = Scene::set().await;
+on_each_engine!(one_send_to_many_shares_an_id_and_each_recipient_is_a_message);
+async fn one_send_to_many_shares_an_id_and_each_recipient_is_a_message(scene: Scene) {
     for phone in [PHONE, "+254700000002"] {
         let registered = scene
             .store
@@ -72,10 +70,12 @@ async fn one_send_to_many_shares_an_id_and_each_recipient_is_a_message() {
     assert_eq!(page.items[0].message.registration.to, "+254700000002");
 }
 
-#[tokio::test]
-async fn reports_that_came_first_wait_and_are_applied_in_their_order_when_the_message_is_registered()
- {
-    let scene = Scene::set().await;
+on_each_engine!(
+    reports_that_came_first_wait_and_are_applied_in_their_order_when_the_message_is_registered
+);
+async fn reports_that_came_first_wait_and_are_applied_in_their_order_when_the_message_is_registered(
+    scene: Scene,
+) {
     for state in [State::Sent, State::Delivered, State::Failed] {
         let applied = scene
             .track(vec![scene.callback(vec![Scene::report("m-1", state)])])
@@ -107,9 +107,8 @@ async fn reports_that_came_first_wait_and_are_applied_in_their_order_when_the_me
     assert_eq!(applied, [true, true, false]);
 }
 
-#[tokio::test]
-async fn a_report_for_another_recipient_goes_on_waiting() {
-    let scene = Scene::set().await;
+on_each_engine!(a_report_for_another_recipient_goes_on_waiting);
+async fn a_report_for_another_recipient_goes_on_waiting(scene: Scene) {
     scene
         .track(vec![
             scene.callback(vec![Scene::report("m-1", State::Sent)]),
@@ -131,9 +130,8 @@ async fn a_report_for_another_recipient_goes_on_waiting() {
     assert_eq!(scene.store.count_orphans().await.unwrap().waiting, 0);
 }
 
-#[tokio::test]
-async fn a_message_is_nowhere_for_another_tenant() {
-    let scene = Scene::set().await;
+on_each_engine!(a_message_is_nowhere_for_another_tenant);
+async fn a_message_is_nowhere_for_another_tenant(scene: Scene) {
     let registered = scene
         .store
         .register_message(scene.tenant, scene.registration("m-1", PHONE))
@@ -153,9 +151,8 @@ async fn a_message_is_nowhere_for_another_tenant() {
     );
 }
 
-#[tokio::test]
-async fn pages_go_on_where_they_ended_while_messages_are_added() {
-    let scene = Scene::set().await;
+on_each_engine!(pages_go_on_where_they_ended_while_messages_are_added);
+async fn pages_go_on_where_they_ended_while_messages_are_added(scene: Scene) {
     let register = async |number: i32| {
         let registration = scene.registration(&format!("m-{number}"), PHONE);
         scene

@@ -19,6 +19,7 @@ use tidings_store::fan_out::FannedOut;
 use tidings_store::shard::Holding;
 use tidings_store::subscription::{Health, Subscription};
 use tidings_store::tenant::{NewKey, Tenant};
+use tokio::runtime::Handle;
 
 pub const PHONE: &str = "+254700000001";
 
@@ -28,15 +29,53 @@ pub struct Scene {
     pub random: Random,
     pub tenant: TenantId,
     pub account: AccountId,
-    pub directory: TempDir,
+    engine: Engine,
+}
+
+enum Engine {
+    /// The directory with the file.
+    Sqlite(TempDir),
+    /// The URL of a database of this scene's own.
+    Postgres(String),
 }
 
 impl Scene {
-    pub async fn set() -> Self {
-        let directory = tempfile::tempdir().unwrap();
+    pub async fn on_sqlite() -> Self {
+        Self::on(Engine::Sqlite(tempfile::tempdir().unwrap())).await
+    }
+
+    /// None where no PostgreSQL is named.
+    #[expect(clippy::print_stderr, reason = "says what was not run")]
+    pub async fn on_postgres() -> Option<Self> {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "where a test's server is, the machine says"
+        )]
+        let Ok(url) = std::env::var("TIDINGS_TEST_POSTGRES_URL") else {
+            eprintln!("not run on PostgreSQL: TIDINGS_TEST_POSTGRES_URL is not set");
+            return None;
+        };
+        let name = format!("t{:032x}", u128::from_le_bytes(Random::system().bytes()));
+        let (client, driver) = tokio_postgres::connect(&url, tokio_postgres::NoTls)
+            .await
+            .unwrap();
+        let create = format!("create database {name}");
+        tokio::select! {
+            created = client.batch_execute(&create) => created.unwrap(),
+            ended = driver => panic!("the connection ended: {ended:?}"),
+        }
+        let (server, _) = url.rsplit_once('/').unwrap();
+        let own = format!("{server}/{name}");
+        let (migrated, runtime) = (own.clone(), Handle::current());
+        blocking(move || Store::migrate_postgres(&migrated, runtime))
+            .await
+            .unwrap();
+        Some(Self::on(Engine::Postgres(own)).await)
+    }
+
+    async fn on(engine: Engine) -> Self {
         let (clock, random) = (Clock::movable(), Random::seeded(11));
-        let path = directory.path().join("tidings.db");
-        let store = Store::open_sqlite(&path, clock.clone(), random.clone()).unwrap();
+        let store = engine.open(clock.clone(), random.clone()).await;
         let now = clock.now();
         let tenant = TenantId::new(now, &random);
         let account = AccountId::new(now, &random);
@@ -46,16 +85,17 @@ impl Scene {
             random,
             tenant,
             account,
-            directory,
+            engine,
         };
         scene.make_tenant(tenant).await;
         scene
     }
 
     /// The same store, opened again as after a crash.
-    pub fn reopen(&self) -> Store {
-        let path = self.directory.path().join("tidings.db");
-        Store::open_sqlite(&path, self.clock.clone(), self.random.clone()).unwrap()
+    pub async fn reopen(&self) -> Store {
+        self.engine
+            .open(self.clock.clone(), self.random.clone())
+            .await
     }
 
     pub async fn make_tenant(&self, id: TenantId) {
@@ -212,4 +252,25 @@ impl Scene {
             .await
             .unwrap()
     }
+}
+
+impl Engine {
+    async fn open(&self, clock: Clock, random: Random) -> Store {
+        match self {
+            Self::Sqlite(directory) => {
+                let path = directory.path().join("tidings.db");
+                Store::open_sqlite(&path, clock, random).unwrap()
+            }
+            Self::Postgres(url) => {
+                let (url, runtime) = (url.clone(), Handle::current());
+                blocking(move || Store::open_postgres(&url, runtime, clock, random))
+                    .await
+                    .unwrap()
+            }
+        }
+    }
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    tokio::task::spawn_blocking(work).await.unwrap()
 }

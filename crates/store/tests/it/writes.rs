@@ -3,18 +3,16 @@ use diesel::{Connection, RunQueryDsl, SqliteConnection};
 use domain::{Clock, Random};
 use tidings_store::Store;
 
-#[tokio::test]
-async fn what_was_written_is_there_after_the_store_is_opened_again() {
-    let scene = Scene::set().await;
+on_each_engine!(what_was_written_is_there_after_the_store_is_opened_again);
+async fn what_was_written_is_there_after_the_store_is_opened_again(scene: Scene) {
     let id = scene.publish("job.created").await;
-    let again = scene.reopen();
+    let again = scene.reopen().await;
     let found = again.find_event(scene.tenant, id).await.unwrap().unwrap();
     assert_eq!(found.event.data.as_str(), r#"{"b":1.00,"a":2}"#);
 }
 
-#[tokio::test]
-async fn a_write_that_fails_hurts_nobody_who_was_committed_with_it() {
-    let scene = Scene::set().await;
+on_each_engine!(a_write_that_fails_hurts_nobody_who_was_committed_with_it);
+async fn a_write_that_fails_hurts_nobody_who_was_committed_with_it(scene: Scene) {
     let twice = scene.event("job.created");
     let writes = (0..50).map(|number| {
         let event = if number % 10 == 3 {

@@ -11,7 +11,7 @@ const PACKAGES: &[&str] = &["gcc", "libc6-dev"];
 /// asking (root on Debian), and otherwise says exactly what to install.
 pub async fn run(children: &mut Children) -> anyhow::Result<()> {
     if !answers("cc", &["--version"]) {
-        install(children).await?;
+        install_compiler(children).await?;
     }
     for component in ["fmt", "clippy"] {
         ensure!(
@@ -34,17 +34,27 @@ pub fn answers(program: &str, arguments: &[&str]) -> bool {
         .is_ok_and(|status| status.success())
 }
 
-async fn install(children: &mut Children) -> anyhow::Result<()> {
-    let packages = PACKAGES.join(" ");
-    if !is_root() || !answers("apt-get", &["--version"]) {
-        bail!("there is no C compiler `cc`; install one (on Debian: apt-get install {packages})");
-    }
-    println!("there is no C compiler; installing {packages}");
+/// Whether packages can be installed without asking anybody.
+pub fn can_install() -> bool {
+    is_root() && answers("apt-get", &["--version"])
+}
+
+/// Installs Debian packages.
+pub async fn install(children: &mut Children, packages: &[&str]) -> anyhow::Result<()> {
     children.succeed("apt-get", &["update"]).await?;
     let install = ["DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-y"];
     children
-        .succeed("env", &[&install, PACKAGES].concat())
-        .await?;
+        .succeed("env", &[&install, packages].concat())
+        .await
+}
+
+async fn install_compiler(children: &mut Children) -> anyhow::Result<()> {
+    let packages = PACKAGES.join(" ");
+    if !can_install() {
+        bail!("there is no C compiler `cc`; install one (on Debian: apt-get install {packages})");
+    }
+    println!("there is no C compiler; installing {packages}");
+    install(children, PACKAGES).await?;
     ensure!(
         answers("cc", &["--version"]),
         "{packages} are installed but there is still no `cc`"
@@ -52,7 +62,8 @@ async fn install(children: &mut Children) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn is_root() -> bool {
+/// Whether this process is root.
+pub fn is_root() -> bool {
     let user = Command::new("id").arg("-u").output();
     user.is_ok_and(|output| output.stdout.trim_ascii() == b"0")
 }

@@ -5,6 +5,7 @@ use anyhow::{Context, bail, ensure};
 
 use super::child::{Children, Ended};
 use super::count::Totals;
+use super::postgres::{self, Postgres};
 use super::setup;
 use crate::graph::Graph;
 use crate::tidy;
@@ -117,8 +118,17 @@ async fn deny(children: &mut Children) -> anyhow::Result<()> {
 
 /// The exit code alone is not believed: a run of no tests, or of some of them, succeeds too.
 async fn test(children: &mut Children, totals: &mut Totals) -> anyhow::Result<()> {
+    // Ends when this returns, also early.
+    let postgres = if given(postgres::VARIABLE) {
+        None
+    } else {
+        Some(Postgres::start(children).await?)
+    };
     let mut command = Command::new("cargo");
     command.args(TEST);
+    if let Some(postgres) = &postgres {
+        command.env(postgres::VARIABLE, &postgres.url);
+    }
     let ended = children
         .run(command, None, &mut |line| {
             println!("{line}");
@@ -133,6 +143,15 @@ async fn test(children: &mut Children, totals: &mut Totals) -> anyhow::Result<()
         println!("{totals}");
     }
     verdict
+}
+
+/// Whether whoever runs this has named a server of their own.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a tool of the developers, not of the product"
+)]
+fn given(variable: &str) -> bool {
+    std::env::var_os(variable).is_some()
 }
 
 async fn demo(children: &mut Children) -> anyhow::Result<()> {

@@ -1,0 +1,159 @@
+//! A private PostgreSQL for the tests: on a free loopback port, in a scratch directory, ended by its
+//! own process id whatever becomes of the run.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, bail, ensure};
+use tempfile::TempDir;
+
+use super::child::Children;
+use super::setup::{self, is_root};
+
+/// What tests read; where it is set, that server is used and none is started.
+pub const VARIABLE: &str = "TIDINGS_TEST_POSTGRES_URL";
+
+const PACKAGE: &str = "postgresql";
+/// Debian's package would start a server of its own; this file keeps it from that.
+const CREATE_CLUSTER: (&str, &str) = (
+    "/etc/postgresql-common/createcluster.conf",
+    "create_main_cluster = false\n",
+);
+/// Whom the server runs as when we are root, which it refuses to be.
+const USER: &str = "postgres";
+
+/// A running server. Dropped, it ends.
+pub struct Postgres {
+    bin: PathBuf,
+    directory: TempDir,
+    /// For [`VARIABLE`].
+    pub url: String,
+}
+
+impl Postgres {
+    /// Starts one, after installing PostgreSQL where it is missing and that is possible.
+    pub async fn start(children: &mut Children) -> anyhow::Result<Self> {
+        let bin = match find_bin() {
+            Some(bin) => bin,
+            None => install(children).await?,
+        };
+        let directory = tempfile::Builder::new()
+            .prefix("tidings-postgres-")
+            .tempdir()?;
+        if is_root() {
+            run("chown", &[USER, &display(directory.path())])?;
+        }
+        // Free now, and taken in a moment: nothing else on this machine hands out ports in order.
+        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let server = Self {
+            url: format!("postgres://{USER}@127.0.0.1:{port}/postgres"),
+            bin,
+            directory,
+        };
+        let data = display(&server.data());
+        let sockets = display(server.directory.path());
+        server.perform(
+            "initdb",
+            &["-D", &data, "-A", "trust", "-U", USER, "--no-sync"],
+        )?;
+        let options = format!(
+            "-k {sockets} -c listen_addresses=127.0.0.1 -p {port} -c fsync=off -c max_connections=400"
+        );
+        let log = display(&server.directory.path().join("log"));
+        let start = [
+            "-D",
+            data.as_str(),
+            "-w",
+            "-o",
+            options.as_str(),
+            "-l",
+            log.as_str(),
+            "start",
+        ];
+        server.perform("pg_ctl", &start)?;
+        println!("a private PostgreSQL runs at {}", server.url);
+        Ok(server)
+    }
+
+    fn data(&self) -> PathBuf {
+        self.directory.path().join("data")
+    }
+
+    fn perform(&self, program: &str, arguments: &[&str]) -> anyhow::Result<()> {
+        let program = display(&self.bin.join(program));
+        if is_root() {
+            return run(
+                "runuser",
+                &[&["-u", USER, "--", program.as_str()], arguments].concat(),
+            );
+        }
+        run(&program, arguments)
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        let data = display(&self.data());
+        if let Err(error) = self.perform("pg_ctl", &["-D", &data, "-m", "immediate", "stop"]) {
+            println!("the private PostgreSQL in {data} could not be stopped: {error:#}");
+        }
+    }
+}
+
+/// Where `initdb` and `pg_ctl` are: Debian keeps them out of the way, by version.
+fn find_bin() -> Option<PathBuf> {
+    let mut versions: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|version| version.path().join("bin"))
+        .filter(|bin| bin.join("pg_ctl").exists())
+        .collect();
+    versions.sort();
+    let of_debian = versions.pop();
+    of_debian.or_else(|| {
+        let asked = Command::new("pg_config").arg("--bindir").output().ok()?;
+        let bin = PathBuf::from(String::from_utf8(asked.stdout).ok()?.trim());
+        bin.join("pg_ctl").exists().then_some(bin)
+    })
+}
+
+async fn install(children: &mut Children) -> anyhow::Result<PathBuf> {
+    if !setup::can_install() {
+        bail!(
+            "PostgreSQL is missing; install it (on Debian: apt-get install {PACKAGE}), or set \
+             {VARIABLE} to a server whose user may make databases"
+        );
+    }
+    println!("PostgreSQL is missing; installing {PACKAGE}");
+    let (path, text) = CREATE_CLUSTER;
+    if let Some(folder) = Path::new(path).parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    if !Path::new(path).exists() {
+        std::fs::write(path, text).with_context(|| format!("cannot write {path}"))?;
+    }
+    setup::install(children, &[PACKAGE]).await?;
+    find_bin().context("PostgreSQL is installed and still not found")
+}
+
+fn run(program: &str, arguments: &[&str]) -> anyhow::Result<()> {
+    // A server that goes on running must not hold our output open.
+    let status = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .status()
+        .with_context(|| format!("cannot run {program}"))?;
+    ensure!(
+        status.success(),
+        "{program} {} ended with {status}",
+        arguments.join(" ")
+    );
+    Ok(())
+}
+
+fn display(path: &Path) -> String {
+    path.display().to_string()
+}
