@@ -160,7 +160,11 @@ impl<H: Handler, F: Future<Output = ()> + Unpin> Consumer<'_, H, F> {
         {
             let jobs = dead().count();
             tracing::error!(queue, jobs, first.id = %job.id, reason, "jobs became dead letters");
-        } else if let Some((job, Disposition::Retry { reason, .. })) = failed().next() {
+        } else if let Some((
+            job,
+            Disposition::Retry { reason, .. } | Disposition::Defer { reason, .. },
+        )) = failed().next()
+        {
             let jobs = failed().count();
             tracing::warn!(queue, jobs, first.id = %job.id, reason, "jobs will be retried");
         }

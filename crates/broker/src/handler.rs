@@ -45,6 +45,14 @@ pub enum Disposition {
         /// Why, for people.
         reason: String,
     },
+    /// It is offered again, and this attempt does not count: what is needed to do it is away, which
+    /// is not the job's fault.
+    Defer {
+        /// Not before this much later.
+        after: Duration,
+        /// Why, for people.
+        reason: String,
+    },
     /// It can never be done, and is kept for people to look at.
     DeadLetter {
         /// Why, for people.

@@ -72,6 +72,21 @@ impl Error {
         }
     }
 
+    /// Whether the store as a whole does not work now, whatever is asked of it.
+    pub const fn is_outage(&self) -> bool {
+        matches!(
+            self,
+            Self::Open { .. }
+                | Self::Undone(_)
+                | Self::Busy(_)
+                | Self::Closed
+                | Self::Query(Diesel::DatabaseError(
+                    DatabaseErrorKind::ClosedConnection,
+                    _
+                ))
+        )
+    }
+
     pub(crate) fn unreadable(what: impl Into<String>) -> Self {
         Self::Unreadable(what.into())
     }

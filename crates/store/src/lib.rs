@@ -61,13 +61,15 @@ const READERS: usize = 4;
 const CHECKPOINT_EVERY: Duration = Duration::from_millis(500);
 
 impl Store {
-    /// Opens an SQLite file, makes it when it is not there, and migrates it to this release.
+    /// Opens an SQLite file, makes it when it is not there, and migrates it to this release. The file
+    /// belongs to one process at a time: whoever had leases in it is gone.
     pub fn open_sqlite(path: &Path, clock: Clock, random: Random) -> Result<Self, Error> {
         let mut connection = Connection::open_sqlite(path, Purpose::Write)?;
         for applied in migration::migrate(&mut connection)? {
             tracing::info!(migration = %applied, "the store was migrated");
         }
         migration::check(&mut connection)?;
+        shard::free_all(&mut connection)?;
         let readers = (0..READERS)
             .map(|_| Connection::open_sqlite(path, Purpose::Read))
             .collect::<Result<_, _>>()?;

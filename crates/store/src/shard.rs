@@ -100,6 +100,15 @@ pub(crate) fn holding(
     Ok(leases.iter().copied().filter(holds).collect())
 }
 
+/// Ends every lease: nobody else can be alive.
+pub(crate) fn free_all(connection: &mut Connection) -> Result<(), Error> {
+    each!(connection, c => diesel::update(shards::table)
+        .set((shards::owner.eq(None::<String>), shards::until.eq(Moment(0))))
+        .execute(c))?;
+    each!(connection, c => diesel::delete(dispatchers::table).execute(c))?;
+    Ok(())
+}
+
 /// The next sequence numbers of a shard: `count` of them, beginning with the one returned.
 pub(crate) fn next_sequences(
     connection: &mut Connection,

@@ -19,6 +19,8 @@ pub(crate) const MAX_TEXT_CHARS: usize = 128;
 /// The largest metadata object, in bytes, and how deep it may be nested.
 const MAX_METADATA_BYTES: usize = 16 * 1024;
 const MAX_METADATA_DEPTH: usize = 8;
+/// The longest reason told, in bytes.
+const MAX_REASON_BYTES: usize = 512;
 
 /// Reads a JSON body: its bytes, and what they say.
 pub(crate) async fn read<T: DeserializeOwned>(
@@ -54,14 +56,9 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let detail = reason(&error.inner().to_string());
         let mut pointer = pointer(error.path());
-        // The path of a member that is unknown or missing ends at the object it belongs to.
-        let member = ["unknown field `", "missing field `"]
-            .into_iter()
-            .find_map(|said| quoted(&detail, said));
-        if let Some(name) = member
-            && !pointer.ends_with(&format!("/{name}"))
-        {
-            pointer = format!("{pointer}/{}", escaped(name));
+        // The path of a missing member ends at the object that lacks it.
+        if let Some(name) = missing(&detail) {
+            pointer = format!("{pointer}/{name}");
         }
         invalid(pointer, detail)
     })
@@ -146,11 +143,14 @@ fn escaped(key: &str) -> String {
         .replace('/', "~1")
 }
 
-/// What serde says, without the place in the text, which the pointer tells better.
+/// What serde says, without the place in the text, which the pointer tells better, and without more
+/// than enough of what the request says itself.
 fn reason(said: &str) -> String {
-    said.split(" at line ").next().unwrap_or(said).to_owned()
+    let said = said.split(" at line ").next().unwrap_or(said);
+    domain::text::cut(said, MAX_REASON_BYTES).to_owned()
 }
 
-fn quoted<'a>(detail: &'a str, before: &str) -> Option<&'a str> {
-    detail.strip_prefix(before)?.split('`').next()
+/// The name of a member that the request lacks.
+fn missing(detail: &str) -> Option<&str> {
+    detail.strip_prefix("missing field `")?.strip_suffix('`')
 }

@@ -60,9 +60,8 @@ impl App {
         config.check_roles(roles.len() == Role::ALL.len())?;
         let data_dir = DataDir::claim(&config.data_dir, "tidings")?;
         let random = Random::system();
-        let vault = key::vault(&config, &random)?;
         let store = open_store(&config, &clock, &random).await?;
-        key::check(&vault, &store, &random).await?;
+        let vault = key::unlock(&config, &store, &random).await?;
         let broker = open_broker(&config, &clock)?;
         let shutdown = Shutdown::new();
         let parts = Parts {

@@ -31,10 +31,8 @@ pub(crate) async fn doctor(config: &Config) -> Result<(), Failure> {
             findings.push(Finding::Good(
                 "the store opens and its schema fits this release".to_owned(),
             ));
-            let random = Random::system();
-            let vault = key::vault(config, &random)?;
-            findings.push(match key::check(&vault, &store, &random).await {
-                Ok(()) => Finding::Good("the encryption key is the store's".to_owned()),
+            findings.push(match key::unlock(config, &store, &Random::system()).await {
+                Ok(_) => Finding::Good("the encryption key is the store's".to_owned()),
                 Err(error) => Finding::Bad(error.to_string()),
             });
         }

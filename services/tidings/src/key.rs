@@ -18,37 +18,59 @@ const FILE: &str = "encryption.key";
 const CHECK: &[u8] = b"tidings";
 
 /// The vault of the configured key, or of the one in the data directory, which is made on the first
-/// start.
-pub(crate) fn vault(config: &Config, random: &Random) -> Result<Vault, Failure> {
-    let text = match &config.store.encryption_key {
-        Some(key) => key.reveal().to_owned(),
-        None => kept_key(&config.data_dir.join(FILE), random)?,
+/// start. Refuses a key that is not the store's, before anything is written with it.
+pub(crate) async fn unlock(
+    config: &Config,
+    store: &Store,
+    random: &Random,
+) -> Result<Vault, Failure> {
+    let path = config.data_dir.join(FILE);
+    let (text, origin) = match &config.store.encryption_key {
+        Some(key) => (key.reveal().to_owned(), Origin::Configured),
+        None => kept_key(&path, random)?,
     };
-    let key = Vault::parse_key(text.trim())
-        .map_err(|error| Failure::configuration(format!("store.encryption_key: {error}")))?;
-    Ok(Vault::new(key))
-}
-
-/// Refuses a key that is not the one the store was made with, before anything is written with it.
-pub(crate) async fn check(vault: &Vault, store: &Store, random: &Random) -> Result<(), Failure> {
+    let key = Vault::parse_key(text.trim()).map_err(|error| {
+        Failure::Configuration(match origin {
+            Origin::Configured => format!("store.encryption_key: {error}"),
+            Origin::Kept | Origin::Made => {
+                format!("the encryption key {}: {error}", path.display())
+            }
+        })
+    })?;
+    let vault = Vault::new(key);
     let fresh = vault.seal(secret::KEY_CHECK, CHECK, random.bytes());
     let kept = store.get_or_keep("encryption_check", fresh).await?;
-    vault
-        .open(secret::KEY_CHECK, &kept)
-        .map(|_| ())
-        .map_err(|error| {
-            Failure::configuration(format!(
-                "store.encryption_key is not the key of this store: {error}"
-            ))
-        })
+    let Err(refused) = vault.open(secret::KEY_CHECK, &kept) else {
+        return Ok(vault);
+    };
+    let file = path.display();
+    Err(Failure::Configuration(match origin {
+        Origin::Configured => {
+            format!("store.encryption_key is not the key of this store: {refused}")
+        }
+        Origin::Kept => format!("{file} is not the key of this store: {refused}"),
+        Origin::Made => {
+            // It would be taken for the lost one.
+            std::fs::remove_file(&path).map_err(|error| unusable(&path, &error))?;
+            format!("{file} is missing, and with it the key of this store: {refused}")
+        }
+    }))
 }
 
-fn kept_key(path: &Path, random: &Random) -> Result<String, Failure> {
-    let failed = |error: std::io::Error| {
-        Failure::configuration(format!("the encryption key {}: {error}", path.display()))
-    };
+/// Where a key comes from.
+#[derive(Debug, Clone, Copy)]
+enum Origin {
+    Configured,
+    /// From an earlier start.
+    Kept,
+    /// Just now.
+    Made,
+}
+
+fn kept_key(path: &Path, random: &Random) -> Result<(String, Origin), Failure> {
+    let failed = |error| unusable(path, &error);
     match std::fs::read_to_string(path) {
-        Ok(text) => Ok(text),
+        Ok(text) => Ok((text, Origin::Kept)),
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let text = STANDARD.encode(random.bytes::<32>());
             let mut options = OpenOptions::new();
@@ -61,8 +83,12 @@ fn kept_key(path: &Path, random: &Random) -> Result<String, Failure> {
             file.write_all(text.as_bytes())
                 .and_then(|()| file.sync_all())
                 .map_err(failed)?;
-            Ok(text)
+            Ok((text, Origin::Made))
         }
         Err(error) => Err(failed(error)),
     }
+}
+
+fn unusable(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::Configuration(format!("the encryption key {}: {error}", path.display()))
 }

@@ -19,11 +19,10 @@ pub(crate) async fn create(
     let made = match app::open_alone(config).await {
         Ok((_data_dir, store)) => {
             let (clock, random) = (Clock::system(), Random::system());
-            let made = subscriptions::create_tenant(&store, &clock, &random, name, plan).await;
-            serde_json::to_value(
-                made.map_err(|problem| Failure::Runtime(problem.detail().to_owned()))?,
-            )
-            .map_err(Failure::runtime)?
+            let made = subscriptions::create_tenant(&store, &clock, &random, name, plan)
+                .await
+                .map_err(|problem| refused(problem.code().status().as_u16(), problem.detail()))?;
+            serde_json::to_value(made).map_err(Failure::runtime)?
         }
         // Somebody has the lock: the server.
         Err(Failure::Configuration(held)) => over_api(config, &name, plan, &held).await?,
@@ -71,11 +70,23 @@ async fn over_api(
         })?;
     let status = answer.status();
     let said: Value = answer.json().await.map_err(Failure::runtime)?;
-    if !status.is_success() {
-        let detail = said["detail"].as_str().unwrap_or("no reason given");
-        return Err(Failure::Runtime(format!(
-            "the server refused ({status}): {detail}"
-        )));
+    if status.is_success() {
+        return Ok(said);
     }
-    Ok(said)
+    let detail = said["detail"].as_str().unwrap_or("no reason given");
+    Err(match status.as_u16() {
+        401 | 403 => Failure::Configuration(format!(
+            "subscriptions.admin_key is not the server's ({status}): set it to the server's key"
+        )),
+        status => refused(status, detail),
+    })
+}
+
+/// A request that is refused is the fault of who typed it; anything else is not.
+fn refused(status: u16, detail: &str) -> Failure {
+    if (400..500).contains(&status) {
+        Failure::Configuration(detail.to_owned())
+    } else {
+        Failure::Runtime(format!("no tenant was made ({status}): {detail}"))
+    }
 }

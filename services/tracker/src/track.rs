@@ -13,6 +13,8 @@ use wire::{CallbackJob, Envelope, Hint, Job, Queue};
 
 /// How many jobs are taken at once.
 const BATCH: usize = 256;
+/// How long jobs wait for a store that is away before they are offered again.
+const AFTER_OUTAGE: Duration = Duration::from_secs(1);
 /// How long a batch may take before its jobs are offered again.
 const LEASE: Duration = Duration::from_mins(1);
 
@@ -62,6 +64,7 @@ impl Handler for Tracker {
             dispositions.push(match (read, &together) {
                 (Err(reason), _) => self.bury(reason),
                 (Ok(_), Ok(())) => Disposition::Ack,
+                (Ok(_), Err(error)) if error.is_outage() => later(error),
                 // Somebody in the batch is bad: each alone, so that the others go on.
                 (Ok(accepted), Err(_)) => self.alone(job, accepted).await,
             });
@@ -94,6 +97,9 @@ impl Tracker {
         let Err(error) = self.apply(vec![accepted]).await else {
             return Disposition::Ack;
         };
+        if error.is_outage() {
+            return later(&error);
+        }
         let reason = error.to_string();
         tracing::error!(
             error = reason,
@@ -187,6 +193,14 @@ fn accepted(callback: CallbackJob, traceparent: Option<String>, attempt: u32) ->
         statements: callback.statements,
         traceparent,
         attempt,
+    }
+}
+
+/// The store is away: nobody's fault, and no attempt.
+fn later(error: &store::Error) -> Disposition {
+    Disposition::Defer {
+        after: AFTER_OUTAGE,
+        reason: error.to_string(),
     }
 }
 

@@ -63,6 +63,13 @@ impl Settlement {
         let is_dead = Self::is_dead(job, &disposition);
         let outcome = match disposition {
             Disposition::Ack => Outcome::Done,
+            Disposition::Defer { after, .. } => {
+                return Self {
+                    id: job.id,
+                    attempt: job.attempt.saturating_sub(1),
+                    outcome: Outcome::Later { after },
+                };
+            }
             Disposition::Retry { after, .. } if !is_dead => Outcome::Later { after },
             Disposition::Retry { reason, .. } | Disposition::DeadLetter { reason } => {
                 Outcome::Dead {
@@ -80,7 +87,7 @@ impl Settlement {
     /// Whether this disposition makes this job a dead letter.
     pub(crate) fn is_dead(job: &Received, disposition: &Disposition) -> bool {
         match disposition {
-            Disposition::Ack => false,
+            Disposition::Ack | Disposition::Defer { .. } => false,
             Disposition::Retry { .. } => job.is_last_attempt,
             Disposition::DeadLetter { .. } => true,
         }

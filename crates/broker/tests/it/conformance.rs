@@ -48,6 +48,7 @@ macro_rules! conformance {
             a_waiting_consumer_gets_a_job_as_it_is_published
             a_retried_job_waits_for_its_time_and_lets_others_pass
             a_job_becomes_a_dead_letter_with_the_last_reason_after_its_attempts
+            a_deferred_job_costs_no_attempt
             a_dead_letter_can_be_requeued_and_begins_anew
             one_panicking_job_of_a_hundred_harms_no_other
             a_job_that_hangs_harms_no_other

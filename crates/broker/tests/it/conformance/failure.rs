@@ -34,6 +34,25 @@ pub async fn a_job_becomes_a_dead_letter_with_the_last_reason_after_its_attempts
     assert!(letters[0].died_at >= letters[0].first_seen_at);
 }
 
+pub async fn a_deferred_job_costs_no_attempt(backend: impl Backend) {
+    let broker = backend.open();
+    publish(&broker, ["good"]).await;
+    let asked = std::sync::atomic::AtomicU32::new(0);
+    let handler = Scripted::new(move |job| {
+        assert_eq!(job.attempt, 1);
+        if asked.fetch_add(1, Ordering::SeqCst) < 2 * OPTIONS.max_attempts {
+            return Disposition::Defer {
+                after: Duration::ZERO,
+                reason: "the store is away".to_owned(),
+            };
+        }
+        Disposition::Ack
+    });
+    consume_until(&broker, OPTIONS, &handler, is_empty).await;
+    assert_eq!(counts(&broker).await, (0, 0, 0, 0));
+    assert_eq!(handler.seen().len(), 7);
+}
+
 pub async fn a_dead_letter_can_be_requeued_and_begins_anew(backend: impl Backend) {
     let broker = backend.open();
     publish(&broker, ["a", "b"]).await;

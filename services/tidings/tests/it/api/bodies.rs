@@ -178,6 +178,17 @@ async fn unknown_members_missing_ones_and_wrong_types_are_told_with_their_place(
         let answer = tenant.api.post_bytes("/v1/events", &[], body).await;
         super::assert_refused(&answer, &[pointer]);
     }
+    // Where a request says much, the answer says little of it.
+    let long = "x".repeat(100_000);
+    for body in [
+        json!({ "type": "job.created", "data": {}, &long: 1 }),
+        json!({ "type": "job.created", "data": {}, "version": long }),
+        json!({ "type": long, "data": {} }),
+    ] {
+        let answer = tenant.api.post("/v1/events", body).await;
+        assert_eq!(answer.status, 422, "{answer}");
+        assert!(answer.text.len() < 4_096, "{} bytes", answer.text.len());
+    }
     // Nothing of it was done.
     let page = tenant.api.get("/v1/events").await.expect(200);
     assert_eq!(page["data"], json!([]));

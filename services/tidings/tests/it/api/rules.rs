@@ -154,7 +154,7 @@ async fn the_rules_of_a_webhook() {
         format!("whsec_{text}")
     };
     let (longest, too_long) = ("é".repeat(128), "é".repeat(129));
-    let base = json!({ "url": "http://127.0.0.1:9/hook", "events": ["*"] });
+    let base = json!({ "url": "http://127.0.0.1:9999/hook", "events": ["*"] });
     let good = [
         json!({}),
         json!({ "events": ["sms.*", "job.created", "call.recording.*"] }),
@@ -163,11 +163,11 @@ async fn the_rules_of_a_webhook() {
         json!({ "secret": secret(64), "name": longest, "description": longest }),
         json!({ "secret": null, "name": null, "description": null }),
         json!({ "environment": "staging", "enabled": false }),
-        json!({ "url": "http://localhost:9/" }),
+        json!({ "url": "http://localhost:9999/" }),
     ];
     let bad: &[(Value, &[&str])] = &[
         (json!({ "url": null }), &["/url"]),
-        (json!({ "url": ["http://127.0.0.1:9/"] }), &["/url"]),
+        (json!({ "url": ["http://127.0.0.1:9999/"] }), &["/url"]),
         (json!({ "events": null }), &["/events"]),
         (json!({ "events": "*" }), &["/events"]),
         (json!({ "events": [] }), &["/events"]),
