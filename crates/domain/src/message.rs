@@ -191,9 +191,11 @@ impl Message {
         }
     }
 
-    /// From registration to delivery, in milliseconds.
+    /// From registration to delivery, in milliseconds; zero when it was delivered before it was
+    /// registered.
     pub fn delivery_duration_ms(&self) -> Option<i64> {
-        Some(self.delivered_at?.as_millis() - self.created_at.as_millis())
+        // A report may be older than the registration of its message.
+        Some((self.delivered_at?.as_millis() - self.created_at.as_millis()).max(0))
     }
 
     /// Applies one report. Pure: the end is the same for any order and duplication of reports.

@@ -73,11 +73,6 @@ impl State {
         }
     }
 
-    /// The states that contradict one another when two of them are reported.
-    pub const fn is_decided(self) -> bool {
-        self.conflict_bit().is_some()
-    }
-
     pub(crate) const DECIDED: [Self; 4] =
         [Self::Delivered, Self::Failed, Self::Expired, Self::Rejected];
 

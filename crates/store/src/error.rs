@@ -6,7 +6,7 @@ use diesel::result::{DatabaseErrorKind, Error as Diesel};
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The database could not be opened.
-    #[error("the store at {at} cannot be opened: {reason}")]
+    #[error("the store at {at} cannot be opened: {reason}; look at the file, or restore a copy")]
     Open {
         /// Where it is, without secrets.
         at: String,
@@ -73,18 +73,19 @@ impl Error {
     }
 
     /// Whether the store as a whole does not work now, whatever is asked of it.
-    pub const fn is_outage(&self) -> bool {
-        matches!(
-            self,
-            Self::Open { .. }
-                | Self::Undone(_)
-                | Self::Busy(_)
-                | Self::Closed
-                | Self::Query(Diesel::DatabaseError(
-                    DatabaseErrorKind::ClosedConnection,
-                    _
-                ))
-        )
+    pub fn is_outage(&self) -> bool {
+        match self {
+            Self::Open { .. } | Self::Undone(_) | Self::Busy(_) | Self::Closed => true,
+            Self::Query(Diesel::DatabaseError(DatabaseErrorKind::ClosedConnection, _)) => true,
+            // SQLite has no kinds for these; the words are its own and do not change.
+            Self::Query(Diesel::DatabaseError(DatabaseErrorKind::Unknown, said)) => {
+                matches!(
+                    said.message(),
+                    "database or disk is full" | "disk I/O error"
+                )
+            }
+            _ => false,
+        }
     }
 
     pub(crate) fn unreadable(what: impl Into<String>) -> Self {

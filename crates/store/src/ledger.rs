@@ -40,6 +40,8 @@ pub(crate) struct Heard<'a> {
 pub struct Effects {
     /// The shards that have new events.
     pub shards: BTreeSet<Shard>,
+    /// How many events were written.
+    pub raised: usize,
     /// Each change of state: the provider, the state after, and when its report was received.
     pub changes: Vec<(String, State, Timestamp)>,
 }
@@ -145,6 +147,7 @@ impl Ledger {
         insert_rows!(connection, message_history::table, &self.history);
         let tenants = self.events.iter().map(|event| event.tenant_id);
         self.effects.shards = tenants.map(Shard::of_tenant).collect();
+        self.effects.raised = self.events.len();
         event::insert(connection, self.events)?;
         Ok(self.effects)
     }

@@ -59,6 +59,8 @@ const WRITERS: usize = 3;
 const READERS: usize = 4;
 /// How often what was written is moved from the write-ahead log into the file.
 const CHECKPOINT_EVERY: Duration = Duration::from_millis(500);
+/// A write-ahead log longer than this begins anew, whatever that costs the writer.
+const LONG_LOG_BYTES: u64 = 32 * 1024 * 1024;
 
 impl Store {
     /// Opens an SQLite file, makes it when it is not there, and migrates it to this release. The file
@@ -119,9 +121,9 @@ impl Store {
         migration::migrate(&mut Connection::open_sqlite(path, Purpose::Write)?)
     }
 
-    /// Whether the store answers.
+    /// Whether the store takes writes.
     pub async fn ping(&self) -> Result<(), Error> {
-        self.read(|connection| connection.execute("select 1")).await
+        self.write(installation::touch).await
     }
 
     pub(crate) async fn write<T: Send + 'static>(
@@ -142,33 +144,53 @@ impl Store {
 /// Checkpoints the write-ahead log until it is dropped.
 struct CheckpointThread {
     stop: std::sync::mpsc::Sender<()>,
+    thread: Option<std::thread::JoinHandle<()>>,
 }
 
 impl CheckpointThread {
     fn start(path: PathBuf) -> Result<Self, Error> {
         let (stop, stopped) = std::sync::mpsc::channel::<()>();
         let mut connection = Connection::open_sqlite(&path, Purpose::Write)?;
-        std::thread::Builder::new()
+        let log = PathBuf::from(format!("{}-wal", path.display()));
+        let thread = std::thread::Builder::new()
             .name("store-checkpoint".to_owned())
             .spawn(move || {
                 while stopped.recv_timeout(CHECKPOINT_EVERY)
                     == Err(std::sync::mpsc::RecvTimeoutError::Timeout)
                 {
-                    if let Err(error) = connection.execute("pragma wal_checkpoint(passive)") {
-                        tracing::warn!(%error, "the write-ahead log was not checkpointed");
-                    }
+                    checkpoint(&mut connection, &log);
                 }
+                // The last one out leaves one file behind.
+                let _ = connection.execute("pragma wal_checkpoint(truncate)");
             })
             .map_err(|error| Error::Open {
                 at: path.display().to_string(),
                 reason: error.to_string(),
             })?;
-        Ok(Self { stop })
+        Ok(Self {
+            stop,
+            thread: Some(thread),
+        })
+    }
+}
+
+/// Moves what was written into the file, beside the writer. Under steady load the log would never
+/// be free to begin anew: when it has grown long, the writer waits a moment for what is left.
+fn checkpoint(connection: &mut Connection, log: &Path) {
+    let mut moved = connection.execute("pragma wal_checkpoint(passive)");
+    if log.metadata().is_ok_and(|log| log.len() > LONG_LOG_BYTES) {
+        moved = connection.execute("pragma wal_checkpoint(truncate)");
+    }
+    if let Err(error) = moved {
+        tracing::warn!(%error, "the write-ahead log was not checkpointed");
     }
 }
 
 impl Drop for CheckpointThread {
     fn drop(&mut self) {
         let _ = self.stop.send(());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
     }
 }

@@ -2,7 +2,6 @@
 
 use crate::Context;
 use domain::Shard;
-use domain::delivery::State;
 use std::time::Duration;
 use store::delivery::{Attempt, Then};
 use tokio::sync::mpsc;
@@ -63,9 +62,8 @@ fn count(context: &Context, batch: &[Attempt], lost: &[Shard]) {
         .filter(|attempt| !lost.contains(&attempt.lease.shard))
     {
         match attempt.then {
-            Then::End(State::Delivered) => context.metrics.delivery(State::Delivered.as_str()),
             Then::End(state) => context.metrics.delivery(state.as_str()),
-            Then::RetryAt(_) => context.metrics.delivery("retried"),
+            Then::RetryAt(_) => {}
         }
     }
 }

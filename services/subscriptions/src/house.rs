@@ -1,24 +1,26 @@
-//! What the API does by itself: it forgets old idempotency keys and counts subscriptions.
+//! What the API does by itself: it forgets old idempotency keys, tries whether the store takes
+//! writes, and counts subscriptions.
 
 use crate::Context;
 use std::time::Duration;
 
 const FORGET_EVERY: Duration = Duration::from_mins(10);
-const COUNT_EVERY: Duration = Duration::from_secs(15);
+/// How often the store is tried, and subscriptions are counted.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 pub(crate) fn start(context: &Context) {
     let check = context.readiness.register("store");
     let ours = context.clone();
-    context.tasks.supervise("subscriptions.count", move || {
+    context.tasks.supervise("subscriptions.store", move || {
         let (context, check) = (ours.clone(), check.clone());
         async move {
             loop {
-                match count(&context).await {
-                    Ok(()) => check.ok("answers"),
+                match look(&context).await {
+                    Ok(()) => check.ok("takes writes"),
                     Err(error) => check.failing(error.to_string()),
                 }
                 tokio::select! {
-                    () = tokio::time::sleep(COUNT_EVERY) => {}
+                    () = tokio::time::sleep(LOOK_EVERY) => {}
                     () = context.shutdown.draining() => return Ok(()),
                 }
             }
@@ -39,7 +41,8 @@ pub(crate) fn start(context: &Context) {
     });
 }
 
-async fn count(context: &Context) -> Result<(), store::Error> {
+async fn look(context: &Context) -> Result<(), store::Error> {
+    context.store.ping().await?;
     let counts = context.store.count_subscriptions().await?;
     for (state, is_enabled) in [("active", true), ("disabled", false)] {
         let number: i64 = counts

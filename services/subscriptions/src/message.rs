@@ -259,6 +259,9 @@ fn tell(context: &Context, effects: &Effects) {
             .metrics
             .stage(Stage::State, now.since(*received_at).as_secs_f64());
     }
+    for _ in 0..effects.raised {
+        context.metrics.event("tidings");
+    }
     for shard in &effects.shards {
         context.broker.hint(Hint::Shard(*shard));
     }

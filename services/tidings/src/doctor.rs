@@ -2,7 +2,7 @@
 
 use crate::exit::Failure;
 use crate::{app, key, print, receiver};
-use config::Config;
+use config::{Config, StoreUrl};
 use domain::Random;
 use serde_json::Value;
 use std::time::Duration;
@@ -21,6 +21,14 @@ pub(crate) async fn doctor(config: &Config) -> Result<(), Failure> {
     if config.subscriptions.admin_key.is_none() {
         let note = "subscriptions.admin_key is not set: tenants can only be made with `tidings tenant create`";
         findings.push(Finding::Good(note.to_owned()));
+    }
+    if let StoreUrl::Sqlite(path) = &config.store.url
+        && !path.exists()
+    {
+        let path = path.display();
+        let note = format!("there is no store at {path} yet: the first `tidings run` makes it");
+        findings.push(Finding::Good(note));
+        return tell(&findings);
     }
     match app::open_alone(config).await {
         Ok((_data_dir, store)) => {

@@ -73,20 +73,26 @@ fn kept_key(path: &Path, random: &Random) -> Result<(String, Origin), Failure> {
         Ok(text) => Ok((text, Origin::Kept)),
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let text = STANDARD.encode(random.bytes::<32>());
-            let mut options = OpenOptions::new();
-            let mut file = options
-                .write(true)
-                .create_new(true)
-                .mode(0o600)
-                .open(path)
-                .map_err(failed)?;
-            file.write_all(text.as_bytes())
-                .and_then(|()| file.sync_all())
-                .map_err(failed)?;
+            keep(path, &text).map_err(failed)?;
             Ok((text, Origin::Made))
         }
         Err(error) => Err(failed(error)),
     }
+}
+
+/// Writes a key at once or not at all: half a key would be refused at every start.
+fn keep(path: &Path, text: &str) -> std::io::Result<()> {
+    let unfinished = path.with_extension("key.new");
+    let mut options = OpenOptions::new();
+    let mut file = options
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&unfinished)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    std::fs::rename(&unfinished, path)
 }
 
 fn unusable(path: &Path, error: &std::io::Error) -> Failure {

@@ -1,17 +1,13 @@
 //! What the commands say to a person.
 
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "commands talk to a person"
-)]
+use std::io::{self, Write};
 
-/// A line on standard output.
+/// A line on standard output. Nobody may be reading any more (`| head`): that is no failure.
 pub fn line(text: &str) {
-    println!("{text}");
+    let _ = writeln!(io::stdout(), "{text}");
 }
 
 /// Why a command failed, on standard error.
 pub fn error(text: &str) {
-    eprintln!("tidings: {text}");
+    let _ = writeln!(io::stderr(), "tidings: {text}");
 }

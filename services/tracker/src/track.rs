@@ -145,6 +145,9 @@ impl Tracker {
             metrics.state_change(provider, state.as_str());
             metrics.stage(Stage::State, now.since(*received_at).as_secs_f64());
         }
+        for _ in 0..applied.effects.raised {
+            metrics.event("tidings");
+        }
         for shard in &applied.effects.shards {
             self.context.broker.hint(Hint::Shard(*shard));
         }

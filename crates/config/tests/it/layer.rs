@@ -41,7 +41,10 @@ fn nothing_said_is_the_documented_defaults() {
     assert_eq!(config.dispatcher.timeout, Duration::from_secs(10));
     assert_eq!(config.tracker.max_attempts, 5);
     assert_eq!(config.telemetry.log_format, LogFormat::Text);
-    assert_eq!(config.telemetry.log_level, "info,actix_server=warn");
+    assert_eq!(
+        config.telemetry.log_level,
+        "info,actix_server=warn,actix_http=off"
+    );
     assert!(config.telemetry.otlp_endpoint.is_none());
 }
 

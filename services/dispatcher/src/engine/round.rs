@@ -41,19 +41,22 @@ impl Engine {
                 continue;
             };
             lane.is_in_round = false;
-            if lane.can_start() {
-                self.start_attempt(id);
+            // A lane that could not start now is woken by what it waits for.
+            if lane.can_start() && self.start_attempt(id) {
                 self.enter_round(id);
             }
         }
     }
 
-    fn start_attempt(&mut self, id: SubscriptionId) {
+    /// Whether an attempt was started.
+    fn start_attempt(&mut self, id: SubscriptionId) -> bool {
         let Some(tenant) = self.lanes.get(&id).map(|lane| lane.tenant_id) else {
-            return;
+            return false;
         };
         match self.directory.find(tenant, id) {
-            Found::Subscription(settings) if settings.is_enabled => self.send(id, &settings),
+            Found::Subscription(settings) if settings.is_enabled => {
+                return self.send(id, &settings);
+            }
             Found::Subscription(_) => self.set_aside(id),
             Found::Gone => self.cancel(id),
             // Its lane comes into the round again when the directory has been refreshed.
@@ -61,11 +64,12 @@ impl Engine {
                 self.not_loaded.insert(tenant);
             }
         }
+        false
     }
 
-    fn send(&mut self, id: SubscriptionId, settings: &Arc<Subscription>) {
+    fn send(&mut self, id: SubscriptionId, settings: &Arc<Subscription>) -> bool {
         let Some(lane) = self.lanes.get_mut(&id) else {
-            return;
+            return false;
         };
         let context = self.context.clone();
         let made = lane.endpoint(settings, || {
@@ -75,16 +79,18 @@ impl Engine {
             Ok(endpoint) => endpoint,
             Err(error) => {
                 tracing::error!(subscription.id = %id, %error, "a subscription's secret cannot be opened; its deliveries wait");
-                return self.set_aside(id);
+                self.set_aside(id);
+                return false;
             }
         };
         let Some(job) = lane.waiting.pop_front() else {
-            return;
+            return false;
         };
         lane.in_flight += 1;
         self.in_flight += 1;
         self.waiting_bytes -= job.event.body.len();
         self.spawn_attempt(id, endpoint, job);
+        true
     }
 
     fn spawn_attempt(&self, id: SubscriptionId, endpoint: Arc<Endpoint>, job: Job) {

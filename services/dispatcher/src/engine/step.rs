@@ -231,7 +231,10 @@ impl Engine {
                     lane.is_loading = false;
                 }
             }
-            Kind::Lease | Kind::SetAside(_) => {}
+            Kind::Lease => self
+                .check
+                .failing(format!("the leases cannot be renewed: {error}")),
+            Kind::SetAside(_) => {}
         }
     }
 

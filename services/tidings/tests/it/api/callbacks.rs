@@ -55,21 +55,19 @@ async fn callbacks_are_listed_newest_first_by_account_kind_status_and_time() {
             .await
             .expect(200))
     };
-    let all = [c.clone(), b.clone(), a.clone()];
+    let (a, b, c) = (a.as_str(), b.as_str(), c.as_str());
+    let all = [c, b, a];
     assert_eq!(list("").await, all);
-    assert_eq!(list("account=one").await, [c.clone(), a.clone()]);
-    assert_eq!(list("account=two").await, [b.clone()]);
+    assert_eq!(list("account=one").await, [c, a]);
+    assert_eq!(list("account=two").await, [b]);
     assert_eq!(list("account=three").await, Vec::<String>::new());
-    assert_eq!(list("kind=reports").await, [b.clone(), a.clone()]);
-    assert_eq!(list("kind=inbound").await, [c.clone()]);
+    assert_eq!(list("kind=reports").await, [b, a]);
+    assert_eq!(list("kind=inbound").await, [c]);
     assert_eq!(list("kind=opt-outs").await, Vec::<String>::new());
     assert_eq!(list("status=processed").await, all);
     assert_eq!(list("status=dead_lettered").await, Vec::<String>::new());
-    assert_eq!(
-        list(&format!("after={between}")).await,
-        [c.clone(), b.clone()]
-    );
-    assert_eq!(list(&format!("before={between}")).await, [a.clone()]);
+    assert_eq!(list(&format!("after={between}")).await, [c, b]);
+    assert_eq!(list(&format!("before={between}")).await, [a]);
     assert_eq!(
         list(&format!("after={between}&before={between}")).await,
         Vec::<String>::new()
@@ -77,7 +75,7 @@ async fn callbacks_are_listed_newest_first_by_account_kind_status_and_time() {
     // The same moment in another zone, its plus written as it must be.
     assert_eq!(list("after=2020-01-01T02:00:00%2B02:00").await, all);
     let one_report = format!("account=one&kind=reports&status=processed&before={between}");
-    assert_eq!(list(&one_report).await, [a.clone()]);
+    assert_eq!(list(&one_report).await, [a]);
 
     let page = tenant
         .api

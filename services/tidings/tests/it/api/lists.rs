@@ -5,6 +5,9 @@ use crate::app::TestApp;
 use serde_json::{Value, json};
 use testkit::Endpoint;
 
+/// The body of the request that makes the nth.
+type Body = Box<dyn Fn(usize) -> Value>;
+
 const LISTS: [&str; 5] = [
     "/v1/provider-accounts",
     "/v1/webhooks",
@@ -82,7 +85,7 @@ async fn walking_the_pages_shows_each_once_newest_first_while_others_are_made() 
     let tenant = app.tenant("Clinic").await;
     let endpoint = Endpoint::start().await;
     tenant.account("stub", "clinic").await;
-    let makers: [(&str, Box<dyn Fn(usize) -> Value>); 4] = [
+    let makers: [(&str, Body); 4] = [
         (
             "/v1/webhooks",
             Box::new(move |_| json!({ "url": endpoint.url("/"), "events": ["job.failed"] })),
@@ -105,14 +108,14 @@ async fn walking_the_pages_shows_each_once_newest_first_while_others_are_made() 
         ),
     ];
     for (list, body) in makers {
-        let mut made = Vec::new();
+        let mut expected = Vec::new();
         let make = async |n| id(&tenant.api.post(list, body(n)).await.body);
         let before = ids(&tenant.api.get(list).await.expect(200));
         for n in 0..7 {
-            made.insert(0, make(n).await);
+            expected.insert(0, make(n).await);
         }
-        made.extend(before);
-        let (mut walked, mut cursor, mut number) = (Vec::new(), String::new(), 7);
+        expected.extend(before);
+        let (mut seen, mut cursor, mut number) = (Vec::new(), String::new(), 7);
         loop {
             let page = tenant
                 .api
@@ -120,7 +123,7 @@ async fn walking_the_pages_shows_each_once_newest_first_while_others_are_made() 
                 .await
                 .expect(200);
             assert_eq!(super::members(&page), ["data", "next_cursor"]);
-            walked.extend(ids(&page));
+            seen.extend(ids(&page));
             number += 1;
             make(number).await;
             match page["next_cursor"].as_str() {
@@ -128,7 +131,7 @@ async fn walking_the_pages_shows_each_once_newest_first_while_others_are_made() 
                 None => break,
             }
         }
-        assert_eq!(walked, made, "{list}");
+        assert_eq!(seen, expected, "{list}");
     }
 }
 

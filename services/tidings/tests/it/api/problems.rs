@@ -142,7 +142,6 @@ async fn an_id_that_is_unknown_of_another_kind_or_another_tenants_is_the_same_40
         .get_until(&own, |found| found["id"] == *callback, crate::app::SOON)
         .await;
 
-    let own_account = stranger.account("stub", "own").await;
     for (list, theirs, after, methods) in [
         (
             "provider-accounts",
@@ -161,7 +160,6 @@ async fn an_id_that_is_unknown_of_another_kind_or_another_tenants_is_the_same_40
         let unknown = format!("{prefix}_00000000000000000000000000");
         let bare = theirs.split('_').nth(1).unwrap().to_owned();
         let upper = theirs.to_uppercase();
-        let other_kind = stranger.id.clone();
         for method in methods {
             let mut seen = BTreeSet::new();
             for id in [
@@ -169,7 +167,7 @@ async fn an_id_that_is_unknown_of_another_kind_or_another_tenants_is_the_same_40
                 &unknown,
                 &bare,
                 &upper,
-                &other_kind,
+                &stranger.id,
                 &"nonsense".to_owned(),
             ] {
                 let body = match list {
@@ -202,7 +200,6 @@ async fn an_id_that_is_unknown_of_another_kind_or_another_tenants_is_the_same_40
         .get(&format!("/v1/provider-accounts/{account}"))
         .await
         .expect(200);
-    assert!(own_account["id"].is_string());
 }
 
 /// The only test here that waits for a real deadline.

@@ -75,7 +75,7 @@ async fn the_operator_acts_for_the_platform_and_reads_any_tenants_callbacks() {
     let hook = json!({ "url": endpoint.url("/"), "events": ["*"] });
     let own = id(&app.operator.post("/v1/webhooks", hook).await.expect(201));
     let listed = app.operator.get("/v1/webhooks").await.expect(200);
-    assert_eq!(ids(&listed), [own.clone()]);
+    assert_eq!(ids(&listed), [own.as_str()]);
     let path = format!("/v1/webhooks/{own}");
     tenant.api.get(&path).await.expect_problem(404, "not_found");
     let event = json!({ "type": "system.alert", "data": {} });
@@ -107,7 +107,7 @@ async fn the_operator_acts_for_the_platform_and_reads_any_tenants_callbacks() {
     let path = format!("/v1/callbacks?tenant={}", tenant.id);
     assert_eq!(
         ids(&app.operator.get(&path).await.expect(200)),
-        [callback.clone()]
+        [callback.as_str()]
     );
     // Without naming the tenant the operator sees the platform's own.
     let page = app.operator.get("/v1/callbacks").await.expect(200);
