@@ -75,8 +75,11 @@ impl Error {
     /// Whether the store as a whole does not work now, whatever is asked of it.
     pub fn is_outage(&self) -> bool {
         match self {
-            Self::Open { .. } | Self::Undone(_) | Self::Busy(_) | Self::Closed => true,
-            Self::Query(Diesel::DatabaseError(DatabaseErrorKind::ClosedConnection, _)) => true,
+            Self::Open { .. }
+            | Self::Undone(_)
+            | Self::Busy(_)
+            | Self::Closed
+            | Self::Query(Diesel::DatabaseError(DatabaseErrorKind::ClosedConnection, _)) => true,
             // SQLite has no kinds for these; the words are its own and do not change.
             Self::Query(Diesel::DatabaseError(DatabaseErrorKind::Unknown, said)) => {
                 matches!(

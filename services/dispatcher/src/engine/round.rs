@@ -203,3 +203,86 @@ impl Drop for Ended {
         let _ = self.tell.send(self.id);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outgoing::Outgoing;
+    use crate::{Context, Rules};
+    use domain::id::{DeliveryId, EventId};
+    use domain::retry::Schedule;
+    use domain::{Clock, Random, Shard};
+    use std::collections::HashMap;
+    use store::delivery::Recipient;
+    use store::shard::Fenced;
+
+    fn engine(directory: &std::path::Path) -> Engine {
+        let (clock, random) = (Clock::system(), Random::seeded(3));
+        let shutdown = runtime::Shutdown::new();
+        let readiness = runtime::Readiness::new(shutdown.clone());
+        let resolver = egress::Resolver::fixed(HashMap::new());
+        let options = egress::ClientOptions::default();
+        let context = Context {
+            store: store::Store::open_sqlite(
+                &directory.join("s.db"),
+                clock.clone(),
+                random.clone(),
+            )
+            .unwrap(),
+            broker: broker::Broker::open_embedded(&directory.join("q.db"), clock.clone()).unwrap(),
+            client: egress::Client::new(egress::Policy::default(), resolver, options).unwrap(),
+            vault: Arc::new(signing::Vault::new([7; 32])),
+            metrics: telemetry::Metrics::new("0").unwrap(),
+            tracer: telemetry::Tracer::disabled(),
+            tasks: runtime::Tasks::new(shutdown.clone()),
+            readiness: readiness.clone(),
+            version: "0",
+            clock,
+            random,
+            shutdown,
+        };
+        let rules = Rules {
+            schedule: Schedule::quick(),
+            timeout: Duration::from_secs(1),
+        };
+        Engine::new(Arc::new(rules), context, readiness.register("dispatcher"))
+    }
+
+    #[tokio::test]
+    async fn a_lane_whose_tenant_is_not_loaded_waits_for_it_and_holds_nobody_up() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut engine = engine(directory.path());
+        let now = engine.context.clock.now();
+        let random = engine.context.random.clone();
+        let (tenant, id) = (
+            TenantId::new(now, &random),
+            SubscriptionId::new(now, &random),
+        );
+        let lease = Fenced {
+            shard: Shard::of_subscription(id),
+            fence: 1,
+        };
+        let event = Arc::new(Outgoing {
+            id: EventId::new(now, &random),
+            tenant_id: tenant,
+            body: bytes::Bytes::from_static(b"{}"),
+            trace: None,
+            caused_at: now,
+        });
+        let to = Recipient {
+            delivery_id: DeliveryId::new(now, &random),
+            subscription_id: id,
+            attempts: 0,
+        };
+        let mut lane = Lane::new(lease.shard, tenant);
+        lane.waiting.push_back(Job { to, lease, event });
+        engine.lanes.insert(id, lane);
+        engine.held_until = Some(now.plus(Duration::from_secs(8)));
+        engine.is_stale = false;
+        engine.enter_round(id);
+        // It returns: a lane that cannot start leaves the round.
+        engine.start_attempts();
+        assert!(engine.round.is_empty() && engine.in_flight == 0);
+        assert!(engine.not_loaded.contains(&tenant));
+    }
+}

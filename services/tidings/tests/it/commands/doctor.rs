@@ -4,6 +4,9 @@ use testkit::Process;
 #[tokio::test]
 async fn it_tells_how_things_are_with_and_without_a_server() {
     let root = tempfile::tempdir().unwrap();
+    let fresh = ended_well(&command(root.path(), &["doctor"], &[]).await);
+    assert!(fresh.contains("there is no store"), "{fresh}");
+    ended_well(&command(root.path(), &["migrate"], &[]).await);
     let alone = ended_well(&command(root.path(), &["doctor"], &[]).await);
     assert!(
         alone.lines().all(|line| line.starts_with("ok       ")),
