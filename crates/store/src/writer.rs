@@ -19,8 +19,16 @@ const GROUP_TIME: Duration = Duration::from_millis(5);
 
 /// Tells a caller what became of its work.
 type Tell = Box<dyn FnOnce(Result<(), Error>) + Send>;
-/// Runs in the transaction; returns what tells its caller once the outcome is known.
-type Work = Box<dyn FnOnce(&mut Connection) -> Tell + Send>;
+/// Runs in the transaction.
+type Work = Box<dyn FnOnce(&mut Connection) -> Ran + Send>;
+
+/// Work that ran and is not committed yet.
+struct Ran {
+    tell: Tell,
+    /// What the work met, if the store as a whole does not work: the engine may have ended the
+    /// transaction by itself, so nothing after it can be trusted.
+    outage: Option<String>,
+}
 
 /// The face of the writer thread. Ends when the last clone is dropped.
 #[derive(Clone)]
@@ -63,11 +71,15 @@ impl Writer {
         let (tell, told) = oneshot::channel();
         let job: Work = Box::new(move |connection| {
             let done = in_savepoint(connection, work);
-            Box::new(move |committed| {
-                drop(permit);
-                // The caller may have gone away; the work is done all the same.
-                let _ = tell.send(committed.and(done));
-            })
+            let outage = done.as_ref().err().filter(|error| error.is_outage());
+            Ran {
+                outage: outage.map(ToString::to_string),
+                tell: Box::new(move |committed| {
+                    drop(permit);
+                    // The caller may have gone away; the work is done all the same.
+                    let _ = tell.send(committed.and(done));
+                }),
+            }
         });
         self.queue.try_send(job).map_err(|_| Error::Closed)?;
         told.await
@@ -114,15 +126,23 @@ fn commit_group(
     // When it cannot begin, dropping the work tells its caller so.
     connection.begin()?;
     let started = Instant::now();
-    tell.push(first(connection));
-    while tell.len() < GROUP && started.elapsed() < GROUP_TIME {
-        let Some(next) = take_next(queue) else { break };
-        tell.push(next(connection));
+    let mut next = Some(first);
+    let mut ended = Ok(());
+    while let Some(work) = next.take() {
+        let ran = work(connection);
+        tell.push(ran.tell);
+        if let Some(outage) = ran.outage {
+            ended = Err(Error::Undone(outage));
+        } else if tell.len() < GROUP && started.elapsed() < GROUP_TIME {
+            next = take_next(queue);
+        }
     }
-    connection.execute("commit").inspect_err(|_| {
-        // A commit that failed (a full disk) leaves the transaction open.
-        let _ = connection.execute("rollback");
-    })
+    ended
+        .and_then(|()| connection.execute("commit"))
+        .inspect_err(|_| {
+            // A commit that failed (a full disk) leaves the transaction open; there may be none.
+            let _ = connection.execute("rollback");
+        })
 }
 
 fn in_savepoint<T>(

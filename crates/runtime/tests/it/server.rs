@@ -65,6 +65,10 @@ pub fn any_port() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 0))
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "it only calls servers that the tests started"
+)]
 fn client() -> reqwest::Client {
     // Fails when another test was faster.
     let _ = rustls::crypto::ring::default_provider().install_default();
