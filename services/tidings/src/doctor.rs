@@ -5,6 +5,7 @@ use crate::{app, key, print, receiver};
 use config::{Config, StoreUrl};
 use domain::Random;
 use serde_json::Value;
+use std::path::Path;
 use std::time::Duration;
 
 const WITHIN: Duration = Duration::from_secs(5);
@@ -25,9 +26,7 @@ pub(crate) async fn doctor(config: &Config) -> Result<(), Failure> {
     if let StoreUrl::Sqlite(path) = &config.store.url
         && !path.exists()
     {
-        let path = path.display();
-        let note = format!("there is no store at {path} yet: the first `tidings run` makes it");
-        findings.push(Finding::Good(note));
+        findings.push(nothing_yet(&config.data_dir, path));
         return tell(&findings);
     }
     match app::open_alone(config).await {
@@ -50,6 +49,18 @@ pub(crate) async fn doctor(config: &Config) -> Result<(), Failure> {
         }
     }
     tell(&findings)
+}
+
+/// What to say before the first start. Looking makes nothing.
+fn nothing_yet(data_dir: &Path, store: &Path) -> Finding {
+    if data_dir.exists() && !data_dir.is_dir() {
+        let path = data_dir.display();
+        return Finding::Bad(format!("data_dir: {path} is not a directory"));
+    }
+    let path = store.display();
+    Finding::Good(format!(
+        "there is no store at {path} yet: the first `tidings run` makes it"
+    ))
 }
 
 /// Asks the server that holds the data directory how it is.
