@@ -45,20 +45,23 @@ pub(crate) async fn receive(
             .insert_header((header::ALLOW, "POST, GET, HEAD, OPTIONS"))
             .finish());
     }
-    if !matches!(*request.method(), Method::POST | Method::GET) {
-        return Err(method_not_allowed());
-    }
-    refuse_encoded(request.headers())?;
-    let source = source_of(&request, &door);
-    refuse_flood(&door, source, &path)?;
     let mut span = door
         .context
         .tracer
         .start("receive callback", Kind::Server, None);
-    let limits = &door.config;
-    let bytes = read_body(payload, limits.max_body_bytes, limits.body_deadline).await?;
-    let now = door.context.clock.now();
-    let account = authenticate(&door, &request, &path, source, &bytes, now).await?;
+    let admitted = admit(&door, &request, payload, &path).await;
+    let Admitted {
+        account,
+        source,
+        bytes,
+        now,
+    } = admitted.inspect_err(|problem| {
+        // Who it was is known only where the account was looked up, and counted there.
+        if problem.code() != Code::Unauthorized {
+            let code = problem.code().as_str();
+            door.context.metrics.callback("unknown", code);
+        }
+    })?;
     span.set("provider", account.provider.name());
     let outcome = take(
         &door, &request, &path, source, &account, bytes, now, &mut span,
@@ -71,6 +74,38 @@ pub(crate) async fn receive(
         .metrics
         .callback(account.provider.name(), label);
     outcome
+}
+
+/// A request of a caller that has shown that it is the provider.
+struct Admitted {
+    account: Arc<Known>,
+    source: IpAddr,
+    bytes: Bytes,
+    now: Timestamp,
+}
+
+async fn admit(
+    door: &Door,
+    request: &HttpRequest,
+    payload: Payload,
+    path: &CallbackPath<'_>,
+) -> Result<Admitted, Problem> {
+    if !matches!(*request.method(), Method::POST | Method::GET) {
+        return Err(method_not_allowed());
+    }
+    refuse_encoded(request.headers())?;
+    let source = source_of(request, door);
+    refuse_flood(door, source, path)?;
+    let limits = &door.config;
+    let bytes = read_body(payload, limits.max_body_bytes, limits.body_deadline).await?;
+    let now = door.context.clock.now();
+    let account = authenticate(door, request, path, source, &bytes, now).await?;
+    Ok(Admitted {
+        account,
+        source,
+        bytes,
+        now,
+    })
 }
 
 /// What follows for a caller that has shown that it is the provider.

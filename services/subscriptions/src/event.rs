@@ -234,14 +234,8 @@ fn judge(wanted: &PublishEvent) -> Result<Environment, Problem> {
     }
     faults.check_text("/source", wanted.source.as_deref());
     faults.check_metadata("/metadata", wanted.metadata.as_ref());
-    let environment = match wanted.environment.as_deref().map(str::parse) {
-        None => Environment::default(),
-        Some(Ok(environment)) => environment,
-        Some(Err(error)) => {
-            faults.add("/environment", format!("{error}"));
-            Environment::default()
-        }
-    };
+    let environment =
+        faults.read_environment(wanted.environment.as_deref(), Environment::default());
     faults.unless_any()?;
     Ok(environment)
 }

@@ -3,6 +3,7 @@
 use actix_web::HttpRequest;
 use actix_web::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use actix_web::web::{Bytes, Payload};
+use domain::account::Environment;
 use domain::json;
 use runtime::http::{Code, Problem, read_body};
 use serde::Deserialize;
@@ -101,6 +102,22 @@ impl Faults {
                 pointer,
                 format!("nest objects and lists at most {MAX_METADATA_DEPTH} deep"),
             );
+        }
+    }
+
+    /// An environment; where none is named, this one.
+    pub(crate) fn read_environment(
+        &mut self,
+        text: Option<&str>,
+        otherwise: Environment,
+    ) -> Environment {
+        match text.map(str::parse) {
+            None => otherwise,
+            Some(Ok(environment)) => environment,
+            Some(Err(error)) => {
+                self.add("/environment", format!("{error}"));
+                otherwise
+            }
         }
     }
 

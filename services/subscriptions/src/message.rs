@@ -226,14 +226,7 @@ fn judge(wanted: RegisterMessage, account: Account) -> Result<Registration, Prob
     if !(1..=MAX_PARTS).contains(&parts) {
         faults.add("/parts", format!("a whole number from 1 to {MAX_PARTS}"));
     }
-    let environment = match wanted.environment.as_deref().map(str::parse) {
-        None => account.environment,
-        Some(Ok(environment)) => environment,
-        Some(Err(error)) => {
-            faults.add("/environment", format!("{error}"));
-            account.environment
-        }
-    };
+    let environment = faults.read_environment(wanted.environment.as_deref(), account.environment);
     faults.unless_any()?;
     Ok(Registration {
         account_id: account.id,

@@ -283,14 +283,7 @@ fn judge(context: &Context, body: WriteWebhook) -> Result<Wanted, Problem> {
     let mut faults = Faults::default();
     faults.check_text("/name", body.name.as_deref());
     faults.check_text("/description", body.description.as_deref());
-    let environment = match body.environment.as_deref().map(str::parse) {
-        None => Environment::default(),
-        Some(Ok(environment)) => environment,
-        Some(Err(error)) => {
-            faults.add("/environment", format!("{error}"));
-            Environment::default()
-        }
-    };
+    let environment = faults.read_environment(body.environment.as_deref(), Environment::default());
     let secret = match body.secret.as_deref().map(WebhookSecret::parse) {
         None => None,
         Some(Ok(secret)) => Some(secret),

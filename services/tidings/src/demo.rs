@@ -183,10 +183,10 @@ impl Stage {
                 ))
             })?;
         self.counts.webhooks += 1;
-        self.timeline.tell(
-            "webhook",
-            &format!("{told} arrived as {}, signature verified", webhook.id),
-        );
+        self.timeline
+            .tell("event", &format!("{} tells {told}", webhook.id));
+        self.timeline
+            .tell("webhook", "it arrived, and its signature is verified");
         Ok(())
     }
 
