@@ -52,9 +52,9 @@ async fn the_demo_tells_its_story_and_ends_well() {
     let output = Process::run_command(PROGRAM, &["demo"], &[]).await;
     let told = ended_well(&output);
     for part in [
-        "sms.delivered arrived as evt_",
-        "signature verified",
-        "sms.failed",
+        "tells sms.delivered",
+        "its signature is verified",
+        "tells sms.failed",
     ] {
         assert!(told.contains(part), "{part}: {told}");
     }
