@@ -148,12 +148,6 @@ impl Clock {
             offset.fetch_add(i64::try_from(by.as_millis()).unwrap_or(0), Ordering::SeqCst);
         }
     }
-
-    /// Whether [`Clock::advance`] moves this clock. A loop that sleeps until a moment looks again
-    /// often when it can.
-    pub const fn is_movable(&self) -> bool {
-        self.offset_ms.is_some()
-    }
 }
 
 #[cfg(test)]

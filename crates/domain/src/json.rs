@@ -1,6 +1,6 @@
 //! JSON from outside: checked strictly before any of it is used, and kept as the text it was.
 
-use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 use std::collections::HashSet;
@@ -173,7 +173,7 @@ impl Raw {
         self.as_str().trim_start().starts_with('{')
     }
 
-    /// How deep it is nested at the most, or an error where it is not what [`check`] takes.
+    /// Checks the text as [`check`] does.
     pub fn check(&self, max_depth: usize) -> Result<(), Malformed> {
         check(self.as_str().as_bytes(), max_depth)
     }
@@ -207,11 +207,6 @@ impl<'de> Deserialize<'de> for Raw {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Box::<RawValue>::deserialize(deserializer).map(Self)
     }
-}
-
-/// Whether the text is one JSON document at all, without looking deeper.
-pub fn is_json(text: &str) -> bool {
-    serde_json::from_str::<IgnoredAny>(text).is_ok()
 }
 
 #[cfg(test)]

@@ -65,13 +65,15 @@ impl Ledger {
         }
     }
 
-    /// Finds out whether the file takes commits.
+    /// Finds out whether the file takes publishes. What it writes needs pages of its own, as a job
+    /// does: a full disk still takes what fits into the pages there are.
     pub(super) fn probe(&mut self) {
         // The outcome is in the health.
         let _ = self.transact(Durability::Power, |connection, _| {
-            connection
-                .prepare_cached("UPDATE queues SET jobs = jobs")?
-                .execute([])
+            connection.execute_batch(
+                "INSERT INTO jobs VALUES (-1, -1, 0, 0, 0, NULL, zeroblob(65536));
+                 DELETE FROM jobs WHERE id = -1",
+            )
         });
     }
 
