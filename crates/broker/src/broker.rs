@@ -5,7 +5,8 @@ use crate::embedded::Embedded;
 use crate::error::Error;
 use crate::handler::{Handler, JobId};
 use crate::hints::{HintReceiver, Hints};
-use domain::Clock;
+use crate::rabbit::{Rabbit, RabbitOptions};
+use domain::{Clock, Random};
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -25,6 +26,7 @@ pub struct Broker {
 #[derive(Clone)]
 pub(crate) enum Backend {
     Embedded(Arc<Embedded>),
+    Rabbit(Arc<Rabbit>),
 }
 
 impl Broker {
@@ -41,11 +43,29 @@ impl Broker {
         })
     }
 
-    /// Publishes a job. Returns when it is safe on the disk; publishes that wait at the same time
-    /// share one fsync. When the future is dropped, the job may or may not be published.
+    /// Uses a RabbitMQ server. It need not be there: it is connected to, for ever, in the background,
+    /// and [`Self::health`] tells whether it is. Within a tokio runtime.
+    ///
+    /// Fails only when the URL cannot be used.
+    pub fn open_rabbit(
+        options: &RabbitOptions,
+        clock: Clock,
+        random: Random,
+    ) -> Result<Self, Error> {
+        let hints = Arc::default();
+        let rabbit = Rabbit::open(options, clock, random, &hints)?;
+        Ok(Self {
+            backend: Backend::Rabbit(Arc::new(rabbit)),
+            hints,
+        })
+    }
+
+    /// Publishes a job. Returns when it is safe: on the disk of the embedded queue, where publishes
+    /// that wait at the same time share one fsync, or confirmed by RabbitMQ. When the future is
+    /// dropped, the job may or may not be published.
     ///
     /// Fails with [`Error::TooLarge`] over [`MAX_PAYLOAD_BYTES`], with [`Error::Busy`] after waiting
-    /// 1 s for a place among the 4,096 that may wait, and when the disk takes nothing.
+    /// 1 s for a place among the 4,096 that may wait, and when the disk or the server takes nothing.
     pub async fn publish(&self, queue: Queue, payload: Vec<u8>) -> Result<(), Error> {
         if payload.len() > MAX_PAYLOAD_BYTES {
             return Err(Error::TooLarge {
@@ -55,6 +75,7 @@ impl Broker {
         }
         match &self.backend {
             Backend::Embedded(embedded) => embedded.publish(queue, payload).await,
+            Backend::Rabbit(rabbit) => rabbit.publish(queue, payload).await,
         }
     }
 
@@ -79,6 +100,7 @@ impl Broker {
     pub async fn dead_letters(&self, queue: Queue, limit: usize) -> Result<Vec<DeadLetter>, Error> {
         match &self.backend {
             Backend::Embedded(embedded) => embedded.dead_letters(queue, limit).await,
+            Backend::Rabbit(rabbit) => rabbit.dead_letters(queue, limit).await,
         }
     }
 
@@ -89,6 +111,7 @@ impl Broker {
     pub async fn requeue_dead_letter(&self, id: JobId) -> Result<(), Error> {
         match &self.backend {
             Backend::Embedded(embedded) => embedded.requeue_dead_letter(id).await,
+            Backend::Rabbit(rabbit) => rabbit.requeue_dead_letter(id).await,
         }
     }
 
@@ -96,14 +119,17 @@ impl Broker {
     pub async fn depth(&self, queue: Queue) -> Result<Depth, Error> {
         match &self.backend {
             Backend::Embedded(embedded) => embedded.depth(queue).await,
+            Backend::Rabbit(rabbit) => rabbit.depth(queue).await,
         }
     }
 
     /// Gives a hint to everybody who receives hints. Never waits, never fails; a hint may be lost
     /// with the process.
     pub fn hint(&self, hint: Hint) {
+        self.hints.give(hint);
         match &self.backend {
-            Backend::Embedded(_) => self.hints.give(hint),
+            Backend::Embedded(_) => {}
+            Backend::Rabbit(rabbit) => rabbit.hint(hint),
         }
     }
 
@@ -116,6 +142,7 @@ impl Broker {
     pub fn health(&self) -> Result<(), String> {
         match &self.backend {
             Backend::Embedded(embedded) => embedded.health(),
+            Backend::Rabbit(rabbit) => rabbit.health(),
         }
     }
 
@@ -124,6 +151,7 @@ impl Broker {
     pub async fn close(&self) {
         match &self.backend {
             Backend::Embedded(embedded) => embedded.close().await,
+            Backend::Rabbit(rabbit) => rabbit.close().await,
         }
     }
 }

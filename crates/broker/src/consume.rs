@@ -1,7 +1,9 @@
 mod ask;
-mod claim;
+mod settlement;
+mod source;
 
-pub(crate) use claim::{Claim, Outcome, Settlement, Ticket};
+pub(crate) use settlement::{Outcome, Settlement};
+pub(crate) use source::Source;
 
 use crate::broker::Backend;
 use crate::error::Error;
@@ -37,6 +39,7 @@ pub(crate) async fn run<H: Handler>(
     let mut consumer = Consumer {
         queue,
         options,
+        source: backend.source(queue, options),
         handler,
         stop: Stop {
             future: pin!(shutdown),
@@ -47,13 +50,16 @@ pub(crate) async fn run<H: Handler>(
     loop {
         let claimed = tokio::select! {
             biased;
-            () = consumer.stop.reached() => return Ok(()),
-            claimed = backend.claim(queue, options) => claimed,
+            () = consumer.stop.reached() => {
+                consumer.source.close().await;
+                return Ok(());
+            }
+            claimed = consumer.source.claim() => claimed,
         };
         match claimed {
-            Ok(claim) => {
+            Ok(jobs) => {
                 is_in_trouble = false;
-                consumer.work(claim).await;
+                consumer.work(jobs).await;
             }
             Err(error) if error.is_transient() => {
                 if !std::mem::replace(&mut is_in_trouble, true) {
@@ -66,71 +72,62 @@ pub(crate) async fn run<H: Handler>(
     }
 }
 
-impl Backend {
-    /// Waits for jobs and claims them: at least one.
-    async fn claim(&self, queue: Queue, options: Consume) -> Result<Claim, Error> {
-        match self {
-            Self::Embedded(embedded) => embedded.claim(queue, options).await,
-        }
-    }
-}
-
 struct Consumer<'a, H, F> {
     queue: Queue,
     options: Consume,
+    source: Source,
     handler: &'a H,
     stop: Stop<F>,
 }
 
 impl<H: Handler, F: Future<Output = ()> + Unpin> Consumer<'_, H, F> {
-    async fn work(&mut self, mut claim: Claim) {
-        claim.ticket.begin();
-        match ask(self.handler, &claim.jobs, self.options.lease).await {
-            Answer::Given(dispositions) => self.settle(&mut claim, 0, dispositions).await,
-            Answer::Missing(reason) if claim.jobs.len() == 1 => {
-                let disposition = ask::retry(&reason, claim.jobs[0].attempt);
-                self.settle(&mut claim, 0, vec![disposition]).await;
+    async fn work(&mut self, jobs: Vec<Received>) {
+        self.source.begin();
+        match ask(self.handler, &jobs, self.options.lease).await {
+            Answer::Given(dispositions) => self.settle(&jobs, dispositions).await,
+            Answer::Missing(reason) if jobs.len() == 1 => {
+                let disposition = ask::retry(&reason, jobs[0].attempt);
+                self.settle(&jobs, vec![disposition]).await;
             }
             Answer::Missing(reason) => {
                 tracing::warn!(
                     queue = self.queue.as_str(),
-                    jobs = claim.jobs.len(),
+                    jobs = jobs.len(),
                     reason,
                     "a batch was not answered for: its jobs are handled again, one at a time"
                 );
-                self.work_one_by_one(&mut claim).await;
+                self.work_one_by_one(&jobs).await;
             }
         }
     }
 
     /// So that the job that broke the batch harms no other. This is still the same attempt.
-    async fn work_one_by_one(&mut self, claim: &mut Claim) {
-        for position in 0..claim.jobs.len() {
+    async fn work_one_by_one(&mut self, jobs: &[Received]) {
+        for job in jobs {
             if self.stop.is_reached() {
-                return claim.ticket.release();
+                return self.source.release().await;
             }
-            let job = &claim.jobs[position];
-            let disposition =
-                match ask(self.handler, std::slice::from_ref(job), self.options.lease).await {
-                    Answer::Given(mut dispositions) => dispositions.pop(),
-                    Answer::Missing(reason) => Some(ask::retry(&reason, job.attempt)),
-                };
-            self.settle(claim, position, disposition.into_iter().collect())
-                .await;
+            let job = std::slice::from_ref(job);
+            let disposition = match ask(self.handler, job, self.options.lease).await {
+                Answer::Given(mut dispositions) => dispositions.pop(),
+                Answer::Missing(reason) => Some(ask::retry(&reason, job[0].attempt)),
+            };
+            self.settle(job, disposition.into_iter().collect()).await;
         }
     }
 
-    /// Settles the jobs from this position on: as many as there are dispositions.
-    async fn settle(&mut self, claim: &mut Claim, from: usize, dispositions: Vec<Disposition>) {
-        self.log(&claim.jobs[from..], &dispositions);
-        let settlements: Vec<_> = claim.jobs[from..]
+    /// Settles jobs of the batch in hand, for each of which there is a disposition.
+    async fn settle(&mut self, jobs: &[Received], dispositions: Vec<Disposition>) {
+        self.log(jobs, &dispositions);
+        let settlements: Vec<_> = jobs
             .iter()
             .zip(dispositions)
             .map(|(job, disposition)| Settlement::new(job, disposition))
             .collect();
         let mut is_in_trouble = false;
-        while let Err(error) = claim.ticket.settle(&settlements).await {
-            if !error.is_transient() || self.stop.is_reached() {
+        while let Err(error) = self.source.settle(&settlements).await {
+            let is_over = error == Error::Lost || !error.is_transient();
+            if is_over || self.stop.is_reached() {
                 tracing::error!(
                     queue = self.queue.as_str(),
                     jobs = settlements.len(),

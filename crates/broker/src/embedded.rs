@@ -16,17 +16,18 @@ mod health;
 mod ledger;
 mod mailbox;
 mod settle;
+mod source;
 mod tally;
 mod ticket;
 mod writer;
 
-pub(crate) use ticket::Ticket;
+pub(crate) use source::Source;
 
-use crate::consume::{Claim, Consume};
+use crate::consume::Consume;
 use crate::dead_letter::DeadLetter;
 use crate::depth::Depth;
 use crate::error::Error;
-use crate::handler::JobId;
+use crate::handler::{JobId, Received};
 use accept::{Accept, Demand};
 use checkpoint::Checkpoints;
 use domain::Clock;
@@ -36,6 +37,7 @@ use mailbox::{Mailbox, Work};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use ticket::Ticket;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use tokio::time::timeout;
 use wire::Queue;
@@ -45,6 +47,12 @@ const PLACES: usize = 4_096;
 
 /// How long a caller waits for a place, or for a number.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Jobs that are offered to nobody else until they are settled or the ticket is dropped.
+pub(crate) struct Claim {
+    pub(crate) jobs: Vec<Received>,
+    pub(crate) ticket: Ticket,
+}
 
 /// How long closing may take.
 const FAREWELL: Duration = Duration::from_secs(2);

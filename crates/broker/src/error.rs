@@ -70,6 +70,43 @@ pub enum Error {
         /// What `SQLite` said.
         reason: String,
     },
+    /// The URL of a broker says nothing that can be used.
+    #[error("the broker's URL cannot be used: {reason}")]
+    BadUrl {
+        /// What is wrong with it, without its password.
+        reason: String,
+    },
+    /// RabbitMQ cannot be reached, or the connection to it was lost.
+    #[error("RabbitMQ at {at} is away: {reason}; it is tried again until it answers")]
+    Away {
+        /// Host and port.
+        at: String,
+        /// What the system or the server said.
+        reason: String,
+    },
+    /// RabbitMQ takes no more: it is short of memory or disk.
+    #[error("RabbitMQ at {at} blocks publishing: it is short of memory or disk")]
+    Blocked {
+        /// Host and port.
+        at: String,
+    },
+    /// RabbitMQ answered that it did not take the job.
+    #[error("RabbitMQ did not take the job: {reason}")]
+    Refused {
+        /// Why, as far as it says.
+        reason: String,
+    },
+    /// There is a queue of this name that is not as this program makes it.
+    #[error(
+        "RabbitMQ has a queue {queue} with other arguments ({reason}): delete it once it is empty, \
+         or set broker.namespace to another name"
+    )]
+    OtherArguments {
+        /// The queue's whole name.
+        queue: String,
+        /// What the server said.
+        reason: String,
+    },
     /// The broker did not get to it in time.
     #[error("the broker is busy: nothing came of it within {waited:?}")]
     Busy {
@@ -79,6 +116,9 @@ pub enum Error {
     /// The broker was closed, or its writer has ended.
     #[error("the broker is closed")]
     Closed,
+    /// The connection over which jobs came is gone: RabbitMQ offers them again.
+    #[error("the connection over which the jobs came is gone")]
+    Lost,
     /// There is no such dead letter.
     #[error("there is no dead letter {id}")]
     NoDeadLetter {
@@ -98,7 +138,13 @@ impl Error {
     pub const fn is_transient(&self) -> bool {
         matches!(
             self,
-            Self::DiskFull { .. } | Self::Unusable { .. } | Self::Busy { .. }
+            Self::DiskFull { .. }
+                | Self::Unusable { .. }
+                | Self::Away { .. }
+                | Self::Blocked { .. }
+                | Self::Refused { .. }
+                | Self::Lost
+                | Self::Busy { .. }
         )
     }
 }

@@ -1,36 +1,7 @@
-use domain::Shard;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 use tokio::sync::Notify;
-use wire::Hint;
-
-/// The hints that came since the last look, merged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct HintSet {
-    /// Shards that have work: bit `n` is shard `n`.
-    pub shards: u64,
-    /// Whether a subscription changed.
-    pub subscriptions: bool,
-    /// Whether a provider account changed.
-    pub accounts: bool,
-}
-
-impl HintSet {
-    /// Whether there is no hint.
-    pub const fn is_empty(self) -> bool {
-        self.shards == 0 && !self.subscriptions && !self.accounts
-    }
-
-    /// Whether this shard has work.
-    pub const fn has_shard(self, shard: Shard) -> bool {
-        self.shards & bit(shard) != 0
-    }
-
-    /// The shards that have work.
-    pub fn shards(self) -> impl Iterator<Item = Shard> {
-        Shard::all().filter(move |shard| self.has_shard(*shard))
-    }
-}
+use wire::{Hint, HintSet};
 
 /// Gets every hint given after it was made. Hints merge while nobody receives.
 #[derive(Debug)]
@@ -55,9 +26,15 @@ pub(crate) struct Hints(RwLock<Vec<Weak<Pending>>>);
 
 impl Hints {
     pub(crate) fn give(&self, hint: Hint) {
+        let mut hints = HintSet::default();
+        hints.add(hint);
+        self.give_all(hints);
+    }
+
+    pub(crate) fn give_all(&self, hints: HintSet) {
         let receivers = self.0.read().unwrap_or_else(PoisonError::into_inner);
         for pending in receivers.iter().filter_map(Weak::upgrade) {
-            pending.add(hint);
+            pending.add(hints);
         }
     }
 
@@ -81,15 +58,16 @@ const SUBSCRIPTIONS: u8 = 1;
 const ACCOUNTS: u8 = 2;
 
 impl Pending {
-    fn add(&self, hint: Hint) {
-        match hint {
-            Hint::Shard(shard) => self.shards.fetch_or(bit(shard), Ordering::SeqCst),
-            Hint::Subscriptions => self
-                .changes
-                .fetch_or(SUBSCRIPTIONS, Ordering::SeqCst)
-                .into(),
-            Hint::Accounts => self.changes.fetch_or(ACCOUNTS, Ordering::SeqCst).into(),
-        };
+    fn add(&self, hints: HintSet) {
+        self.shards.fetch_or(hints.shards, Ordering::SeqCst);
+        let mut changes = 0;
+        if hints.subscriptions {
+            changes |= SUBSCRIPTIONS;
+        }
+        if hints.accounts {
+            changes |= ACCOUNTS;
+        }
+        self.changes.fetch_or(changes, Ordering::SeqCst);
         self.arrived.notify_one();
     }
 
@@ -101,8 +79,4 @@ impl Pending {
             accounts: changes & ACCOUNTS != 0,
         }
     }
-}
-
-const fn bit(shard: Shard) -> u64 {
-    1 << shard.number()
 }

@@ -9,6 +9,7 @@ mod embedded;
 mod error;
 mod handler;
 mod hints;
+mod rabbit;
 
 pub use broker::{Broker, MAX_PAYLOAD_BYTES};
 pub use consume::Consume;
@@ -16,4 +17,6 @@ pub use dead_letter::DeadLetter;
 pub use depth::Depth;
 pub use error::Error;
 pub use handler::{Disposition, Handler, JobId, Received};
-pub use hints::{HintReceiver, HintSet};
+pub use hints::HintReceiver;
+pub use rabbit::RabbitOptions;
+pub use wire::HintSet;

@@ -36,6 +36,7 @@ fn value(config: &Config, name: &str) -> Option<Value> {
         "store.url" => store_url(&config.store.url, &config.data_dir).into(),
         "store.encryption_key" => hidden(config.store.encryption_key.as_ref())?,
         "broker.url" => broker_url(&config.broker.url).into(),
+        "broker.namespace" => config.broker.namespace.clone().into(),
         "ingress.listen" => config.ingress.listen.to_string().into(),
         "ingress.public_url" => config.ingress.public_url.clone()?.into(),
         "ingress.trusted_proxies" => networks(&config.ingress.trusted_proxies),

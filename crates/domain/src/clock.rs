@@ -135,11 +135,18 @@ impl Clock {
         let since_epoch = std::time::SystemTime::now()
             .duration_since(std::time::UNIX_EPOCH)
             .unwrap_or_default();
+        let machine = Timestamp(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX));
+        machine.plus(self.shift())
+    }
+
+    /// How far this clock was moved from the machine's; zero for [`Clock::system`]. What another
+    /// machine's clock says is moved by as much.
+    pub fn shift(&self) -> Duration {
         let offset = self
             .offset_ms
             .as_ref()
             .map_or(0, |offset| offset.load(Ordering::SeqCst));
-        Timestamp(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX) + offset)
+        Duration::from_millis(u64::try_from(offset).unwrap_or(0))
     }
 
     /// Moves a movable clock forward. The machine's clock does not move.
@@ -187,5 +194,7 @@ mod tests {
         let before = clock.now();
         clock.clone().advance(Duration::from_hours(1));
         assert!(clock.now().since(before) >= Duration::from_hours(1));
+        assert_eq!(clock.shift(), Duration::from_hours(1));
+        assert_eq!(Clock::system().shift(), Duration::ZERO);
     }
 }

@@ -6,6 +6,7 @@ pub mod http;
 
 mod data_dir;
 mod error;
+mod gate;
 mod readiness;
 mod shutdown;
 mod signals;
@@ -13,6 +14,7 @@ mod tasks;
 
 pub use data_dir::DataDir;
 pub use error::Error;
+pub use gate::Gate;
 pub use readiness::{Check, CheckState, Readiness, Snapshot};
 pub use shutdown::{Shutdown, Step};
 pub use signals::Signals;

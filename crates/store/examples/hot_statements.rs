@@ -1,5 +1,6 @@
 //! How many rows a second the hot statements write, in batches of 1, 8, 64 and 512:
-//! `cargo run --release -p tidings-store --example hot_statements`. The numbers stand in ADR 0003.
+//! `cargo run --release -p tidings-store --example hot_statements`. On SQLite, and on PostgreSQL where
+//! `TIDINGS_TEST_POSTGRES_URL` names one. The numbers stand in ADR 0003 and ADR 0020.
 
 #![expect(
     clippy::print_stdout,
@@ -26,6 +27,7 @@ use tidings_store::delivery::{Attempt, Owed, Room, Then};
 use tidings_store::directory::Directory;
 use tidings_store::shard::Fenced;
 use tidings_store::subscription::{Health, Subscription};
+use tokio::runtime::Handle;
 
 const BATCHES: [usize; 4] = [1, 8, 64, 512];
 const FOR: Duration = Duration::from_secs(2);
@@ -45,15 +47,55 @@ async fn main() {
     let folder = tempfile::tempdir().unwrap();
     let (clock, random) = (Clock::movable(), Random::system());
     let path = folder.path().join("tidings.db");
-    let store = Store::open_sqlite(&path, clock.clone(), random.clone()).unwrap();
+    println!("SQLite");
+    measure(
+        Store::open_sqlite(&path, clock.clone(), random.clone()).unwrap(),
+        &clock,
+        &random,
+    )
+    .await;
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "where a server for tests is, the machine says"
+    )]
+    let Ok(url) = std::env::var("TIDINGS_TEST_POSTGRES_URL") else {
+        return;
+    };
+    println!("PostgreSQL");
+    measure(on_postgres(&url, &clock, &random).await, &clock, &random).await;
+}
+
+/// In a database of its own.
+async fn on_postgres(url: &str, clock: &Clock, random: &Random) -> Store {
+    let name = format!("t{:032x}", u128::from_le_bytes(random.bytes()));
+    let (client, driver) = tokio_postgres::connect(url, tokio_postgres::NoTls)
+        .await
+        .unwrap();
+    let create = format!("create database {name}");
+    tokio::select! {
+        created = client.batch_execute(&create) => created.unwrap(),
+        ended = driver => panic!("the connection ended: {ended:?}"),
+    }
+    let (server, _) = url.rsplit_once('/').unwrap();
+    let own = format!("{server}/{name}?sslmode=disable");
+    let (clock, random, runtime) = (clock.clone(), random.clone(), Handle::current());
+    tokio::task::spawn_blocking(move || {
+        Store::migrate_postgres(&own, runtime.clone()).unwrap();
+        Store::open_postgres(&own, runtime, clock, random).unwrap()
+    })
+    .await
+    .unwrap()
+}
+
+async fn measure(store: Store, clock: &Clock, random: &Random) {
     let leases = store.lease_shards("bench".to_owned()).await.unwrap().shards;
     let bench = Bench {
         tenant: TenantId::PLATFORM,
-        account: AccountId::new(clock.now(), &random),
+        account: AccountId::new(clock.now(), random),
         directory: Directory::default(),
         store,
-        clock,
-        random,
+        clock: clock.clone(),
+        random: random.clone(),
         leases,
     };
     bench.subscribe().await;

@@ -8,7 +8,6 @@ use crate::page::{Page, Window};
 use crate::schema::provider_accounts;
 use crate::sql_types::{Moment, Uid};
 use diesel::prelude::*;
-use diesel::result::{DatabaseErrorKind, Error as Diesel};
 use domain::Timestamp;
 use domain::account::{Environment, Slug};
 use domain::id::{AccountId, TenantId};
@@ -46,20 +45,18 @@ pub enum Created {
 impl Store {
     /// Makes an account.
     pub async fn create_account(&self, account: Account) -> Result<Created, Error> {
+        let row = AccountRow::from(account);
         self.write(move |connection| {
             let inserted = each!(connection, c => diesel::insert_into(provider_accounts::table)
-                .values(AccountRow::from(account))
-                .execute(c));
-            match inserted {
-                Err(Diesel::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => {
-                    Ok(Created::SlugTaken)
-                }
-                Err(error) => Err(error.into()),
-                Ok(_) => {
-                    bump(connection, Versioned::Accounts)?;
-                    Ok(Created::New)
-                }
+                .values(&row)
+                .on_conflict(provider_accounts::slug)
+                .do_nothing()
+                .execute(c))?;
+            if inserted == 0 {
+                return Ok(Created::SlugTaken);
             }
+            bump(connection, Versioned::Accounts)?;
+            Ok(Created::New)
         })
         .await
     }
@@ -116,7 +113,7 @@ impl Store {
 
     /// The account with this slug, whoever's it is.
     pub async fn find_account_by_slug(&self, slug: Slug) -> Result<Option<Account>, Error> {
-        self.read(move |connection| find_by_slug(connection, slug.as_str()))
+        self.look_up(move |connection| find_by_slug(connection, slug.as_str()))
             .await
     }
 

@@ -4,12 +4,15 @@ mod apply;
 mod row;
 
 pub use apply::Applied;
+pub(crate) use apply::Mark;
 
 use crate::Store;
 use crate::connection::{Connection, each, insert_rows};
+use crate::dialect;
+use crate::dialect::callback::Received;
 use crate::error::Error;
 use crate::page::{Page, Window};
-use crate::schema::callbacks;
+use crate::schema::{callback_keys, callbacks};
 use crate::sql_types::{Moment, Uid};
 use diesel::prelude::*;
 use domain::callback::{Kind, Statement, Status};
@@ -18,7 +21,7 @@ use domain::message::Outcome;
 use domain::report::Source;
 use domain::{Timestamp, text};
 use row::CallbackRow;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// A callback that was accepted.
@@ -124,19 +127,19 @@ impl Store {
     /// try.
     pub async fn record_callbacks(&self, batch: Arc<Vec<Accepted>>) -> Result<(), Error> {
         self.write(move |connection| {
-            let seen = seen_callbacks(connection, &batch)?;
-            let receipts = known_receipts(connection, &batch)?;
-            let mut first_in_batch = HashSet::new();
-            let mut rows = Vec::with_capacity(batch.len());
-            for accepted in batch.iter() {
-                if receipts.contains_key(&accepted.receipt_id) {
-                    count_try(connection, accepted)?;
-                } else {
-                    let is_first = !seen.contains(&accepted.callback_id)
-                        && first_in_batch.insert(accepted.callback_id);
-                    rows.push(CallbackRow::new(accepted, is_first));
-                }
-            }
+            let known = known_receipts(connection, &batch)?;
+            let (again, new): (Vec<&Accepted>, Vec<_>) = batch
+                .iter()
+                .partition(|accepted| known.contains_key(&accepted.receipt_id));
+            dialect::callback::count_tries(connection, &tries(&again))?;
+            let firsts = dialect::callback::count_receipts(connection, &received(&new))?;
+            let rows: Vec<CallbackRow> = new
+                .into_iter()
+                .map(|accepted| {
+                    let first = firsts.get(&accepted.callback_id.into());
+                    CallbackRow::new(accepted, first == Some(&accepted.receipt_id.into()))
+                })
+                .collect();
             insert_rows!(connection, callbacks::table, &rows);
             Ok(())
         })
@@ -170,10 +173,17 @@ impl Store {
         id: CallbackId,
     ) -> Result<Option<Callback>, Error> {
         self.read(move |connection| {
+            let first: Option<Uid> = each!(connection, c => callback_keys::table
+                .find(Uid::from(id))
+                .select(callback_keys::receipt_id)
+                .first(c)
+                .optional())?;
+            let Some(first) = first else {
+                return Ok(None);
+            };
             let row: Option<CallbackRow> = each!(connection, c => callbacks::table
-                .filter(callbacks::callback_id.eq(Uid::from(id)))
+                .filter(callbacks::receipt_id.eq(first))
                 .filter(callbacks::tenant_id.eq(Uid::from(tenant)))
-                .order(callbacks::receipt_id)
                 .select(CallbackRow::as_select())
                 .first(c)
                 .optional())?;
@@ -228,19 +238,29 @@ impl Store {
     }
 }
 
-fn seen_callbacks(
-    connection: &mut Connection,
-    batch: &[Accepted],
-) -> Result<HashSet<CallbackId>, Error> {
-    let ids: Vec<Uid> = batch
+/// How often each receipt was tried.
+fn tries(again: &[&Accepted]) -> Vec<(Uid, i32)> {
+    let number = |attempt: u32| i32::try_from(attempt).unwrap_or(i32::MAX);
+    again
         .iter()
-        .map(|accepted| accepted.callback_id.into())
-        .collect();
-    let seen: Vec<Uid> = each!(connection, c => callbacks::table
-        .filter(callbacks::callback_id.eq_any(&ids))
-        .select(callbacks::callback_id)
-        .load(c))?;
-    Ok(seen.into_iter().map(CallbackId::from).collect())
+        .map(|accepted| (accepted.receipt_id.into(), number(accepted.attempt)))
+        .collect()
+}
+
+/// The receipts of each callback, counted.
+fn received(new: &[&Accepted]) -> Vec<Received> {
+    let mut received: BTreeMap<CallbackId, Received> = BTreeMap::new();
+    for accepted in new {
+        let of_callback = received
+            .entry(accepted.callback_id)
+            .or_insert_with(|| Received {
+                callback_id: accepted.callback_id.into(),
+                receipt_id: accepted.receipt_id.into(),
+                receipts: 0,
+            });
+        of_callback.receipts += 1;
+    }
+    received.into_values().collect()
 }
 
 fn known_receipts(
@@ -261,29 +281,20 @@ fn known_receipts(
         .collect()
 }
 
-fn count_try(connection: &mut Connection, accepted: &Accepted) -> Result<(), Error> {
-    let attempts = i32::try_from(accepted.attempt).unwrap_or(i32::MAX);
-    each!(connection, c => diesel::update(callbacks::table.find(Uid::from(accepted.receipt_id)))
-        .set(callbacks::attempts.eq(attempts))
-        .execute(c))?;
-    Ok(())
-}
-
 fn with_receipts(
     connection: &mut Connection,
     rows: Vec<CallbackRow>,
 ) -> Result<Vec<Callback>, Error> {
     let ids: Vec<Uid> = rows.iter().map(|row| row.callback_id).collect();
-    let counts: Vec<(Uid, i64)> = each!(connection, c => callbacks::table
-        .filter(callbacks::callback_id.eq_any(&ids))
-        .group_by(callbacks::callback_id)
-        .select((callbacks::callback_id, diesel::dsl::count_star()))
+    let counts: Vec<(Uid, i32)> = each!(connection, c => callback_keys::table
+        .filter(callback_keys::callback_id.eq_any(&ids))
+        .select((callback_keys::callback_id, callback_keys::receipts))
         .load(c))?;
-    let counts: HashMap<Uid, i64> = counts.into_iter().collect();
+    let counts: HashMap<Uid, i32> = counts.into_iter().collect();
     rows.into_iter()
         .map(|row| {
             let receipts = counts.get(&row.callback_id).copied().unwrap_or(1);
-            row.into_callback(u32::try_from(receipts).unwrap_or(u32::MAX))
+            row.into_callback(u32::try_from(receipts).unwrap_or(1))
         })
         .collect()
 }
@@ -303,6 +314,8 @@ fn decode_kind(code: i16) -> Result<Kind, Error> {
         .find(|kind| encode_kind(*kind) == code)
         .ok_or_else(|| Error::unreadable(format!("a callback of the kind {code}")))
 }
+
+pub(crate) const PROCESSED: i16 = encode_status(Status::Processed);
 
 const fn encode_status(status: Status) -> i16 {
     match status {

@@ -1,10 +1,9 @@
 //! One connection, of either engine, and how a query is written once for both.
 
 use crate::error::Error;
+use crate::postgres::Session;
 use diesel::connection::SimpleConnection;
 use diesel::{Connection as _, SqliteConnection};
-use diesel_async::AsyncPgConnection;
-use diesel_async::async_connection_wrapper::AsyncConnectionWrapper;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -12,8 +11,8 @@ use std::path::Path;
 pub enum Connection {
     /// To an SQLite file.
     Sqlite(SqliteConnection),
-    /// To PostgreSQL: tokio-postgres under diesel's synchronous face. Used on blocking threads.
-    Postgres(Box<AsyncConnectionWrapper<AsyncPgConnection>>),
+    /// To PostgreSQL. Used on blocking threads.
+    Postgres(Box<Session>),
 }
 
 /// Writes a query once: the same expression is compiled for each engine.
@@ -22,15 +21,25 @@ macro_rules! each {
         match $connection {
             $crate::connection::Connection::Sqlite($c) => $query,
             $crate::connection::Connection::Postgres($c) => {
-                let $c = &mut **$c;
+                let $c = $c.raw();
                 $query
             }
         }
     };
 }
 
+/// Loads rows; on PostgreSQL they stay locked, in this way, until the transaction ends.
+macro_rules! load_locked {
+    ($connection:expr, $query:expr, $($lock:ident),+) => {
+        match $connection {
+            $crate::connection::Connection::Sqlite(c) => $query.load(c)?,
+            $crate::connection::Connection::Postgres(c) => $query$(.$lock())+.load(c.raw())?,
+        }
+    };
+}
+
 /// Inserts rows. On SQLite one prepared single-row statement in a loop is as fast as one statement
-/// with many rows, and is parsed once.
+/// with many rows, and is parsed once; on PostgreSQL each column goes as one array.
 macro_rules! insert_rows {
     ($connection:expr, $table:expr, $rows:expr) => {
         match $connection {
@@ -40,17 +49,16 @@ macro_rules! insert_rows {
                 }
             }
             $crate::connection::Connection::Postgres(c) => {
-                // A statement takes 65,535 values; the widest row has 29.
-                for rows in $rows.chunks(1_000) {
-                    let insert = diesel::insert_into($table).values(rows);
-                    diesel::RunQueryDsl::execute(insert, &mut **c)?;
+                if !$rows.is_empty() {
+                    let insert = $crate::dialect::array::Columns::insert($rows);
+                    diesel::RunQueryDsl::execute(insert, c.raw())?;
                 }
             }
         }
     };
 }
 
-pub(crate) use {each, insert_rows};
+pub(crate) use {each, insert_rows, load_locked};
 
 /// What a connection is opened for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,11 +100,34 @@ impl Connection {
         Ok(Self::Sqlite(connection))
     }
 
-    /// Begins a transaction that writes. SQLite takes its write lock at once.
-    pub(crate) fn begin(&mut self) -> Result<(), Error> {
+    /// Begins a transaction of many callers' work, in its first savepoint. SQLite takes its write
+    /// lock at once. On PostgreSQL nobody waits for a lock while others' work holds some.
+    pub(crate) fn begin_group(&mut self) -> Result<(), Error> {
+        self.execute(match self {
+            Self::Sqlite(_) => "begin immediate; savepoint work",
+            Self::Postgres(_) => "begin; set local lock_timeout = '50ms'; savepoint work",
+        })
+    }
+
+    /// Whether it may be used for the next transaction.
+    pub(crate) fn is_fit(&self) -> bool {
         match self {
-            Self::Sqlite(_) => self.execute("begin immediate"),
-            Self::Postgres(_) => self.execute("begin"),
+            Self::Sqlite(_) => true,
+            Self::Postgres(session) => session.is_fit(),
+        }
+    }
+
+    /// Says that a use of it begins; one that takes far too long ends the connection.
+    pub(crate) fn use_now(&self) {
+        if let Self::Postgres(session) = self {
+            session.use_now();
+        }
+    }
+
+    /// Says that a use of it has ended.
+    pub(crate) fn rest(&self) {
+        if let Self::Postgres(session) = self {
+            session.rest();
         }
     }
 

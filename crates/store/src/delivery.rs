@@ -1,6 +1,6 @@
 //! Deliveries and their attempts.
 
-mod attempt;
+pub(crate) mod attempt;
 mod claim;
 mod row;
 
@@ -125,6 +125,7 @@ impl Store {
                 .load(c))?;
             each!(connection, c => diesel::update(deliveries::table)
                 .filter(deliveries::id.eq_any(&ids))
+                .filter(deliveries::state.eq(PENDING))
                 .set(deliveries::state.eq(encode_state(State::Cancelled)))
                 .execute(c))?;
             Ok(ids.len() == 500)

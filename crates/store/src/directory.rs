@@ -15,14 +15,33 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// The most tenants remembered; beyond it the directory starts afresh.
 const MOST_TENANTS: usize = 20_000;
 
+/// The subscriptions of a tenant.
+pub(crate) type OfTenant = Arc<Vec<Arc<Subscription>>>;
+
 /// Subscriptions by tenant, loaded when first needed and again when they changed. Clones share it.
 #[derive(Clone, Default)]
-pub struct Directory(Arc<Mutex<Known>>);
+pub struct Directory(Arc<Shared>);
 
 #[derive(Default)]
-pub(crate) struct Known {
+struct Shared {
+    /// Looked at also by the threads that drive connections: never held over a query.
+    known: Mutex<Known>,
+    /// Held by whoever brings it up to date, over its queries.
+    updating: Mutex<()>,
+}
+
+#[derive(Default)]
+struct Known {
     version: i64,
-    tenants: HashMap<TenantId, Vec<Arc<Subscription>>>,
+    tenants: HashMap<TenantId, OfTenant>,
+}
+
+/// What an update found.
+pub(crate) struct Updated {
+    /// Whether any subscription had changed.
+    pub has_changed: bool,
+    /// The subscriptions of each tenant that was asked for.
+    pub of: HashMap<TenantId, OfTenant>,
 }
 
 /// What the directory says of a subscription.
@@ -39,7 +58,7 @@ pub enum Found {
 impl Directory {
     /// A subscription of a tenant.
     pub fn find(&self, tenant: TenantId, id: SubscriptionId) -> Found {
-        let known = self.lock();
+        let known = self.known();
         let Some(of_tenant) = known.tenants.get(&tenant) else {
             return Found::NotLoaded;
         };
@@ -49,13 +68,79 @@ impl Directory {
             .map_or(Found::Gone, |found| Found::Subscription(found.clone()))
     }
 
-    pub(crate) fn lock(&self) -> MutexGuard<'_, Known> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Brings the directory up to date: one row tells whether anything changed. Loads these tenants
+    /// where they are not known.
+    pub(crate) fn refresh(
+        &self,
+        connection: &mut Connection,
+        tenants: &HashSet<TenantId>,
+    ) -> Result<Updated, Error> {
+        let _updating = self.updating();
+        let newest = version(connection, Versioned::Subscriptions)?;
+        let since = self.known().version;
+        if newest == since {
+            return self.load(connection, tenants, Vec::new(), false);
+        }
+        let changed: Vec<Uid> = each!(connection, c => tenants::table
+            .filter(tenants::subscription_version.gt(since))
+            .select(tenants::id)
+            .load(c))?;
+        let stale = changed.into_iter().map(TenantId::from).collect();
+        let updated = self.load(connection, tenants, stale, true)?;
+        self.known().version = newest;
+        Ok(updated)
+    }
+
+    /// Loads these tenants where they are not known.
+    pub(crate) fn learn(
+        &self,
+        connection: &mut Connection,
+        tenants: &HashSet<TenantId>,
+    ) -> Result<(), Error> {
+        let _updating = self.updating();
+        self.load(connection, tenants, Vec::new(), false).map(drop)
     }
 
     /// Forgets everything: what was read in a transaction that failed may never have been true.
     pub(crate) fn forget(&self) {
-        *self.lock() = Known::default();
+        *self.known() = Known::default();
+    }
+
+    /// Loads what is wanted and not known, and what is known and stale.
+    fn load(
+        &self,
+        connection: &mut Connection,
+        wanted: &HashSet<TenantId>,
+        mut stale: Vec<TenantId>,
+        has_changed: bool,
+    ) -> Result<Updated, Error> {
+        let mut of: HashMap<TenantId, OfTenant> = {
+            let known = self.known();
+            stale.retain(|tenant| known.tenants.contains_key(tenant));
+            let fresh = wanted.iter().filter(|tenant| !stale.contains(tenant));
+            fresh
+                .filter_map(|tenant| Some((*tenant, known.tenants.get(tenant)?.clone())))
+                .collect()
+        };
+        let unknown = wanted.iter().filter(|tenant| !of.contains_key(tenant));
+        let missing: HashSet<TenantId> = unknown.chain(&stale).copied().collect();
+        let loaded = load(connection, missing)?;
+        self.known().keep(&loaded);
+        of.extend(
+            loaded
+                .into_iter()
+                .filter(|(tenant, _)| wanted.contains(tenant)),
+        );
+        Ok(Updated { has_changed, of })
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.0.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn updating(&self) -> MutexGuard<'_, ()> {
+        let updating = &self.0.updating;
+        updating.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -67,69 +152,40 @@ impl Store {
         tenants: Vec<TenantId>,
     ) -> Result<bool, Error> {
         let shared = directory.clone();
-        self.read(move |connection| {
-            let mut known = shared.lock();
-            let changed = known.refresh(connection)?;
-            known.learn(connection, tenants)?;
-            Ok(changed)
+        self.look_up(move |connection| {
+            let tenants = tenants.iter().copied().collect();
+            Ok(shared.refresh(connection, &tenants)?.has_changed)
         })
         .await
     }
 }
 
 impl Known {
-    /// The subscriptions of a tenant that is loaded.
-    pub(crate) fn of(&self, tenant: TenantId) -> &[Arc<Subscription>] {
-        self.tenants.get(&tenant).map_or(&[], Vec::as_slice)
-    }
-
-    /// Reloads the known tenants that changed since the last look: one row tells that none did.
-    pub(crate) fn refresh(&mut self, connection: &mut Connection) -> Result<bool, Error> {
-        let newest = version(connection, Versioned::Subscriptions)?;
-        if newest == self.version {
-            return Ok(false);
-        }
-        let changed: Vec<Uid> = each!(connection, c => tenants::table
-            .filter(tenants::subscription_version.gt(self.version))
-            .select(tenants::id)
-            .load(c))?;
-        let changed = changed.into_iter().map(TenantId::from);
-        let stale: Vec<_> = changed
-            .filter(|tenant| self.tenants.remove(tenant).is_some())
-            .collect();
-        self.load(connection, &stale)?;
-        self.version = newest;
-        Ok(true)
-    }
-
-    /// Loads the tenants among these that are not known yet.
-    pub(crate) fn learn(
-        &mut self,
-        connection: &mut Connection,
-        tenants: impl IntoIterator<Item = TenantId>,
-    ) -> Result<(), Error> {
-        let unknown: HashSet<_> = tenants
-            .into_iter()
-            .filter(|tenant| !self.tenants.contains_key(tenant))
-            .collect();
-        self.load(connection, &unknown.into_iter().collect::<Vec<_>>())
-    }
-
-    fn load(&mut self, connection: &mut Connection, tenants: &[TenantId]) -> Result<(), Error> {
-        if tenants.is_empty() {
-            return Ok(());
-        }
-        if self.tenants.len() + tenants.len() > MOST_TENANTS {
+    fn keep(&mut self, loaded: &HashMap<TenantId, OfTenant>) {
+        if self.tenants.len() + loaded.len() > MOST_TENANTS {
             self.tenants.clear();
         }
         self.tenants
-            .extend(tenants.iter().map(|tenant| (*tenant, Vec::new())));
-        for found in subscription::of_tenants(connection, tenants)? {
-            self.tenants
-                .entry(found.interest.tenant_id)
-                .or_default()
-                .push(Arc::new(found));
-        }
-        Ok(())
+            .extend(loaded.iter().map(|(tenant, of)| (*tenant, of.clone())));
     }
+}
+
+/// The subscriptions of these tenants, each of which is in the answer.
+fn load(
+    connection: &mut Connection,
+    tenants: HashSet<TenantId>,
+) -> Result<HashMap<TenantId, OfTenant>, Error> {
+    let ids: Vec<TenantId> = tenants.iter().copied().collect();
+    let mut loaded: HashMap<TenantId, Vec<Arc<Subscription>>> =
+        tenants.into_iter().map(|id| (id, Vec::new())).collect();
+    if !ids.is_empty() {
+        for found in subscription::of_tenants(connection, &ids)? {
+            let of = loaded.entry(found.interest.tenant_id).or_default();
+            of.push(Arc::new(found));
+        }
+    }
+    Ok(loaded
+        .into_iter()
+        .map(|(tenant, of)| (tenant, Arc::new(of)))
+        .collect())
 }

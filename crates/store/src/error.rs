@@ -30,6 +30,15 @@ pub enum Error {
     /// The commit failed; nothing of it was done.
     #[error("the transaction failed and was undone: {0}")]
     Undone(String),
+    /// The connection to the database ended, or the database refused to write on it.
+    #[error("the connection to the store was lost: {0}")]
+    Lost(String),
+    /// The connection ended while the transaction was being committed, and the database could not be
+    /// asked in time what became of it.
+    #[error(
+        "whether the transaction was committed is not known: {0}; look before doing it again by hand"
+    )]
+    Uncertain(String),
     /// More wait for the store than it takes in.
     #[error("the store is busy: {0}")]
     Busy(&'static str),
@@ -44,12 +53,20 @@ pub enum Error {
     LeaseLost,
 }
 
+/// What PostgreSQL says of a lock that is not to be had.
+const LOCKED: [&str; 2] = [
+    "deadlock detected",
+    "canceling statement due to lock timeout",
+];
+
 impl Error {
     /// Whether the same may succeed later without anybody changing anything.
     pub const fn is_transient(&self) -> bool {
         match self {
             Self::Open { .. }
             | Self::Undone(_)
+            | Self::Lost(_)
+            | Self::Uncertain(_)
             | Self::Busy(_)
             | Self::Closed
             | Self::LeaseLost => true,
@@ -77,9 +94,17 @@ impl Error {
         match self {
             Self::Open { .. }
             | Self::Undone(_)
+            | Self::Lost(_)
+            | Self::Uncertain(_)
             | Self::Busy(_)
             | Self::Closed
-            | Self::Query(Diesel::DatabaseError(DatabaseErrorKind::ClosedConnection, _)) => true,
+            // The last two: PostgreSQL became a standby, or is gone.
+            | Self::Query(Diesel::DatabaseError(
+                DatabaseErrorKind::ClosedConnection
+                | DatabaseErrorKind::ReadOnlyTransaction
+                | DatabaseErrorKind::UnableToSendCommand,
+                _,
+            )) => true,
             // SQLite has no kinds for these; the words are its own and do not change.
             Self::Query(Diesel::DatabaseError(DatabaseErrorKind::Unknown, said)) => {
                 matches!(
@@ -89,6 +114,54 @@ impl Error {
             }
             _ => false,
         }
+    }
+
+    /// The same for another caller.
+    pub(crate) fn again(&self) -> Self {
+        match self {
+            Self::Open { at, reason } => Self::Open {
+                at: at.clone(),
+                reason: reason.clone(),
+            },
+            Self::SchemaTooNew(name) => Self::SchemaTooNew(name.clone()),
+            Self::SchemaTooOld(name) => Self::SchemaTooOld(name.clone()),
+            Self::Migration(reason) => Self::Migration(reason.clone()),
+            Self::Undone(reason) => Self::Undone(reason.clone()),
+            Self::Uncertain(reason) => Self::Uncertain(reason.clone()),
+            Self::Busy(reason) => Self::Busy(reason),
+            Self::Closed => Self::Closed,
+            Self::Lost(reason) => Self::Lost(reason.clone()),
+            Self::Query(_) | Self::Unreadable(_) | Self::LeaseLost => Self::Lost(self.to_string()),
+        }
+    }
+
+    /// How often work that met this is worth running, alone in a transaction: somebody else was
+    /// faster, or held what it needed.
+    pub(crate) fn tries(&self) -> u32 {
+        match self {
+            Self::Query(Diesel::DatabaseError(kind, said)) => match kind {
+                // There are no checks but those of partitions: one was made while the row was on its
+                // way to the default one.
+                DatabaseErrorKind::SerializationFailure | DatabaseErrorKind::CheckViolation => 5,
+                DatabaseErrorKind::UniqueViolation => 2,
+                // diesel keeps no SQLSTATE; these are 40P01 and 55P03.
+                DatabaseErrorKind::Unknown if LOCKED.contains(&said.message()) => 5,
+                _ => 1,
+            },
+            _ => 1,
+        }
+    }
+
+    /// Whether work that met this in a transaction with others' is worth running alone. A server
+    /// may speak another language than ours: what is not known is tried.
+    pub(crate) fn may_go_alone(&self) -> bool {
+        let is_unknown = match self {
+            Self::Query(Diesel::DatabaseError(DatabaseErrorKind::Unknown, said)) => {
+                said.message() != "canceling statement due to statement timeout"
+            }
+            _ => false,
+        };
+        is_unknown || self.tries() > 1
     }
 
     pub(crate) fn unreadable(what: impl Into<String>) -> Self {

@@ -42,15 +42,16 @@ impl Store {
         event: Event,
         claim: Option<Claim>,
     ) -> Result<Published, Error> {
+        let rows = [NewEventRow::from(event)];
         self.write(move |connection| {
-            if let Some(claim) = claim {
+            if let Some(claim) = &claim {
                 match idempotency::claim(connection, claim)? {
                     Claimed::New => {}
                     Claimed::Same(answer) => return Ok(Published::Replayed(answer)),
                     Claimed::Other => return Ok(Published::Mismatch),
                 }
             }
-            insert(connection, vec![event])?;
+            insert_rows!(connection, events::table, &rows);
             Ok(Published::New)
         })
         .await
@@ -108,23 +109,23 @@ pub(crate) fn insert(connection: &mut Connection, events: Vec<Event>) -> Result<
 
 #[derive(Insertable)]
 #[diesel(table_name = events, treat_none_as_default_value = false)]
-struct NewEventRow {
-    id: Uid,
-    tenant_id: Uid,
-    shard: i16,
-    event_type: String,
-    version: i32,
-    environment: String,
-    created_at: Moment,
-    source: String,
-    resource: Option<String>,
-    context: Option<String>,
-    metadata: Option<String>,
-    data: String,
-    message_id: Option<Uid>,
-    transition: Option<i32>,
-    traceparent: Option<String>,
-    caused_at: Moment,
+pub(crate) struct NewEventRow {
+    pub id: Uid,
+    pub tenant_id: Uid,
+    pub shard: i16,
+    pub event_type: String,
+    pub version: i32,
+    pub environment: String,
+    pub created_at: Moment,
+    pub source: String,
+    pub resource: Option<String>,
+    pub context: Option<String>,
+    pub metadata: Option<String>,
+    pub data: String,
+    pub message_id: Option<Uid>,
+    pub transition: Option<i32>,
+    pub traceparent: Option<String>,
+    pub caused_at: Moment,
 }
 
 impl From<Event> for NewEventRow {
@@ -157,7 +158,7 @@ impl From<Event> for NewEventRow {
 #[diesel(table_name = events)]
 pub(crate) struct EventRow {
     pub position: i64,
-    id: Uid,
+    pub id: Uid,
     pub tenant_id: Uid,
     event_type: String,
     version: i32,

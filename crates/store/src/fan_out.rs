@@ -1,15 +1,15 @@
 //! The fan-out: new events get their place in their tenant's order, and become deliveries.
 
 use crate::Store;
-use crate::connection::{Connection, each, insert_rows};
+use crate::connection::{Connection, insert_rows};
 use crate::delivery::{DeliveryRow, Owed, PENDING, Place, Room};
-use crate::directory::{Directory, Known};
+use crate::dialect::event::{self, Stamp};
+use crate::directory::{Directory, OfTenant};
 use crate::error::Error;
 use crate::event::{EventRow, Kept};
-use crate::schema::{deliveries, events};
+use crate::schema::deliveries;
 use crate::shard::{Fenced, holding, next_sequences};
 use crate::sql_types::Moment;
-use diesel::prelude::*;
 use domain::id::{DeliveryId, SubscriptionId, TenantId};
 use domain::{Random, Shard, Timestamp};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -40,16 +40,18 @@ impl Store {
         &self,
         shards: Vec<Shard>,
         mine: Vec<Fenced>,
-        mut room: Room,
+        room: Room,
         directory: &Directory,
     ) -> Result<FannedOut, Error> {
         let (clock, random) = (self.clock.clone(), self.random.clone());
         let shared = directory.clone();
         let done = self
             .write(move |connection| {
+                let mut room = room.clone();
                 let mine = holding(connection, &mine)?;
                 let owned: HashSet<Shard> = mine.iter().map(|lease| lease.shard).collect();
-                let shards: Vec<Shard> = shards.into_iter().filter(|s| owned.contains(s)).collect();
+                let mut shards = shards.clone();
+                shards.retain(|shard| owned.contains(shard));
                 let rows = unstamped(connection, &shards)?;
                 if rows.is_empty() {
                     return Ok(FannedOut::default());
@@ -57,14 +59,14 @@ impl Store {
                 let full_at = (rows.len() == usize::try_from(BATCH).unwrap_or(0))
                     .then(|| rows.last().map(|(shard, _)| *shard))
                     .flatten();
-                let tenants: Vec<_> = rows
+                let tenants: HashSet<_> = rows
                     .iter()
                     .map(|(_, row)| TenantId::from(row.tenant_id))
                     .collect();
                 let stamped = stamp(connection, rows)?;
                 let mut made = Making {
                     now: clock.now(),
-                    random,
+                    random: random.clone(),
                     owned,
                     room: &mut room,
                     rows: Vec::new(),
@@ -73,13 +75,11 @@ impl Store {
                     full_at,
                     ..FannedOut::default()
                 };
-                let mut known = shared.lock();
-                known.refresh(connection)?;
-                known.learn(connection, tenants)?;
+                let known = shared.refresh(connection, &tenants)?.of;
                 for event in stamped {
-                    made.deliveries_of(event, &known, &mut done);
+                    let to = known.get(&event.event.tenant_id).cloned();
+                    made.deliveries_of(event, &to.unwrap_or_default(), &mut done);
                 }
-                drop(known);
                 insert_rows!(connection, deliveries::table, &made.rows);
                 Ok(done)
             })
@@ -99,13 +99,7 @@ fn unstamped(
         .iter()
         .map(|shard| i16::from(shard.number()))
         .collect();
-    let rows: Vec<(i16, EventRow)> = each!(connection, c => events::table
-        .filter(events::shard.eq_any(&numbers))
-        .filter(events::sequence.is_null())
-        .order((events::shard, events::position))
-        .limit(BATCH)
-        .select((events::shard, EventRow::as_select()))
-        .load(c))?;
+    let rows = event::unstamped(connection, &numbers, BATCH)?;
     Ok(rows
         .into_iter()
         .filter_map(|(number, row)| Some((Shard::new(u8::try_from(number).ok()?)?, row)))
@@ -119,22 +113,23 @@ fn stamp(connection: &mut Connection, rows: Vec<(Shard, EventRow)>) -> Result<Ve
     for (shard, _) in &rows {
         *counts.entry(*shard).or_default() += 1;
     }
-    let mut next: BTreeMap<Shard, i64> = BTreeMap::new();
-    for (shard, count) in counts {
-        next.insert(shard, next_sequences(connection, shard, count)?);
+    let mut next = next_sequences(connection, &counts)?;
+    let mut stamps = Vec::with_capacity(rows.len());
+    let mut stamped = Vec::with_capacity(rows.len());
+    for (shard, row) in rows {
+        let sequence = next.entry(shard).or_default();
+        stamps.push(Stamp {
+            id: row.id,
+            position: row.position,
+            sequence: *sequence,
+        });
+        let mut kept = Kept::try_from(row)?;
+        kept.sequence = Some(*sequence);
+        *sequence += 1;
+        stamped.push(kept);
     }
-    rows.into_iter()
-        .map(|(shard, row)| {
-            let mut kept = Kept::try_from(row)?;
-            let sequence = next.entry(shard).or_default();
-            each!(connection, c => diesel::update(events::table.find(kept.position))
-                .set(events::sequence.eq(Some(*sequence)))
-                .execute(c))?;
-            kept.sequence = Some(*sequence);
-            *sequence += 1;
-            Ok(kept)
-        })
-        .collect()
+    event::stamp(connection, &stamps)?;
+    Ok(stamped)
 }
 
 struct Making<'a> {
@@ -146,10 +141,10 @@ struct Making<'a> {
 }
 
 impl Making<'_> {
-    fn deliveries_of(&mut self, kept: Kept, known: &Known, done: &mut FannedOut) {
+    fn deliveries_of(&mut self, kept: Kept, known: &OfTenant, done: &mut FannedOut) {
         let event = &kept.event;
         let mut to = Vec::new();
-        for subscription in known.of(event.tenant_id) {
+        for subscription in known.iter() {
             let interest = &subscription.interest;
             if !subscription.is_enabled
                 || !interest.wants(&event.event_type, &event.environment, kept.position)

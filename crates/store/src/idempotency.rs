@@ -6,6 +6,7 @@ use crate::error::Error;
 use crate::schema::idempotency_keys;
 use crate::sql_types::{Moment, Uid};
 use diesel::prelude::*;
+use diesel::query_dsl::methods;
 use domain::Timestamp;
 use domain::id::TenantId;
 use std::time::Duration;
@@ -65,38 +66,40 @@ impl Store {
     }
 }
 
-/// Claims a key in the transaction of what it stands for.
-pub(crate) fn claim(connection: &mut Connection, claim: Claim) -> Result<Claimed, Error> {
-    let known: Option<KeyRow> = each!(connection, c => idempotency_keys::table
+/// Claims a key in the transaction of what it stands for. Another transaction that claims it now
+/// waits until this one ends.
+pub(crate) fn claim(connection: &mut Connection, claim: &Claim) -> Result<Claimed, Error> {
+    let row = KeyRow {
+        key: claim.key.to_vec(),
+        tenant_id: claim.tenant_id.into(),
+        body_hash: claim.body_hash.to_vec(),
+        status: i16::try_from(claim.answer.status).unwrap_or(200),
+        answer: claim.answer.body.clone(),
+        created_at: claim.at.into(),
+    };
+    let oldest = Moment::from(claim.at.minus(REMEMBERED));
+    let claimed = each!(connection, c => {
+        let insert = diesel::insert_into(idempotency_keys::table)
+            .values(&row)
+            .on_conflict(idempotency_keys::key)
+            .do_update()
+            .set(&row);
+        methods::FilterDsl::filter(insert, idempotency_keys::created_at.lt(oldest)).execute(c)
+    })?;
+    if claimed > 0 {
+        return Ok(Claimed::New);
+    }
+    let known: KeyRow = each!(connection, c => idempotency_keys::table
         .find(claim.key.as_slice())
         .select(KeyRow::as_select())
-        .first(c)
-        .optional())?;
-    let oldest = Moment::from(claim.at.minus(REMEMBERED));
-    match known.filter(|row| row.created_at >= oldest) {
-        Some(row) if row.body_hash == claim.body_hash => Ok(Claimed::Same(Answer {
-            status: u16::try_from(row.status).unwrap_or(200),
-            body: row.answer,
-        })),
-        Some(_) => Ok(Claimed::Other),
-        None => {
-            let row = KeyRow {
-                key: claim.key.to_vec(),
-                tenant_id: claim.tenant_id.into(),
-                body_hash: claim.body_hash.to_vec(),
-                status: i16::try_from(claim.answer.status).unwrap_or(200),
-                answer: claim.answer.body,
-                created_at: claim.at.into(),
-            };
-            each!(connection, c => diesel::insert_into(idempotency_keys::table)
-                .values(&row)
-                .on_conflict(idempotency_keys::key)
-                .do_update()
-                .set(&row)
-                .execute(c))?;
-            Ok(Claimed::New)
-        }
+        .first(c))?;
+    if known.body_hash != claim.body_hash {
+        return Ok(Claimed::Other);
     }
+    Ok(Claimed::Same(Answer {
+        status: u16::try_from(known.status).unwrap_or(200),
+        body: known.answer,
+    }))
 }
 
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]

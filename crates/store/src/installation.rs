@@ -28,25 +28,22 @@ impl Store {
     /// The value kept under this name; keeps `value` there first, when there is none.
     pub async fn get_or_keep(&self, name: &'static str, value: Vec<u8>) -> Result<Vec<u8>, Error> {
         self.write(move |connection| {
-            let kept: Option<Vec<u8>> = each!(connection, c => installation::table
-                .find(name)
-                .select(installation::value)
-                .first(c)
-                .optional())?;
-            if let Some(kept) = kept {
-                return Ok(kept);
-            }
             each!(connection, c => diesel::insert_into(installation::table)
                 .values((installation::name.eq(name), installation::value.eq(&value)))
+                .on_conflict_do_nothing()
                 .execute(c))?;
-            Ok(value)
+            Ok(each!(connection, c => installation::table
+                .find(name)
+                .select(installation::value)
+                .first(c))?)
         })
         .await
     }
 
     /// A number that moves with every change of the kind.
     pub async fn version(&self, of: Versioned) -> Result<i64, Error> {
-        self.read(move |connection| version(connection, of)).await
+        self.look_up(move |connection| version(connection, of))
+            .await
     }
 }
 
@@ -55,14 +52,6 @@ pub(crate) fn version(connection: &mut Connection, of: Versioned) -> Result<i64,
         .find(of.name())
         .select(versions::value)
         .first(c))?)
-}
-
-/// Writes what is there already, to see whether it can be written.
-pub(crate) fn touch(connection: &mut Connection) -> Result<(), Error> {
-    each!(connection, c => diesel::update(versions::table)
-        .set(versions::value.eq(versions::value))
-        .execute(c))?;
-    Ok(())
 }
 
 /// Says that something of the kind changed. The row's lock makes the order of the numbers the

@@ -139,11 +139,8 @@ impl Ledger {
 
     /// Writes the messages, their history and the events.
     pub(crate) fn finish(mut self, connection: &mut Connection) -> Result<Effects, Error> {
-        for id in &self.changed {
-            if let Some(tracked) = self.messages.get(id) {
-                message::update(connection, tracked)?;
-            }
-        }
+        let changed = self.changed.iter().filter_map(|id| self.messages.get(id));
+        message::update(connection, changed)?;
         insert_rows!(connection, message_history::table, &self.history);
         let tenants = self.events.iter().map(|event| event.tenant_id);
         self.effects.shards = tenants.map(Shard::of_tenant).collect();

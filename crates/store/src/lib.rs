@@ -26,6 +26,7 @@ pub mod installation;
 pub mod message;
 pub mod orphan;
 pub mod page;
+mod partition;
 pub mod shard;
 pub mod subscription;
 pub mod tenant;
@@ -35,7 +36,7 @@ pub use page::Page;
 
 use connection::{Connection, Purpose};
 use domain::{Clock, Random};
-use postgres::Postgres;
+use postgres::{Gate, Postgres};
 use readers::Readers;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -48,6 +49,9 @@ use writer::Writer;
 pub struct Store {
     writer: Writer,
     readers: Readers,
+    lookups: Readers,
+    /// The way to more connections, on PostgreSQL.
+    gate: Option<Arc<Gate>>,
     clock: Clock,
     random: Random,
     _checkpoints: Option<Arc<CheckpointThread>>,
@@ -57,6 +61,8 @@ pub struct Store {
 const WRITERS: usize = 3;
 /// How many connections read at once.
 const READERS: usize = 4;
+/// How many more are kept for looking a row up, which somebody waits for on a hot path.
+const LOOKUPS: usize = 2;
 /// How often what was written is moved from the write-ahead log into the file.
 const CHECKPOINT_EVERY: Duration = Duration::from_millis(500);
 /// A write-ahead log longer than this begins anew, whatever that costs the writer.
@@ -72,20 +78,25 @@ impl Store {
         }
         migration::check(&mut connection)?;
         shard::free_all(&mut connection)?;
-        let readers = (0..READERS)
-            .map(|_| Connection::open_sqlite(path, Purpose::Read))
-            .collect::<Result<_, _>>()?;
+        let open = |count: usize| {
+            let connections = (0..count).map(|_| Connection::open_sqlite(path, Purpose::Read));
+            Ok::<_, Error>(Readers::local(connections.collect::<Result<_, _>>()?))
+        };
         Ok(Self {
-            writer: Writer::start(vec![connection])?,
-            readers: Readers::new(readers),
+            readers: open(READERS)?,
+            lookups: open(LOOKUPS)?,
+            writer: Writer::local(connection)?,
+            gate: None,
             clock,
             random,
             _checkpoints: Some(Arc::new(CheckpointThread::start(path.to_owned())?)),
         })
     }
 
-    /// Opens a PostgreSQL that was migrated to this release. On a blocking thread; `runtime` drives
-    /// the connections.
+    /// A PostgreSQL, whether it is there or not: only the URL and the file of its authorities are
+    /// read. Connections are made when they are needed, and made again when they end; `runtime`
+    /// drives them. Until the database was migrated to this release, whatever is asked fails with
+    /// [`Error::SchemaTooOld`].
     pub fn open_postgres(
         url: &str,
         runtime: Handle,
@@ -93,27 +104,27 @@ impl Store {
         random: Random,
     ) -> Result<Self, Error> {
         let postgres = Postgres::parse(url, runtime)?;
-        let connect = |count: usize| {
-            (0..count)
-                .map(|_| postgres.connect())
-                .collect::<Result<Vec<_>, Error>>()
-        };
-        let mut writers = connect(WRITERS)?;
-        if let Some(first) = writers.first_mut() {
-            migration::check(first)?;
-        }
+        let gate = Arc::new(Gate::new(postgres, random.clone()));
         Ok(Self {
-            writer: Writer::start(writers)?,
-            readers: Readers::new(connect(READERS)?),
+            writer: Writer::remote(&gate, &random, WRITERS)?,
+            readers: Readers::remote(gate.clone(), READERS),
+            lookups: Readers::remote(gate.clone(), LOOKUPS),
+            gate: Some(gate),
             clock,
             random,
             _checkpoints: None,
         })
     }
 
-    /// Applies the migrations that are missing, without serving; their names. On a blocking thread.
+    /// Applies the migrations that are missing, without serving; their names. Makes the partitions of
+    /// the days ahead. On a blocking thread.
     pub fn migrate_postgres(url: &str, runtime: Handle) -> Result<Vec<String>, Error> {
-        migration::migrate(&mut Postgres::parse(url, runtime)?.connect()?)
+        let mut connection = Postgres::parse(url, runtime)?.connect(Duration::ZERO)?;
+        // It takes as long as it takes.
+        connection.rest();
+        let applied = migration::migrate(&mut connection)?;
+        partition::prepare(&mut connection, Duration::ZERO)?;
+        Ok(applied)
     }
 
     /// Applies the migrations that are missing, without serving; their names.
@@ -121,14 +132,21 @@ impl Store {
         migration::migrate(&mut Connection::open_sqlite(path, Purpose::Write)?)
     }
 
-    /// Whether the store takes writes.
-    pub async fn ping(&self) -> Result<(), Error> {
-        self.write(installation::touch).await
+    /// Whether the store can be reached and has the schema of this release.
+    pub async fn check(&self) -> Result<(), Error> {
+        self.look_up(migration::check).await
     }
 
+    /// Whether the store takes writes.
+    pub async fn ping(&self) -> Result<(), Error> {
+        self.write(dialect::touch).await
+    }
+
+    /// Runs `work` in a transaction, together with other callers'. It may be run more than once, and
+    /// counts once.
     pub(crate) async fn write<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut Connection) -> Result<T, Error> + Send + 'static,
+        work: impl FnMut(&mut Connection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         self.writer.write(work).await
     }
@@ -138,6 +156,14 @@ impl Store {
         work: impl FnOnce(&mut Connection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         self.readers.read(work).await
+    }
+
+    /// Reads a row or two that a hot path waits for; never behind somebody's list.
+    pub(crate) async fn look_up<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        self.lookups.read(work).await
     }
 }
 

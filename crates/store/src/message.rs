@@ -2,11 +2,12 @@
 
 mod row;
 
-pub(crate) use row::HistoryRow;
+pub(crate) use row::{HistoryRow, MessageRow};
 
 use crate::Store;
 use crate::connection::{Connection, each};
-use crate::dialect::lock_keys;
+use crate::dialect::message::Wanted;
+use crate::dialect::{self, lock};
 use crate::error::Error;
 use crate::ledger::{Heard, Ledger};
 use crate::orphan;
@@ -14,11 +15,10 @@ use crate::page::{Page, Window};
 use crate::schema::{message_history, messages};
 use crate::sql_types::Uid;
 use diesel::prelude::*;
-use domain::id::{AccountId, CallbackId, MessageId, TenantId};
+use domain::id::{CallbackId, MessageId, TenantId};
 use domain::message::{Message, Registration, find_match};
 use domain::report::{DedupeKey, Source};
 use domain::{State, Timestamp};
-use row::MessageRow;
 
 /// What became of a registration.
 #[derive(Debug, Clone, PartialEq)]
@@ -93,7 +93,7 @@ impl Store {
         let (clock, random) = (self.clock.clone(), self.random.clone());
         self.write(move |connection| {
             let identity = identity_key(&registration);
-            lock_keys(connection, &orphan::keys(&registration))?;
+            lock::for_registration(connection, &orphan::keys(&registration))?;
             if let Some(known) = find_by_identity(connection, identity)? {
                 let is_same = known.message.tenant_id == tenant
                     && known.message.registration.is_same(&registration);
@@ -108,11 +108,15 @@ impl Store {
                 });
             }
             let now = clock.now();
-            let message =
-                Message::register(MessageId::new(now, &random), tenant, registration, now);
+            let id = MessageId::new(now, &random);
+            let message = Message::register(id, tenant, registration.clone(), now);
             let row = MessageRow::new(&message, identity, 0);
             each!(connection, c => diesel::insert_into(messages::table).values(&row).execute(c))?;
-            let effects = join_orphans(connection, &message, Ledger::new(clock, random))?;
+            let effects = join_orphans(
+                connection,
+                &message,
+                Ledger::new(clock.clone(), random.clone()),
+            )?;
             Ok(Registered::New {
                 message: Box::new(message),
                 effects,
@@ -191,52 +195,23 @@ pub(crate) struct Tracked {
     pub history_length: i32,
 }
 
-/// The messages of an account that a report with one of these ids may be about.
+/// The messages that reports with these names may be about.
 pub(crate) fn candidates(
     connection: &mut Connection,
-    account: AccountId,
-    ids: &[&str],
-    references: &[&str],
+    wanted: &Wanted<'_>,
 ) -> Result<Vec<Tracked>, Error> {
-    let mut rows: Vec<MessageRow> = Vec::new();
-    if !ids.is_empty() {
-        rows.extend(each!(connection, c => messages::table
-            .filter(messages::account_id.eq(Uid::from(account)))
-            .filter(messages::provider_message_id.eq_any(ids))
-            .select(MessageRow::as_select())
-            .load(c))?);
-    }
-    if !references.is_empty() {
-        rows.extend(each!(connection, c => messages::table
-            .filter(messages::account_id.eq(Uid::from(account)))
-            .filter(messages::client_reference.eq_any(references))
-            .select(MessageRow::as_select())
-            .load(c))?);
-    }
+    let rows = dialect::message::candidates(connection, wanted)?;
     rows.into_iter().map(Tracked::try_from).collect()
 }
 
 /// Writes what the ledger changed.
-pub(crate) fn update(connection: &mut Connection, tracked: &Tracked) -> Result<(), Error> {
-    let row = MessageRow::new(&tracked.message, tracked.identity, tracked.history_length);
-    each!(connection, c => diesel::update(messages::table.find(row.id))
-        .set((
-            messages::updated_at.eq(row.updated_at),
-            messages::state.eq(row.state),
-            messages::override_number.eq(row.override_number),
-            messages::standing_attempt.eq(row.standing_attempt),
-            messages::provider_time.eq(row.provider_time),
-            messages::transition.eq(row.transition),
-            messages::decided_seen.eq(row.decided_seen),
-            messages::history_length.eq(row.history_length),
-            messages::sent_at.eq(row.sent_at),
-            messages::delivered_at.eq(row.delivered_at),
-            messages::failure_reason.eq(&row.failure_reason),
-            messages::failure_class.eq(&row.failure_class),
-            messages::network_code.eq(&row.network_code),
-        ))
-        .execute(c))?;
-    Ok(())
+pub(crate) fn update<'a>(
+    connection: &mut Connection,
+    changed: impl Iterator<Item = &'a Tracked>,
+) -> Result<(), Error> {
+    let row = |held: &Tracked| MessageRow::new(&held.message, held.identity, held.history_length);
+    let rows: Vec<MessageRow> = changed.map(row).collect();
+    dialect::message::update(connection, &rows)
 }
 
 fn join_orphans(
@@ -249,22 +224,13 @@ fn join_orphans(
         return ledger.finish(connection);
     }
     let registration = &message.registration;
-    let ids: Vec<_> = registration
-        .provider_message_id
-        .as_deref()
-        .into_iter()
-        .collect();
-    let references: Vec<_> = registration
-        .client_reference
-        .as_deref()
-        .into_iter()
-        .collect();
-    ledger.hold(candidates(
-        connection,
+    let mut wanted = Wanted::default();
+    wanted.add(
         registration.account_id,
-        &ids,
-        &references,
-    )?);
+        registration.provider_message_id.as_deref(),
+        registration.client_reference.as_deref(),
+    );
+    ledger.hold(candidates(connection, &wanted)?);
     let mut joined = Vec::new();
     for orphan in waiting {
         let found = find_match(ledger.messages(), registration.account_id, &orphan.report);

@@ -1,40 +1,70 @@
 //! The schema: embedded migrations, and the check that this release and the store fit.
 
 use crate::connection::Connection;
+use crate::dialect::array::Statement;
 use crate::error::Error;
+use crate::postgres::Session;
+use diesel::RunQueryDsl;
 use diesel::backend::Backend;
 use diesel::migration::{Migration, MigrationSource};
+use diesel::pg::Pg;
+use diesel::sql_types::{Bool, Text};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+use std::collections::BTreeMap;
 
 const SQLITE: EmbeddedMigrations = embed_migrations!("../../migrations/sqlite");
 const POSTGRES: EmbeddedMigrations = embed_migrations!("../../migrations/postgres");
 
-/// What only one migrating process at a time holds, on PostgreSQL.
-const LOCK: &str = "select pg_advisory_lock(8391046227)";
-const UNLOCK: &str = "select pg_advisory_unlock(8391046227)";
+/// What only one migrating process at a time holds, on PostgreSQL, until its connection ends. It may
+/// wait as long as the other takes; a table that others use is waited for less.
+const LOCK: &str = "set statement_timeout = 0; set lock_timeout = 0; \
+                    select pg_advisory_lock(8391046227); set lock_timeout = '30s'";
 
-/// Applies what is missing; the names of the migrations applied.
+/// Applies what is missing; the names of the migrations applied. On PostgreSQL on a connection that
+/// ends with it.
 pub(crate) fn migrate(connection: &mut Connection) -> Result<Vec<String>, Error> {
+    if matches!(connection, Connection::Postgres(_)) {
+        connection.execute(LOCK)?;
+    }
     match connection {
         Connection::Sqlite(c) => apply(c, SQLITE),
-        Connection::Postgres(_) => {
-            connection.execute(LOCK)?;
-            let applied = match connection {
-                Connection::Postgres(c) => apply(&mut **c, POSTGRES),
-                Connection::Sqlite(c) => apply(c, SQLITE),
-            };
-            connection.execute(UNLOCK)?;
-            applied
-        }
+        Connection::Postgres(session) => apply(session.raw(), POSTGRES),
     }
 }
 
-/// Refuses a store that lacks a migration of this release, or has one of a newer release.
+/// Refuses a store that lacks a migration of this release, or has one of a newer release. Changes
+/// nothing.
 pub(crate) fn check(connection: &mut Connection) -> Result<(), Error> {
     match connection {
         Connection::Sqlite(c) => compare(c, SQLITE),
-        Connection::Postgres(c) => compare(&mut **c, POSTGRES),
+        Connection::Postgres(session) => compare_only(session),
     }
+}
+
+/// As [`compare`], without making the table of migrations where it is missing: whoever only works
+/// with the tables may make none.
+fn compare_only(session: &mut Session) -> Result<(), Error> {
+    let text = "select to_regclass('__diesel_schema_migrations') is not null";
+    let is_migrated: bool = Statement::<Bool>::new(text).get_result(session.raw())?;
+    let applied: Vec<String> = if is_migrated {
+        let text = "select version from __diesel_schema_migrations";
+        Statement::<Text>::new(text).load(session.raw())?
+    } else {
+        Vec::new()
+    };
+    let known: Vec<Box<dyn Migration<Pg>>> = POSTGRES.migrations().map_err(failed)?;
+    let known: BTreeMap<String, String> = known
+        .iter()
+        .map(|known| (known.name().version().to_string(), known.name().to_string()))
+        .collect();
+    let newest = known.keys().next_back();
+    if let Some(newer) = applied.iter().find(|applied| Some(*applied) > newest) {
+        return Err(Error::SchemaTooNew(newer.clone()));
+    }
+    known
+        .into_iter()
+        .find(|(version, _)| !applied.contains(version))
+        .map_or(Ok(()), |(_, name)| Err(Error::SchemaTooOld(name)))
 }
 
 fn apply<DB: Backend>(

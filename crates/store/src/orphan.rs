@@ -2,11 +2,13 @@
 
 use crate::Store;
 use crate::connection::{Connection, each, insert_rows};
+use crate::dialect::array::columns;
 use crate::error::Error;
 use crate::message::{decode_source, encode_source};
 use crate::schema::orphans;
-use crate::sql_types::{Moment, Uid};
+use crate::sql_types::{Id, Instant, Moment, Uid};
 use diesel::prelude::*;
+use diesel::sql_types::{Nullable, SmallInt, Text};
 use domain::Timestamp;
 use domain::id::{AccountId, CallbackId, TenantId};
 use domain::message::Registration;
@@ -139,6 +141,19 @@ struct OrphanRow {
     source: i16,
     traceparent: Option<String>,
 }
+
+columns!(OrphanRow => "orphans" {
+    id: Id,
+    tenant_id: Id,
+    account_id: Id,
+    provider_message_id: Nullable<Text>,
+    client_reference: Nullable<Text>,
+    report: Text,
+    callback_id: Id,
+    received_at: Instant,
+    source: SmallInt,
+    traceparent: Nullable<Text>,
+});
 
 impl TryFrom<Orphan> for OrphanRow {
     type Error = Error;

@@ -2,6 +2,7 @@
 
 use crate::connection::Connection;
 use crate::error::Error;
+use crate::postgres::Gate;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -12,16 +13,35 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// A pool of connections that only read.
 #[derive(Clone)]
 pub(crate) struct Readers {
-    idle: Arc<Mutex<Vec<Connection>>>,
+    pool: Arc<Pool>,
     free: Arc<Semaphore>,
 }
 
+struct Pool {
+    idle: Mutex<Vec<Connection>>,
+    /// Where more come from; none where all were there from the start.
+    gate: Option<Arc<Gate>>,
+}
+
 impl Readers {
-    pub(crate) fn new(connections: Vec<Connection>) -> Self {
-        let free = Arc::new(Semaphore::new(connections.len()));
+    /// On these connections.
+    pub(crate) fn local(connections: Vec<Connection>) -> Self {
+        let free = connections.len();
+        Self::of(connections, None, free)
+    }
+
+    /// On so many connections at the most, made when they are needed.
+    pub(crate) fn remote(gate: Arc<Gate>, most: usize) -> Self {
+        Self::of(Vec::new(), Some(gate), most)
+    }
+
+    fn of(idle: Vec<Connection>, gate: Option<Arc<Gate>>, free: usize) -> Self {
         Self {
-            idle: Arc::new(Mutex::new(connections)),
-            free,
+            pool: Arc::new(Pool {
+                idle: Mutex::new(idle),
+                gate,
+            }),
+            free: Arc::new(Semaphore::new(free)),
         }
     }
 
@@ -34,34 +54,68 @@ impl Readers {
             .await
             .map_err(|_| Error::Busy("too many reads are waiting"))?
             .map_err(|_| Error::Closed)?;
-        let idle = self.idle.clone();
+        let pool = self.pool.clone();
         tokio::task::spawn_blocking(move || {
             let _permit = permit;
-            let taken = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let mut lent = Lent {
-                connection: Some(taken.ok_or(Error::Closed)?),
-                idle,
+                connection: Some(pool.take()?),
+                pool,
             };
-            lent.connection.as_mut().ok_or(Error::Closed).and_then(work)
+            lent.read(work)
         })
         .await
         .unwrap_or(Err(Error::Closed))
     }
 }
 
+impl Pool {
+    fn take(&self) -> Result<Connection, Error> {
+        let connection = loop {
+            let Some(idle) = self.lock().pop() else {
+                break self.gate.as_ref().ok_or(Error::Closed)?.connect()?;
+            };
+            if idle.is_fit() {
+                break idle;
+            }
+        };
+        connection.use_now();
+        Ok(connection)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// Gives its connection back, also when the work panics.
 struct Lent {
     connection: Option<Connection>,
-    idle: Arc<Mutex<Vec<Connection>>>,
+    pool: Arc<Pool>,
+}
+
+impl Lent {
+    /// Reads. A connection on which that failed is tried before it serves anybody else.
+    fn read<T>(
+        &mut self,
+        work: impl FnOnce(&mut Connection) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let connection = self.connection.as_mut().ok_or(Error::Closed)?;
+        let read = work(connection);
+        if let Err(error) = &read
+            && connection.execute("select 1").is_err()
+        {
+            self.connection = None;
+            return Err(Error::Lost(error.to_string()));
+        }
+        read
+    }
 }
 
 impl Drop for Lent {
     fn drop(&mut self) {
         if let Some(connection) = self.connection.take() {
-            self.idle
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(connection);
+            connection.rest();
+            self.pool.lock().push(connection);
         }
     }
 }

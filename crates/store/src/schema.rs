@@ -201,6 +201,17 @@ diesel::table! {
     use diesel::sql_types::*;
     use crate::sql_types::*;
 
+    callback_keys (callback_id) {
+        callback_id -> Id,
+        receipt_id -> Id,
+        receipts -> Integer,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
     events (position) {
         position -> BigInt,
         id -> Id,

@@ -3,6 +3,7 @@
 use crate::Store;
 use crate::connection::{Connection, each};
 use crate::delivery::{PENDING, Place};
+use crate::dialect::{lease, lock};
 use crate::error::Error;
 use crate::schema::{deliveries, dispatchers, shards};
 use crate::sql_types::{Moment, Uid};
@@ -10,7 +11,7 @@ use diesel::prelude::*;
 use domain::id::{SubscriptionId, TenantId};
 use domain::shard::{LEASE, Lease, plan};
 use domain::{Shard, Timestamp};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// A shard that is leased, and the fence every write about it carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -26,7 +27,7 @@ pub struct Fenced {
 pub struct Holding {
     /// Every shard it has.
     pub shards: Vec<Fenced>,
-    /// Until when, unless it renews.
+    /// Until when by its own clock, unless it renews.
     pub until: Option<Timestamp>,
     /// Those it has anew: whatever it knew of them is void.
     pub adopted: Vec<Shard>,
@@ -40,30 +41,24 @@ impl Store {
     pub async fn lease_shards(&self, owner: String) -> Result<Holding, Error> {
         let clock = self.clock.clone();
         self.write(move |connection| {
-            let now = clock.now();
-            let until = now.plus(LEASE);
-            let live = announce(connection, &owner, now, until)?;
-            let rows = all(connection)?;
+            // What the caller judges by its own clock begins before the store writes it.
+            let until = clock.now().plus(LEASE);
+            let rows = lease::shards(connection)?;
+            let now = lease::now(connection, &clock)?;
+            let live = announce(connection, &owner, now)?;
             let leases: Vec<Lease> = rows.iter().filter_map(ShardRow::lease).collect();
             let plan = plan(&owner, &leases, live, now);
-            renew(connection, &plan.keep, until)?;
             give(connection, &plan.give)?;
-            take(connection, &plan.take, &owner, until)?;
-            let fences: HashMap<u8, i64> = rows
-                .iter()
-                .filter_map(|row| Some((u8::try_from(row.number).ok()?, row.fence)))
-                .collect();
-            let fence = |shard: Shard, moved: i64| Fenced {
-                shard,
-                fence: fences.get(&shard.number()).copied().unwrap_or(0) + moved,
-            };
-            let kept = plan.keep.iter().map(|shard| fence(*shard, 0));
-            let taken = plan.take.iter().map(|shard| fence(*shard, 1));
+            let mut held = renew(connection, &plan.keep, now)?;
+            let free = lock::unkept_shards(connection, numbers(&plan.take))?;
+            let taken = take(connection, free, &owner, now)?;
+            let adopted: Vec<Shard> = taken.iter().map(|lease| lease.shard).collect();
+            held.extend(taken);
             Ok(Holding {
-                shards: kept.chain(taken).collect(),
+                shards: held,
                 until: Some(until),
-                backlogs: adopt(connection, &plan.take)?,
-                adopted: plan.take,
+                backlogs: adopt(connection, &adopted)?,
+                adopted,
             })
         })
         .await
@@ -82,15 +77,20 @@ impl Store {
     }
 }
 
-/// Refuses unless every one of these leases still holds. In the transaction of what they guard.
+/// Those of these leases that still hold, and hold until this transaction ends. In the transaction of
+/// what they guard.
 pub(crate) fn holding(
     connection: &mut Connection,
     leases: &[Fenced],
 ) -> Result<Vec<Fenced>, Error> {
-    let numbers: Vec<i16> = leases
+    let mut numbers: Vec<i16> = leases
         .iter()
         .map(|lease| i16::from(lease.shard.number()))
         .collect();
+    numbers.sort_unstable();
+    numbers.dedup();
+    // First the lock, then the look: it would not see what was changed while it waited.
+    lock::keep_shards(connection, &numbers)?;
     let fences: Vec<(i16, i64)> = each!(connection, c => shards::table
         .filter(shards::number.eq_any(&numbers))
         .select((shards::number, shards::fence))
@@ -109,31 +109,33 @@ pub(crate) fn free_all(connection: &mut Connection) -> Result<(), Error> {
     Ok(())
 }
 
-/// The next sequence numbers of a shard: `count` of them, beginning with the one returned.
+/// The next sequence number of each shard, of as many as it needs.
 pub(crate) fn next_sequences(
     connection: &mut Connection,
-    shard: Shard,
-    count: i64,
-) -> Result<i64, Error> {
-    let last: i64 = each!(connection, c => diesel::update(shards::table.find(i16::from(shard.number())))
-        .set(shards::sequence.eq(shards::sequence + count))
-        .returning(shards::sequence)
-        .get_result(c))?;
-    Ok(last - count + 1)
+    counts: &BTreeMap<Shard, i64>,
+) -> Result<BTreeMap<Shard, i64>, Error> {
+    let needed: Vec<(i16, i64)> = counts
+        .iter()
+        .map(|(shard, count)| (i16::from(shard.number()), *count))
+        .collect();
+    let lasts = lease::move_sequences(connection, &needed)?;
+    Ok(lasts
+        .into_iter()
+        .filter_map(|(number, last)| {
+            let shard = shard_of(number)?;
+            Some((shard, last - counts.get(&shard)? + 1))
+        })
+        .collect())
 }
 
 /// Says that this dispatcher is alive; how many are.
-fn announce(
-    connection: &mut Connection,
-    owner: &str,
-    now: Timestamp,
-    until: Timestamp,
-) -> Result<usize, Error> {
+fn announce(connection: &mut Connection, owner: &str, now: Timestamp) -> Result<usize, Error> {
+    let until = Moment::from(now.plus(LEASE));
     each!(connection, c => diesel::insert_into(dispatchers::table)
-        .values((dispatchers::owner.eq(owner), dispatchers::until.eq(Moment::from(until))))
+        .values((dispatchers::owner.eq(owner), dispatchers::until.eq(until)))
         .on_conflict(dispatchers::owner)
         .do_update()
-        .set(dispatchers::until.eq(Moment::from(until)))
+        .set(dispatchers::until.eq(until))
         .execute(c))?;
     each!(connection, c => diesel::delete(dispatchers::table)
         .filter(dispatchers::until.le(Moment::from(now)))
@@ -142,22 +144,20 @@ fn announce(
     Ok(usize::try_from(live).unwrap_or(1))
 }
 
-fn all(connection: &mut Connection) -> Result<Vec<ShardRow>, Error> {
-    Ok(each!(connection, c => shards::table
-        .order(shards::number)
-        .select(ShardRow::as_select())
-        .load(c))?)
-}
-
 fn numbers(of: &[Shard]) -> Vec<i16> {
     of.iter().map(|shard| i16::from(shard.number())).collect()
 }
 
-fn renew(connection: &mut Connection, keep: &[Shard], until: Timestamp) -> Result<(), Error> {
-    each!(connection, c => diesel::update(shards::table.filter(shards::number.eq_any(numbers(keep))))
-        .set(shards::until.eq(Moment::from(until)))
-        .execute(c))?;
-    Ok(())
+fn renew(
+    connection: &mut Connection,
+    keep: &[Shard],
+    now: Timestamp,
+) -> Result<Vec<Fenced>, Error> {
+    let rows: Vec<(i16, i64)> = each!(connection, c => diesel::update(shards::table.filter(shards::number.eq_any(numbers(keep))))
+        .set(shards::until.eq(Moment::from(now.plus(LEASE))))
+        .returning((shards::number, shards::fence))
+        .get_results(c))?;
+    Ok(fenced(rows))
 }
 
 fn give(connection: &mut Connection, give: &[Shard]) -> Result<(), Error> {
@@ -169,18 +169,34 @@ fn give(connection: &mut Connection, give: &[Shard]) -> Result<(), Error> {
 
 fn take(
     connection: &mut Connection,
-    take: &[Shard],
+    take: Vec<i16>,
     owner: &str,
-    until: Timestamp,
-) -> Result<(), Error> {
-    each!(connection, c => diesel::update(shards::table.filter(shards::number.eq_any(numbers(take))))
+    now: Timestamp,
+) -> Result<Vec<Fenced>, Error> {
+    let rows: Vec<(i16, i64)> = each!(connection, c => diesel::update(shards::table.filter(shards::number.eq_any(&take)))
         .set((
             shards::owner.eq(Some(owner)),
             shards::fence.eq(shards::fence + 1),
-            shards::until.eq(Moment::from(until)),
+            shards::until.eq(Moment::from(now.plus(LEASE))),
         ))
-        .execute(c))?;
-    Ok(())
+        .returning((shards::number, shards::fence))
+        .get_results(c))?;
+    Ok(fenced(rows))
+}
+
+/// In the order of their numbers, whatever order the engine returns them in.
+fn fenced(mut rows: Vec<(i16, i64)>) -> Vec<Fenced> {
+    rows.sort_unstable();
+    rows.into_iter()
+        .filter_map(|(number, fence)| {
+            let shard = shard_of(number)?;
+            Some(Fenced { shard, fence })
+        })
+        .collect()
+}
+
+fn shard_of(number: i16) -> Option<Shard> {
+    Shard::new(u8::try_from(number).ok()?)
 }
 
 /// Frees what the former owner of these shards had in its memory, and finds their backlogs.
@@ -206,30 +222,22 @@ fn adopt(
         .load(c))?;
     Ok(backlogs
         .into_iter()
-        .filter_map(|(shard, id, tenant)| {
-            Some((
-                Shard::new(u8::try_from(shard).ok()?)?,
-                id.into(),
-                tenant.into(),
-            ))
-        })
+        .filter_map(|(shard, id, tenant)| Some((shard_of(shard)?, id.into(), tenant.into())))
         .collect())
 }
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = shards)]
-struct ShardRow {
+pub(crate) struct ShardRow {
     number: i16,
     owner: Option<String>,
-    fence: i64,
     until: Moment,
 }
 
 impl ShardRow {
     fn lease(&self) -> Option<Lease> {
-        let shard = Shard::new(u8::try_from(self.number).ok()?)?;
         Some(Lease {
-            shard,
+            shard: shard_of(self.number)?,
             owner: self.owner.clone(),
             until: self.until.into(),
         })

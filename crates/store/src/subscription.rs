@@ -2,7 +2,8 @@
 
 use crate::Store;
 use crate::connection::{Connection, each};
-use crate::dialect::newest_position;
+use crate::dialect::event::newest_position;
+use crate::dialect::lock;
 use crate::error::Error;
 use crate::installation::{Versioned, bump};
 use crate::page::{Page, Window};
@@ -83,13 +84,17 @@ pub struct Count {
 impl Store {
     /// Makes a subscription. It wants the events written from now on.
     pub async fn create_subscription(&self, subscription: Subscription) -> Result<(), Error> {
+        let tenant = subscription.interest.tenant_id;
+        let mut row = SubscriptionRow::new(subscription);
         self.write(move |connection| {
-            let mut row = SubscriptionRow::new(subscription);
+            changed(connection, row.tenant_id)?;
+            // From here on every event is either committed before it, or written after it.
+            lock::no_events_of(connection, tenant)?;
             row.since_position = newest_position(connection)?;
             each!(connection, c => diesel::insert_into(subscriptions::table)
                 .values(&row)
                 .execute(c))?;
-            changed(connection, row.tenant_id)
+            Ok(())
         })
         .await
     }
@@ -106,12 +111,14 @@ impl Store {
             let Some(mut row) = find(connection, tenant, id)? else {
                 return Ok(None);
             };
-            row.url = change.url;
+            row.url.clone_from(&change.url);
             row.events = encode_patterns(&change.patterns);
-            row.secret = change.secret.unwrap_or(row.secret);
-            row.name = change.name;
-            row.description = change.description;
-            row.environment = change.environment.into();
+            if let Some(secret) = &change.secret {
+                row.secret.clone_from(secret);
+            }
+            row.name.clone_from(&change.name);
+            row.description.clone_from(&change.description);
+            row.environment = change.environment.clone().into();
             row.is_enabled = change.is_enabled;
             row.updated_at = change.updated_at.into();
             each!(connection, c => diesel::update(subscriptions::table.find(row.id))

@@ -62,7 +62,7 @@ impl Store {
 
     /// Whose key this is.
     pub async fn find_tenant_of_key(&self, hash: [u8; 32]) -> Result<Option<TenantId>, Error> {
-        self.read(move |connection| {
+        self.look_up(move |connection| {
             let found: Option<Uid> = each!(connection, c => api_keys::table
                 .filter(api_keys::hash.eq(hash.as_slice()))
                 .select(api_keys::tenant_id)

@@ -6,10 +6,14 @@ mod endpoint;
 mod eventually;
 mod process;
 pub mod providers;
+mod proxy;
 mod server;
+mod server_control;
 
 pub use client::{Answer, Api, Ingress, RawConnection, raw};
 pub use collector::{Collector, SpanSeen};
 pub use endpoint::{Endpoint, Hit, Reply, Script};
 pub use eventually::{Look, eventually};
 pub use process::{ADMIN_KEY, Launch, Process};
+pub use proxy::Proxy;
+pub use server_control::ServerControl;

@@ -59,18 +59,7 @@ impl Process {
         args: &[&str],
         env: &[(&str, &str)],
     ) -> Output {
-        let program = program.as_ref();
-        let mut command = tokio::process::Command::from(clean_command(program));
-        command.args(args).envs(env.iter().copied());
-        let ended = command.kill_on_drop(true).output();
-        match tokio::time::timeout(COMMAND_PATIENCE, ended).await {
-            Ok(Ok(output)) => output,
-            Ok(Err(error)) => panic!("cannot run {}: {error}", program.display()),
-            Err(late) => panic!(
-                "{} {args:?} did not end within {COMMAND_PATIENCE:?}: {late}",
-                program.display()
-            ),
-        }
+        run_within(COMMAND_PATIENCE, program.as_ref(), args, env).await
     }
 
     /// The base URL of the ingress.
@@ -88,7 +77,16 @@ impl Process {
     /// The base URL of `/livez`, `/readyz` and `/metrics`.
     #[track_caller]
     pub fn admin_url(&self) -> String {
-        self.url("admin")
+        // A process with some of the roles tells it under the name of each of them.
+        let names = self
+            .addresses
+            .as_object()
+            .into_iter()
+            .flat_map(|all| all.keys());
+        let of_role = names
+            .into_iter()
+            .find(|name| name.strip_suffix(".admin").is_some());
+        self.url(of_role.map_or("admin", String::as_str))
     }
 
     /// Its process id.
@@ -130,7 +128,19 @@ impl Process {
         );
     }
 
-    /// Sends SIGTERM at once; the future waits for the end.
+    /// SIGSTOP: it does nothing more, and its connections stay open, as those of a machine that hangs.
+    #[track_caller]
+    pub fn freeze(&self) {
+        self.signal("STOP");
+    }
+
+    /// SIGCONT: a frozen one goes on where it was.
+    #[track_caller]
+    pub fn thaw(&self) {
+        self.signal("CONT");
+    }
+
+    /// Sends SIGTERM at once; the future waits for the end. A frozen one has to be thawed to notice.
     ///
     /// # Panics
     ///
@@ -202,6 +212,27 @@ impl Drop for Process {
                 tail.join("\n")
             );
         }
+    }
+}
+
+/// Runs a command to its end, with PATH and `env` for its whole environment, and kills it when it takes
+/// longer.
+pub(crate) async fn run_within(
+    patience: Duration,
+    program: &Path,
+    args: &[&str],
+    env: &[(&str, &str)],
+) -> Output {
+    let mut command = tokio::process::Command::from(clean_command(program));
+    command.args(args).envs(env.iter().copied());
+    let ended = command.kill_on_drop(true).output();
+    match tokio::time::timeout(patience, ended).await {
+        Ok(Ok(output)) => output,
+        Ok(Err(error)) => panic!("cannot run {}: {error}", program.display()),
+        Err(late) => panic!(
+            "{} {args:?} did not end within {patience:?}: {late}",
+            program.display()
+        ),
     }
 }
 

@@ -67,6 +67,19 @@ impl Drop for Server {
     }
 }
 
+/// A port of 127.0.0.1 that nobody else gets and where connections are refused.
+pub(crate) struct Reserved {
+    _socket: TcpSocket,
+}
+
+impl Reserved {
+    pub(crate) fn new(port: u16) -> io::Result<Self> {
+        Ok(Self {
+            _socket: bound(port)?,
+        })
+    }
+}
+
 /// The whole life of the thread. Its runtime ends with it, and the connections end with that.
 fn run<S, F>(
     port: u16,
@@ -112,10 +125,14 @@ async fn listen(port: u16) -> io::Result<TcpListener> {
 }
 
 fn bind(port: u16) -> io::Result<TcpListener> {
+    bound(port)?.listen(BACKLOG)
+}
+
+fn bound(port: u16) -> io::Result<TcpSocket> {
     let socket = TcpSocket::new_v4()?;
     socket.set_reuseaddr(true)?;
     socket.bind((Ipv4Addr::LOCALHOST, port).into())?;
-    socket.listen(BACKLOG)
+    Ok(socket)
 }
 
 async fn accept<S, F>(listener: &TcpListener, serve: &S)

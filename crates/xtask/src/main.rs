@@ -33,6 +33,8 @@ enum Task {
     },
     /// Check the house rules only.
     Tidy,
+    /// Start the private PostgreSQL and RabbitMQ that tests run on, until Ctrl-C.
+    Servers,
 }
 
 fn main() -> ExitCode {
@@ -47,6 +49,7 @@ fn run(task: &Task) -> anyhow::Result<ExitCode> {
     match *task {
         Task::Test { long } => suite::run(&root, long),
         Task::Tidy => tidy::run(&root).map(|()| ExitCode::SUCCESS),
+        Task::Servers => suite::run_servers(&root),
     }
 }
 

@@ -1,19 +1,28 @@
 //! Everything that must pass before a change is merged, as a list of steps.
 
+mod certificate;
 mod child;
+mod control;
 mod count;
 mod postgres;
+mod quiet;
+mod rabbitmq;
+mod servers;
 mod setup;
 mod step;
 
+use std::convert::Infallible;
+use std::future::pending;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use tokio::runtime::Runtime;
 
 use child::{Children, Interrupted};
 use count::Totals;
+use servers::Servers;
 use step::Step;
 
 /// What a shell reports for a program ended by Ctrl-C.
@@ -22,14 +31,33 @@ const INTERRUPTED: u8 = 130;
 /// Runs the steps in order up to the first that fails. The last line says how it went: the counts of the
 /// tests, or which step failed and how to run it alone.
 pub fn run(root: &Path, long: bool) -> anyhow::Result<ExitCode> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the runtime")?;
-    runtime.block_on(async {
+    runtime()?.block_on(async {
         let mut children = Children::new(root)?;
         Ok(run_steps(&mut children, &Step::list(long)).await)
     })
+}
+
+/// Starts the servers that tests run on, says how a shell finds them, and waits to be told to stop.
+pub fn run_servers(root: &Path) -> anyhow::Result<ExitCode> {
+    runtime()?.block_on(async {
+        let mut children = Children::new(root)?;
+        let servers = match Servers::start(&mut children).await {
+            Err(error) if error.is::<Interrupted>() => return Ok(ExitCode::from(INTERRUPTED)),
+            started => started?,
+        };
+        for (name, value) in servers.variables() {
+            println!("{}", control::export(name, &value));
+        }
+        println!("they end with this; press Ctrl-C");
+        let Err(Interrupted) = children.unless_interrupted(pending::<Infallible>()).await;
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+fn runtime() -> anyhow::Result<Runtime> {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_all().build();
+    runtime.context("cannot start the runtime")
 }
 
 async fn run_steps(children: &mut Children, steps: &[Step]) -> ExitCode {

@@ -4,6 +4,7 @@ mod ban;
 mod compose;
 mod config_key;
 mod crate_page;
+mod dashboard;
 mod deny;
 mod exclusive;
 mod layering;
@@ -13,6 +14,7 @@ mod migration;
 mod source;
 mod spdx;
 mod sql;
+mod yaml;
 
 use std::fmt;
 use std::path::Path;
@@ -31,7 +33,7 @@ struct Finding {
 
 type Check = fn(&Tree, &Graph) -> Vec<String>;
 
-const RULES: [(&str, Check); 10] = [
+const RULES: [(&str, Check); 11] = [
     ("layering", layering::check),
     ("exclusive use", |_, graph| exclusive::check(graph)),
     ("bans", |_, graph| ban::check(graph)),
@@ -42,6 +44,7 @@ const RULES: [(&str, Check); 10] = [
     ("lints", lint::check),
     ("migrations", |tree, _| migration::check(tree)),
     ("compose", |tree, _| compose::check(tree)),
+    ("dashboards", |tree, _| dashboard::check(tree)),
 ];
 
 /// Checks every rule on the tree at `root`, prints what is found, and fails if anything is.
@@ -90,7 +93,8 @@ mod tests {
                 "deny.toml",
                 "migrations",
                 "migrations",
-                "compose"
+                "compose",
+                "dashboards"
             ]
         );
     }

@@ -102,6 +102,9 @@ impl FromRequest for Caller {
             let (Some(key), Some(desk)) = (key, desk) else {
                 return Err(unauthorized());
             };
+            if !desk.context.admission.is_open() {
+                return Err(failure::away());
+            }
             if desk.keys.is_admin(&key) {
                 return Ok(Self {
                     tenant: TenantId::PLATFORM,

@@ -7,10 +7,7 @@ use runtime::http::{Code, Problem};
 pub(crate) fn of_store(error: store::Error) -> Problem {
     if error.is_transient() {
         tracing::warn!(%error, "the store failed a request");
-        Problem::new(
-            Code::Unavailable,
-            "the store does not answer now; try again",
-        )
+        away()
     } else {
         tracing::error!(%error, "the store failed a request");
         Problem::new(
@@ -18,6 +15,14 @@ pub(crate) fn of_store(error: store::Error) -> Problem {
             "something is wrong on our side; the log says what",
         )
     }
+}
+
+/// 503: the store cannot be used now.
+pub(crate) fn away() -> Problem {
+    Problem::new(
+        Code::Unavailable,
+        "the store does not answer now; try again",
+    )
 }
 
 /// 404 for an id that is unknown, of the wrong kind, or another tenant's: all the same from outside.

@@ -1,26 +1,23 @@
-//! What the API does by itself: it forgets old idempotency keys, tries whether the store takes
-//! writes, and counts subscriptions.
+//! What the API does by itself: it forgets old idempotency keys and counts subscriptions.
 
 use crate::Context;
 use std::time::Duration;
 
 const FORGET_EVERY: Duration = Duration::from_mins(10);
-/// How often the store is tried, and subscriptions are counted.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
+const COUNT_EVERY: Duration = Duration::from_secs(5);
 
 pub(crate) fn start(context: &Context) {
-    let check = context.readiness.register("store");
     let ours = context.clone();
-    context.tasks.supervise("subscriptions.store", move || {
-        let (context, check) = (ours.clone(), check.clone());
+    context.tasks.supervise("subscriptions.count", move || {
+        let context = ours.clone();
         async move {
+            if !is_admitted(&context).await {
+                return Ok(());
+            }
             loop {
-                match look(&context).await {
-                    Ok(()) => check.ok("takes writes"),
-                    Err(error) => check.failing(error.to_string()),
-                }
+                count(&context).await?;
                 tokio::select! {
-                    () = tokio::time::sleep(LOOK_EVERY) => {}
+                    () = tokio::time::sleep(COUNT_EVERY) => {}
                     () = context.shutdown.draining() => return Ok(()),
                 }
             }
@@ -30,6 +27,9 @@ pub(crate) fn start(context: &Context) {
     context.tasks.supervise("subscriptions.forget", move || {
         let context = ours.clone();
         async move {
+            if !is_admitted(&context).await {
+                return Ok(());
+            }
             loop {
                 while context.store.forget_idempotency_keys().await? > 0 {}
                 tokio::select! {
@@ -41,8 +41,15 @@ pub(crate) fn start(context: &Context) {
     });
 }
 
-async fn look(context: &Context) -> Result<(), store::Error> {
-    context.store.ping().await?;
+/// Waits for the store; false where the process drains first.
+async fn is_admitted(context: &Context) -> bool {
+    tokio::select! {
+        () = context.admission.opened() => true,
+        () = context.shutdown.draining() => false,
+    }
+}
+
+async fn count(context: &Context) -> Result<(), store::Error> {
     let counts = context.store.count_subscriptions().await?;
     for (state, is_enabled) in [("active", true), ("disabled", false)] {
         let number: i64 = counts

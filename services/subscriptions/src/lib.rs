@@ -20,7 +20,7 @@ use caller::Keys;
 use domain::{Clock, Random};
 use egress::Policy;
 use runtime::http::{Listener, Serving};
-use runtime::{Readiness, Shutdown, Step, Tasks};
+use runtime::{Gate, Readiness, Shutdown, Step, Tasks};
 use signing::Vault;
 use std::sync::Arc;
 use store::Store;
@@ -51,6 +51,8 @@ pub struct Context {
     pub tasks: Tasks,
     /// Where it says how it is.
     pub readiness: Readiness,
+    /// Open once the store was found to fit: until then nobody is served.
+    pub admission: Gate,
     /// How providers reach the ingress, without a trailing slash.
     pub public_url: String,
 }

@@ -1,29 +1,31 @@
 //! The app: everything composed, running in this process.
 
+mod admission;
+mod backend;
+mod measure;
+mod parts;
+
+pub(crate) use backend::{migrate, open_alone, reach_broker};
+
 use crate::VERSION;
 use crate::exit::Failure;
-use crate::key;
+use crate::key::Key;
 use crate::role::Role;
-use broker::Broker;
-use config::{BrokerUrl, Config, StoreUrl};
+use admission::Unfit;
+use config::{Config, Mode};
 use domain::{Clock, Random};
+use parts::Parts;
 use runtime::http::Serving;
-use runtime::{DataDir, Readiness, Shutdown, Tasks};
-use signing::Vault;
+use runtime::{DataDir, Gate, Readiness, Shutdown, Tasks};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use store::Store;
 use telemetry::{Metrics, Tracer};
-use wire::Queue;
 
 /// What roles have to drain; the rest of the 25 s is for what is around them.
 const DRAIN_WITHIN: Duration = Duration::from_secs(22);
 const STOP_WITHIN: Duration = Duration::from_secs(2);
-const MEASURE_EVERY: Duration = Duration::from_secs(5);
-/// The queue's file in the data directory.
-const QUEUE_FILE: &str = "queue.db";
 
 /// A running process's worth of Tidings. Several may run in one process, each with its own data
 /// directory.
@@ -37,32 +39,24 @@ pub struct App {
     data_dir: DataDir,
 }
 
-/// What the roles are made of.
-#[derive(Clone)]
-struct Parts {
-    config: Arc<Config>,
-    store: Store,
-    broker: Broker,
-    vault: Arc<Vault>,
-    client: egress::Client,
-    clock: Clock,
-    random: Random,
-    metrics: Metrics,
-    tracer: Tracer,
-    shutdown: Shutdown,
-    tasks: Tasks,
-    readiness: Readiness,
-}
-
 impl App {
-    /// Opens everything and starts the roles. The listeners are bound when this returns.
+    /// Opens everything and starts the roles. The listeners are bound when this returns. A database or
+    /// broker server that is away is waited for in the background.
     pub async fn start(config: Config, roles: &[Role], clock: Clock) -> Result<Self, Failure> {
         config.check_roles(roles.len() == Role::ALL.len())?;
-        let data_dir = DataDir::claim(&config.data_dir, "tidings")?;
+        let data_dir = claim(&config, roles)?;
         let random = Random::system();
-        let store = open_store(&config, &clock, &random).await?;
-        let vault = key::unlock(&config, &store, &random).await?;
-        let broker = open_broker(&config, &clock)?;
+        let store = backend::open_store(&config, &clock, &random).await?;
+        let key = Key::read(&config, &random)?;
+        let admission = Gate::closed();
+        match admission::admit(&config, &store, &key).await {
+            Ok(()) => admission.open(),
+            Err(Unfit::Wrong(failure)) => return Err(failure),
+            Err(Unfit::Away(error)) => {
+                tracing::error!(%error, "the store is away: this process waits for it");
+            }
+        }
+        let broker = backend::open_broker(&config, &clock, &random)?;
         let shutdown = Shutdown::new();
         let parts = Parts {
             client: client(&config)?,
@@ -71,7 +65,8 @@ impl App {
             tasks: Tasks::new(shutdown.clone()),
             readiness: Readiness::new(shutdown.clone()),
             config: Arc::new(config),
-            vault: Arc::new(vault),
+            vault: key.vault(),
+            admission,
             store,
             broker,
             clock,
@@ -87,9 +82,12 @@ impl App {
             data_dir,
         };
         app.serve_admin()?;
+        admission::watch(&app.parts, key);
+        admission::keep_partitions(&app.parts);
+        measure::broker(&app.parts);
+        measure::queues(&app.parts);
         app.start_roles(roles)?;
-        app.measure_queues();
-        app.data_dir.write_addresses(&app.addresses)?;
+        app.tell_addresses(roles)?;
         Ok(app)
     }
 
@@ -128,9 +126,15 @@ impl App {
                     let serving = ingress::serve(config.ingress.clone(), parts.into())?;
                     self.listen("ingress", serving);
                 }
-                Role::Tracker => tracker::start(&config.tracker, &parts.into()),
-                Role::Dispatcher => dispatcher::start(&config.dispatcher, &parts.into()),
-                Role::Poller => poller::start(&parts.into()),
+                Role::Tracker => self.once_admitted("tracker", move || {
+                    tracker::start(&config.tracker, &parts.into());
+                }),
+                Role::Dispatcher => self.once_admitted("dispatcher", move || {
+                    dispatcher::start(&config.dispatcher, &parts.into());
+                }),
+                Role::Poller => self.once_admitted("poller", move || {
+                    poller::start(&parts.into());
+                }),
                 Role::Subscriptions => {
                     let context = parts.for_api(self.public_url());
                     let serving = subscriptions::serve(config.subscriptions.clone(), context)?;
@@ -139,6 +143,35 @@ impl App {
             }
         }
         Ok(())
+    }
+
+    /// Starts a role that does nothing without the store.
+    fn once_admitted(&self, role: &'static str, start: impl FnOnce() + Send + 'static) {
+        let parts = &self.parts;
+        if parts.admission.is_open() {
+            return start();
+        }
+        let (admission, shutdown) = (parts.admission.clone(), parts.shutdown.clone());
+        self.roles.spawn(format!("{role}.start"), async move {
+            tokio::select! {
+                () = admission.opened() => start(),
+                () = shutdown.draining() => {}
+            }
+        });
+    }
+
+    /// Tells where the listeners are. Processes that share a data directory have an admin address each.
+    fn tell_addresses(&self, roles: &[Role]) -> Result<(), Failure> {
+        let mut told = Vec::new();
+        for (name, address) in &self.addresses {
+            if *name == "admin" && self.parts.config.mode() == Mode::Distributed {
+                let of_role = |role: &Role| (format!("{}.admin", role.as_str()), *address);
+                told.extend(roles.iter().map(of_role));
+            } else {
+                told.push(((*name).to_owned(), *address));
+            }
+        }
+        Ok(self.data_dir.write_addresses(&told)?)
     }
 
     fn listen(&mut self, name: &'static str, serving: Serving) {
@@ -163,33 +196,6 @@ impl App {
             .or_else(bound)
             .unwrap_or_else(|| format!("http://{}", self.parts.config.ingress.listen))
     }
-
-    /// Keeps the queue's numbers and its health current: a scrape looks at what is known already.
-    fn measure_queues(&self) {
-        let parts = self.parts.clone();
-        let check = parts.readiness.register("broker");
-        self.roles.spawn("queues", async move {
-            while !parts.shutdown.is_draining() {
-                match parts.broker.health() {
-                    Ok(()) => check.ok("answers"),
-                    Err(reason) => check.failing(reason),
-                }
-                for queue in Queue::ALL {
-                    if let Ok(depth) = parts.broker.depth(queue).await {
-                        let age = depth
-                            .oldest_ready_at
-                            .map_or(0.0, |oldest| parts.clock.now().since(oldest).as_secs_f64());
-                        let waiting = depth.ready + depth.delayed + depth.leased;
-                        parts.metrics.queue(queue.as_str(), waiting, age);
-                    }
-                }
-                tokio::select! {
-                    () = tokio::time::sleep(MEASURE_EVERY) => {}
-                    () = parts.shutdown.draining() => {}
-                }
-            }
-        });
-    }
 }
 
 async fn ended(name: &'static str, run: impl Future<Output = Result<(), runtime::Error>>) {
@@ -198,50 +204,15 @@ async fn ended(name: &'static str, run: impl Future<Output = Result<(), runtime:
     }
 }
 
-async fn open_store(config: &Config, clock: &Clock, random: &Random) -> Result<Store, Failure> {
-    match &config.store.url {
-        StoreUrl::Sqlite(path) => {
-            let (path, clock, random) = (path.clone(), clock.clone(), random.clone());
-            let opened =
-                tokio::task::spawn_blocking(move || Store::open_sqlite(&path, clock, random));
-            Ok(opened.await.map_err(Failure::runtime)??)
+/// An embedded installation is one process; of a distributed one, each role once in a directory.
+fn claim(config: &Config, roles: &[Role]) -> Result<DataDir, Failure> {
+    Ok(match config.mode() {
+        Mode::Embedded => DataDir::claim(&config.data_dir)?,
+        Mode::Distributed => {
+            let parts: Vec<&str> = roles.iter().map(|role| role.as_str()).collect();
+            DataDir::claim_parts(&config.data_dir, &parts)?
         }
-        StoreUrl::Postgres(_) => Err(not_in_this_release("store.url", "sqlite:")),
-    }
-}
-
-fn open_broker(config: &Config, clock: &Clock) -> Result<Broker, Failure> {
-    match &config.broker.url {
-        BrokerUrl::Embedded => {
-            let path = config.data_dir.join(QUEUE_FILE);
-            Broker::open_embedded(&path, clock.clone()).map_err(Failure::runtime)
-        }
-        BrokerUrl::Amqp(_) => Err(not_in_this_release("broker.url", "embedded:")),
-    }
-}
-
-/// Applies the migrations that are missing; their names.
-pub(crate) async fn migrate(config: &Config) -> Result<Vec<String>, Failure> {
-    let StoreUrl::Sqlite(path) = &config.store.url else {
-        return Err(not_in_this_release("store.url", "sqlite:"));
-    };
-    let _data_dir = DataDir::claim(&config.data_dir, "tidings")?;
-    let path = path.clone();
-    let migrated = tokio::task::spawn_blocking(move || Store::migrate_sqlite(&path));
-    Ok(migrated.await.map_err(Failure::runtime)??)
-}
-
-/// The store of a data directory that no process uses.
-pub(crate) async fn open_alone(config: &Config) -> Result<(DataDir, Store), Failure> {
-    let data_dir = DataDir::claim(&config.data_dir, "tidings")?;
-    let store = open_store(config, &Clock::system(), &Random::system()).await?;
-    Ok((data_dir, store))
-}
-
-fn not_in_this_release(key: &str, instead: &str) -> Failure {
-    Failure::Configuration(format!(
-        "{key}: this release runs on {instead} only; leave the key out"
-    ))
+    })
 }
 
 fn client(config: &Config) -> Result<egress::Client, Failure> {
@@ -271,84 +242,4 @@ async fn tracer(config: &Config) -> Result<Tracer, Failure> {
 pub(crate) fn addresses(data_dir: &Path) -> Option<serde_json::Map<String, serde_json::Value>> {
     let text = std::fs::read_to_string(data_dir.join("addresses.json")).ok()?;
     serde_json::from_str(&text).ok()
-}
-
-impl Parts {
-    fn for_api(self, public_url: String) -> subscriptions::Context {
-        subscriptions::Context {
-            policy: Arc::new(self.client.policy().clone()),
-            store: self.store,
-            broker: self.broker,
-            vault: self.vault,
-            clock: self.clock,
-            random: self.random,
-            metrics: self.metrics,
-            tracer: self.tracer,
-            shutdown: self.shutdown,
-            tasks: self.tasks,
-            readiness: self.readiness,
-            public_url,
-        }
-    }
-}
-
-impl From<Parts> for ingress::Context {
-    fn from(parts: Parts) -> Self {
-        Self {
-            store: parts.store,
-            broker: parts.broker,
-            vault: parts.vault,
-            clock: parts.clock,
-            random: parts.random,
-            metrics: parts.metrics,
-            tracer: parts.tracer,
-            shutdown: parts.shutdown,
-            tasks: parts.tasks,
-            readiness: parts.readiness,
-        }
-    }
-}
-
-impl From<Parts> for tracker::Context {
-    fn from(parts: Parts) -> Self {
-        Self {
-            store: parts.store,
-            broker: parts.broker,
-            clock: parts.clock,
-            metrics: parts.metrics,
-            tracer: parts.tracer,
-            shutdown: parts.shutdown,
-            tasks: parts.tasks,
-            readiness: parts.readiness,
-        }
-    }
-}
-
-impl From<Parts> for dispatcher::Context {
-    fn from(parts: Parts) -> Self {
-        Self {
-            store: parts.store,
-            broker: parts.broker,
-            client: parts.client,
-            vault: parts.vault,
-            clock: parts.clock,
-            random: parts.random,
-            metrics: parts.metrics,
-            tracer: parts.tracer,
-            shutdown: parts.shutdown,
-            tasks: parts.tasks,
-            readiness: parts.readiness,
-            version: VERSION,
-        }
-    }
-}
-
-impl From<Parts> for poller::Context {
-    fn from(parts: Parts) -> Self {
-        Self {
-            shutdown: parts.shutdown,
-            tasks: parts.tasks,
-            readiness: parts.readiness,
-        }
-    }
 }

@@ -1,12 +1,15 @@
 //! `tidings doctor`: what is wrong with this installation, and what to do.
 
 use crate::exit::Failure;
-use crate::{app, key, print, receiver};
-use config::{Config, StoreUrl};
+use crate::key::Key;
+use crate::{app, print, receiver};
+use config::{Config, Mode, StoreUrl};
 use domain::Random;
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
+use store::Store;
 
 const WITHIN: Duration = Duration::from_secs(5);
 
@@ -29,26 +32,70 @@ pub(crate) async fn doctor(config: &Config) -> Result<(), Failure> {
         findings.push(nothing_yet(&config.data_dir, path));
         return tell(&findings);
     }
-    match app::open_alone(config).await {
-        Ok((_data_dir, store)) => {
-            findings.push(Finding::Good(format!(
-                "no server runs in {}",
-                config.data_dir.display()
-            )));
-            findings.push(Finding::Good(
-                "the store opens and its schema fits this release".to_owned(),
-            ));
-            findings.push(match key::unlock(config, &store, &Random::system()).await {
-                Ok(_) => Finding::Good("the encryption key is the store's".to_owned()),
-                Err(error) => Finding::Bad(error.to_string()),
-            });
-        }
-        Err(Failure::Configuration(held)) => findings.extend(ask_server(config, &held).await?),
-        Err(Failure::Schema(reason) | Failure::Runtime(reason)) => {
-            findings.push(Finding::Bad(reason));
-        }
+    match config.mode() {
+        Mode::Embedded => findings.extend(embedded(config).await?),
+        Mode::Distributed => findings.extend(distributed(config).await?),
     }
     tell(&findings)
+}
+
+/// One process: it answers for itself, or nothing runs and its files are looked at.
+async fn embedded(config: &Config) -> Result<Vec<Finding>, Failure> {
+    match app::open_alone(config).await {
+        Ok((_data_dir, store)) => {
+            let nobody = format!("no server runs in {}", config.data_dir.display());
+            Ok(vec![
+                Finding::Good(nobody),
+                fits(),
+                key(config, &store).await,
+            ])
+        }
+        Err(Failure::Configuration(held)) => ask_server(config, &held).await,
+        Err(Failure::Schema(reason) | Failure::Runtime(reason)) => Ok(vec![Finding::Bad(reason)]),
+    }
+}
+
+/// The servers, and the processes whose data directory this is.
+async fn distributed(config: &Config) -> Result<Vec<Finding>, Failure> {
+    let mut findings = Vec::new();
+    match app::open_alone(config).await {
+        Ok((_, store)) => findings.extend([fits(), key(config, &store).await]),
+        Err(error) => findings.push(Finding::Bad(error.to_string())),
+    }
+    findings.push(match app::reach_broker(config, WITHIN).await {
+        Ok(()) => Finding::Good("the broker answers".to_owned()),
+        Err(reason) => Finding::Bad(reason),
+    });
+    let addresses = app::addresses(&config.data_dir).unwrap_or_default();
+    let mut asked = BTreeSet::new();
+    for (name, address) in &addresses {
+        if let (Some(role), Some(address)) = (name.strip_suffix(".admin"), address.as_str())
+            && asked.insert(address.to_owned())
+        {
+            findings.extend(ask(role, address).await?);
+        }
+    }
+    if asked.is_empty() {
+        let nobody = format!("no process runs in {}", config.data_dir.display());
+        findings.push(Finding::Good(nobody));
+    }
+    Ok(findings)
+}
+
+fn fits() -> Finding {
+    Finding::Good("the store opens and its schema fits this release".to_owned())
+}
+
+async fn key(config: &Config, store: &Store) -> Finding {
+    let checked = match Key::read(config, &Random::system()) {
+        Ok(key) => key.check(store).await,
+        Err(failure) => Ok(Err(failure)),
+    };
+    match checked {
+        Ok(Ok(())) => Finding::Good("the encryption key is the store's".to_owned()),
+        Ok(Err(failure)) => Finding::Bad(failure.to_string()),
+        Err(error) => Finding::Bad(error.to_string()),
+    }
 }
 
 /// What to say before the first start. Looking makes nothing.
@@ -73,6 +120,11 @@ async fn ask_server(config: &Config, held: &str) -> Result<Vec<Finding>, Failure
     let Some(admin) = admin else {
         return Ok(vec![Finding::Bad(held.to_owned())]);
     };
+    ask("server", admin).await
+}
+
+/// Asks a process whether it is ready.
+async fn ask(who: &str, admin: &str) -> Result<Vec<Finding>, Failure> {
     let client = receiver::local_client()?;
     let answer = client
         .get(format!("http://{admin}/readyz"))
@@ -81,13 +133,12 @@ async fn ask_server(config: &Config, held: &str) -> Result<Vec<Finding>, Failure
         .await;
     let said: Value = match answer {
         Err(error) => {
-            let reason =
-                format!("the server does not answer at {admin}: {error}; its log says why");
+            let reason = format!("the {who} does not answer at {admin}: {error}; its log says why");
             return Ok(vec![Finding::Bad(reason)]);
         }
         Ok(answer) => answer.json().await.map_err(Failure::runtime)?,
     };
-    let mut findings = vec![Finding::Good(format!("a server runs here, at {admin}"))];
+    let mut findings = vec![Finding::Good(format!("a {who} runs here, at {admin}"))];
     for (name, check) in said["checks"].as_object().into_iter().flatten() {
         let line = format!("{name}: {}", check["detail"].as_str().unwrap_or_default());
         let is_ok = check["ok"] == Value::Bool(true);

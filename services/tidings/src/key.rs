@@ -9,7 +9,8 @@ use signing::Vault;
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use store::Store;
 
 /// Where the embedded mode keeps the key it made, in the data directory.
@@ -17,44 +18,72 @@ const FILE: &str = "encryption.key";
 /// What is sealed to recognise the key by.
 const CHECK: &[u8] = b"tidings";
 
-/// The vault of the configured key, or of the one in the data directory, which is made on the first
-/// start. Refuses a key that is not the store's, before anything is written with it.
-pub(crate) async fn unlock(
-    config: &Config,
-    store: &Store,
-    random: &Random,
-) -> Result<Vault, Failure> {
-    let path = config.data_dir.join(FILE);
-    let (text, origin) = match &config.store.encryption_key {
-        Some(key) => (key.reveal().to_owned(), Origin::Configured),
-        None => kept_key(&path, random)?,
-    };
-    let key = Vault::parse_key(text.trim()).map_err(|error| {
-        Failure::Configuration(match origin {
-            Origin::Configured => format!("store.encryption_key: {error}"),
-            Origin::Kept | Origin::Made => {
-                format!("the encryption key {}: {error}", path.display())
+/// A key, and where it comes from.
+pub(crate) struct Key {
+    vault: Arc<Vault>,
+    origin: Origin,
+    path: PathBuf,
+    random: Random,
+}
+
+impl Key {
+    /// The configured key, or the one in the data directory, which is made on the first start.
+    pub(crate) fn read(config: &Config, random: &Random) -> Result<Self, Failure> {
+        let path = config.data_dir.join(FILE);
+        let (text, origin) = match &config.store.encryption_key {
+            Some(key) => (key.reveal().to_owned(), Origin::Configured),
+            None => kept_key(&path, random)?,
+        };
+        let key = Vault::parse_key(text.trim()).map_err(|error| {
+            Failure::Configuration(match origin {
+                Origin::Configured => format!("store.encryption_key: {error}"),
+                Origin::Kept | Origin::Made => {
+                    format!("the encryption key {}: {error}", path.display())
+                }
+            })
+        })?;
+        Ok(Self {
+            vault: Arc::new(Vault::new(key)),
+            origin,
+            path,
+            random: random.clone(),
+        })
+    }
+
+    /// What seals and opens with it.
+    pub(crate) fn vault(&self) -> Arc<Vault> {
+        self.vault.clone()
+    }
+
+    /// Whether it is the store's key. An empty store takes it as its own. The outer error is the
+    /// store's, which could not be asked.
+    pub(crate) async fn check(&self, store: &Store) -> Result<Result<(), Failure>, store::Error> {
+        let fresh = self
+            .vault
+            .seal(secret::KEY_CHECK, CHECK, self.random.bytes());
+        let kept = store.get_or_keep("encryption_check", fresh).await?;
+        let opened = self.vault.open(secret::KEY_CHECK, &kept);
+        Ok(opened
+            .map(drop)
+            .map_err(|refused| self.refused(&refused.to_string())))
+    }
+
+    fn refused(&self, refused: &str) -> Failure {
+        let file = self.path.display();
+        Failure::Configuration(match self.origin {
+            Origin::Configured => {
+                format!("store.encryption_key is not the key of this store: {refused}")
+            }
+            Origin::Kept => format!("{file} is not the key of this store: {refused}"),
+            Origin::Made => {
+                // It would be taken for the lost one.
+                if let Err(error) = std::fs::remove_file(&self.path) {
+                    return unusable(&self.path, &error);
+                }
+                format!("{file} is missing, and with it the key of this store: {refused}")
             }
         })
-    })?;
-    let vault = Vault::new(key);
-    let fresh = vault.seal(secret::KEY_CHECK, CHECK, random.bytes());
-    let kept = store.get_or_keep("encryption_check", fresh).await?;
-    let Err(refused) = vault.open(secret::KEY_CHECK, &kept) else {
-        return Ok(vault);
-    };
-    let file = path.display();
-    Err(Failure::Configuration(match origin {
-        Origin::Configured => {
-            format!("store.encryption_key is not the key of this store: {refused}")
-        }
-        Origin::Kept => format!("{file} is not the key of this store: {refused}"),
-        Origin::Made => {
-            // It would be taken for the lost one.
-            std::fs::remove_file(&path).map_err(|error| unusable(&path, &error))?;
-            format!("{file} is missing, and with it the key of this store: {refused}")
-        }
-    }))
+    }
 }
 
 /// Where a key comes from.

@@ -5,9 +5,9 @@
 //! claimed job is not found again because the cursor has passed it, or its `available_at` is
 //! [`IN_HAND`].
 
+use super::Claim;
 use super::settle;
 use super::tally::Tally;
-use crate::consume::Claim;
 use crate::error::Error;
 use crate::handler::{JobId, Received};
 use domain::Timestamp;

@@ -43,7 +43,7 @@ pub(super) fn record(
     {
         match outcome {
             Outcome::Done => {}
-            Outcome::Later { after } => {
+            Outcome::Later { after } | Outcome::Deferred { after } => {
                 let until = now.plus(*after).as_millis();
                 connection
                     .prepare_cached(

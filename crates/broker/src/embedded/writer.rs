@@ -5,8 +5,7 @@ use super::file::QueueFile;
 use super::health::Health;
 use super::ledger::{Durability, Ledger};
 use super::mailbox::{Mailbox, Post, Work};
-use super::{Ticket, checkpoint, claim, depth, settle};
-use crate::consume::{self, Claim};
+use super::{Claim, Ticket, checkpoint, claim, depth, settle};
 use crate::error::Error;
 use domain::{Clock, Timestamp};
 use std::sync::Arc;
@@ -169,10 +168,7 @@ impl Writer {
             };
             let ids = jobs.iter().map(|job| job.id).collect();
             let ticket = Ticket::new(Arc::clone(&self.mailbox), request.slot, number, ids);
-            let claim = Claim {
-                jobs,
-                ticket: consume::Ticket::Embedded(ticket),
-            };
+            let claim = Claim { jobs, ticket };
             // If nobody waits any more, the ticket is dropped here, and so returned.
             let _ = request.reply.send(Ok(claim));
         }

@@ -15,18 +15,21 @@ pub use offering::*;
 
 use crate::handlers::{Hanging, OPTIONS, QUEUE};
 use domain::Clock;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use tidings_broker::{Broker, Disposition, Handler, Received};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
-pub trait Backend {
-    /// Nothing in it yet.
-    fn new() -> Self;
+pub trait Backend: Sized {
+    /// Nothing in it yet. None where it cannot be run here, which it says.
+    async fn new() -> Option<Self>;
     /// The clock its brokers have: a movable one.
     fn clock(&self) -> &Clock;
-    /// A broker over what is in it.
-    fn open(&self) -> Broker;
+    /// A broker over what is in it, that can be used.
+    async fn open(&self) -> Broker;
+    /// Which attempt the next one is of a job that a polite end gave back.
+    fn attempts_of_returned(&self) -> RangeInclusive<u32>;
     /// What a new process finds when the one with this broker dies at this moment.
     async fn crash(&mut self, broker: Broker) -> Broker;
 }
@@ -37,7 +40,9 @@ macro_rules! conformance {
     ($backend:ty: $($test:ident)*) => {$(
         #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
         async fn $test() {
-            $crate::conformance::$test(<$backend as $crate::conformance::Backend>::new()).await;
+            if let Some(backend) = <$backend as $crate::conformance::Backend>::new().await {
+                $crate::conformance::$test(backend).await;
+            }
         }
     )*};
     ($backend:ty) => {

@@ -1,11 +1,13 @@
 //! The embedded queue: the suite, and what only a file can do.
 
 use crate::conformance::Backend;
-use crate::handlers::{OPTIONS, QUEUE, counts, publish};
+use crate::handlers::{OPTIONS, QUEUE, Scripted, consume_until, counts, depth, publish, retry};
 use domain::Clock;
 use std::io::{Seek as _, SeekFrom, Write as _};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 use tempfile::TempDir;
 use tidings_broker::{Broker, Error};
 
@@ -18,22 +20,20 @@ struct Embedded {
 }
 
 impl Backend for Embedded {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("queue.db");
-        Self {
-            folder,
-            path,
-            clock: Clock::movable(),
-        }
+    async fn new() -> Option<Self> {
+        Some(Self::in_a_folder())
     }
 
     fn clock(&self) -> &Clock {
         &self.clock
     }
 
-    fn open(&self) -> Broker {
-        Broker::open_embedded(&self.path, self.clock.clone()).unwrap()
+    async fn open(&self) -> Broker {
+        self.open_now()
+    }
+
+    fn attempts_of_returned(&self) -> RangeInclusive<u32> {
+        1..=1
     }
 
     /// Takes what is committed at this moment into another file, behind the broker's back.
@@ -46,26 +46,61 @@ impl Backend for Embedded {
             .unwrap();
         drop(broker);
         self.path = copy;
-        self.open()
+        self.open_now()
+    }
+}
+
+impl Embedded {
+    fn in_a_folder() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("queue.db");
+        Self {
+            folder,
+            path,
+            clock: Clock::movable(),
+        }
+    }
+
+    fn open_now(&self) -> Broker {
+        Broker::open_embedded(&self.path, self.clock.clone()).unwrap()
     }
 }
 
 #[tokio::test]
+async fn the_age_of_the_oldest_job_and_the_end_of_a_delay_are_exact() {
+    let backend = Embedded::in_a_folder();
+    let broker = backend.open_now();
+    let before = backend.clock.now();
+    publish(&broker, ["a", "b"]).await;
+    let oldest = depth(&broker).await.oldest_ready_at.unwrap();
+    assert!(oldest >= before && oldest <= backend.clock.now());
+    let handler = Scripted::new(|_| retry(Duration::from_mins(1), "not yet"));
+    consume_until(&broker, OPTIONS, &handler, |depth| depth.delayed == 2).await;
+    assert_eq!(counts(&broker).await, (0, 0, 2, 0));
+    assert_eq!(depth(&broker).await.oldest_ready_at, None);
+    backend.clock.advance(Duration::from_mins(2));
+    assert_eq!(counts(&broker).await, (2, 0, 0, 0));
+    assert!(depth(&broker).await.oldest_ready_at.unwrap() > oldest);
+    broker.close().await;
+    assert_eq!(counts(&backend.open_now()).await, (2, 0, 0, 0));
+}
+
+#[tokio::test]
 async fn a_file_that_is_open_is_refused_until_it_is_closed() {
-    let backend = Embedded::new();
-    let broker = backend.open();
+    let backend = Embedded::in_a_folder();
+    let broker = backend.open_now();
     let error = Broker::open_embedded(&backend.path, Clock::system()).unwrap_err();
     assert!(matches!(error, Error::InUse { .. }), "{error}");
     assert!(error.to_string().contains("queue.db.lock"), "{error}");
     // Dropped without being closed: its threads end, and then the file is free.
     drop(broker);
-    backend.open().close().await;
+    backend.open_now().close().await;
 }
 
 #[tokio::test]
 async fn a_closed_file_has_no_log_and_is_nobody_elses_business() {
-    let backend = Embedded::new();
-    let broker = backend.open();
+    let backend = Embedded::in_a_folder();
+    let broker = backend.open_now();
     publish(&broker, 0..100).await;
     broker.close().await;
     let log = backend.folder.path().join("queue.db-wal");
@@ -80,8 +115,8 @@ async fn a_closed_file_has_no_log_and_is_nobody_elses_business() {
 
 #[tokio::test]
 async fn a_damaged_file_is_refused_by_name() {
-    let backend = Embedded::new();
-    let broker = backend.open();
+    let backend = Embedded::in_a_folder();
+    let broker = backend.open_now();
     publish(&broker, (0..200).map(|n| format!("{n:0500}"))).await;
     broker.close().await;
     overwrite(&backend.path, 10 * 4_096, &[0xA5; 4_096]);
@@ -93,8 +128,8 @@ async fn a_damaged_file_is_refused_by_name() {
 
 #[tokio::test]
 async fn a_file_of_a_newer_version_is_refused() {
-    let backend = Embedded::new();
-    backend.open().close().await;
+    let backend = Embedded::in_a_folder();
+    backend.open_now().close().await;
     let file = rusqlite::Connection::open(&backend.path).unwrap();
     file.execute_batch("PRAGMA user_version = 99").unwrap();
     drop(file);
@@ -115,8 +150,8 @@ fn a_missing_folder_is_a_clear_error() {
 
 #[tokio::test]
 async fn a_job_that_kills_its_process_dies_alone_and_the_others_are_done() {
-    let backend = Embedded::new();
-    let broker = backend.open();
+    let backend = Embedded::in_a_folder();
+    let broker = backend.open_now();
     publish(&broker, ["a", "b", "poison", "c", "d"]).await;
     broker.close().await;
     let mut deaths = 0;
@@ -125,7 +160,7 @@ async fn a_job_that_kills_its_process_dies_alone_and_the_others_are_done() {
         assert!(deaths < 10, "the queue never gets past the poison");
     }
     assert_eq!(deaths, OPTIONS.max_attempts);
-    let broker = backend.open();
+    let broker = backend.open_now();
     assert_eq!(counts(&broker).await, (0, 0, 0, 1));
     assert_eq!(
         broker.dead_letters(QUEUE, 2).await.unwrap()[0].payload,

@@ -98,10 +98,17 @@ pub async fn consume_until<H: Handler>(
         .unwrap();
 }
 
-/// Waits until the queue looks as wished.
+/// Waits until the queue looks as wished, at several looks: what is on its way from RabbitMQ to a
+/// consumer is nowhere for a moment.
 pub async fn until(broker: &Broker, mut wish: impl FnMut(&Depth) -> bool + Send) {
+    let mut in_a_row = 0;
     for _ in 0..4_000 {
-        if wish(&depth(broker).await) {
+        in_a_row = if wish(&depth(broker).await) {
+            in_a_row + 1
+        } else {
+            0
+        };
+        if in_a_row == 5 {
             return;
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -119,6 +126,11 @@ pub async fn counts(broker: &Broker) -> (u64, u64, u64, u64) {
     (depth.ready, depth.leased, depth.delayed, depth.dead)
 }
 
+/// How many jobs are not done yet: what RabbitMQ delays is ready a little before its time.
+pub const fn not_done(depth: &Depth) -> u64 {
+    depth.ready + depth.leased + depth.delayed
+}
+
 pub fn is_empty(depth: &Depth) -> bool {
-    depth.ready + depth.leased + depth.delayed == 0
+    not_done(depth) == 0
 }

@@ -28,6 +28,12 @@ pub const KEYS: &[Key] = &[
          characters such as / @ # in the password percent-encoded",
     ),
     plain(
+        "broker.namespace",
+        "TIDINGS_BROKER__NAMESPACE",
+        "what the names of the queues in RabbitMQ begin with",
+        "1 to 64 letters, digits, dots, hyphens and underscores",
+    ),
+    plain(
         "ingress.listen",
         "TIDINGS_INGRESS__LISTEN",
         "the address and port for providers' callbacks",

@@ -4,11 +4,15 @@ use crate::error::Error;
 use crate::secret::Secret;
 use crate::setting::{Setting, Settings};
 
+const LONGEST_NAMESPACE: usize = 64;
+
 /// What carries the jobs.
 #[derive(Debug, Clone)]
 pub struct Broker {
     /// Where it is.
     pub url: BrokerUrl,
+    /// What the names of our queues in a RabbitMQ begin with.
+    pub namespace: String,
 }
 
 /// Which broker, by the scheme of its URL.
@@ -24,6 +28,7 @@ impl Broker {
     pub(crate) fn read(settings: &Settings) -> Result<Self, Error> {
         Ok(Self {
             url: url(&settings.get("broker.url")?)?,
+            namespace: namespace(&settings.get("broker.namespace")?)?,
         })
     }
 }
@@ -51,4 +56,13 @@ fn url(setting: &Setting) -> Result<BrokerUrl, Error> {
         Ok(_) => Err(setting.invalid("names no server")),
         Err(error) => Err(setting.invalid(format!("is not a valid URL ({error})"))),
     }
+}
+
+fn namespace(setting: &Setting) -> Result<String, Error> {
+    let text = setting.text()?;
+    let is_usual = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    if text.is_empty() || text.len() > LONGEST_NAMESPACE || !text.chars().all(is_usual) {
+        return Err(setting.invalid("cannot begin the names of queues"));
+    }
+    Ok(text)
 }

@@ -76,3 +76,15 @@ fn a_broker_is_embedded_or_amqp() {
         );
     }
 }
+
+#[test]
+fn a_namespace_begins_the_names_of_queues() {
+    assert_eq!(from_environment(&[]).unwrap().broker.namespace, "tidings");
+    let named = from_environment(&[("TIDINGS_BROKER__NAMESPACE", "clinic-1.eu")]).unwrap();
+    assert_eq!(named.broker.namespace, "clinic-1.eu");
+    for refused in ["", "a b", "ü", "a/b"] {
+        let error = from_environment(&[("TIDINGS_BROKER__NAMESPACE", refused)]).unwrap_err();
+        let error = error.to_string();
+        assert!(error.starts_with("`broker.namespace`, set by"), "{error}");
+    }
+}

@@ -43,7 +43,7 @@ fn nothing_said_is_the_documented_defaults() {
     assert_eq!(config.telemetry.log_format, LogFormat::Text);
     assert_eq!(
         config.telemetry.log_level,
-        "info,actix_server=warn,actix_http=off"
+        "info,actix_server=warn,actix_http=off,lapin=off"
     );
     assert!(config.telemetry.otlp_endpoint.is_none());
 }

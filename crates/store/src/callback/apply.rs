@@ -1,23 +1,22 @@
 //! Applying recorded callbacks to the messages they are about.
 
 use super::row::outcomes_text;
-use super::{Accepted, ReportOutcome, encode_status, known_receipts};
+use super::{Accepted, ReportOutcome, known_receipts};
 use crate::Store;
-use crate::connection::{Connection, each};
-use crate::dialect::lock_keys;
+use crate::connection::Connection;
+use crate::dialect::message::Wanted;
+use crate::dialect::{self, lock};
 use crate::error::Error;
 use crate::ledger::{Effects, Heard, Ledger};
 use crate::message::candidates;
 use crate::orphan::{self, Orphan};
-use crate::schema::{callbacks, report_keys};
-use crate::sql_types::{Moment, Uid};
-use diesel::prelude::*;
+use crate::sql_types::Uid;
 use domain::Timestamp;
 use domain::callback::{Statement, Status};
-use domain::id::{AccountId, ReceiptId};
+use domain::id::ReceiptId;
 use domain::message::{Outcome, find_match};
 use domain::report::{DedupeKey, Report};
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 /// What applying a batch of callbacks did.
@@ -41,11 +40,11 @@ impl Store {
                 .filter(|accepted| statuses.get(&accepted.receipt_id) != Some(&Status::Processed))
                 .collect();
             let now = clock.now();
-            let mut ledger = Ledger::new(clock, random.clone());
+            let mut ledger = Ledger::new(clock.clone(), random.clone());
             hold_candidates(connection, &todo, &mut ledger)?;
             let mut new_keys = hear_keys(connection, &todo, now)?;
             let mut applied = Applied::default();
-            let mut parked = Vec::new();
+            let (mut parked, mut marks) = (Vec::new(), Vec::new());
             for accepted in &todo {
                 let outcomes: Vec<_> = reports(accepted)
                     .map(|report| {
@@ -57,11 +56,15 @@ impl Store {
                         outcome
                     })
                     .collect();
-                mark_processed(connection, accepted, &outcomes, now)?;
+                marks.push(Mark {
+                    receipt_id: accepted.receipt_id.into(),
+                    reports: outcomes_text(&outcomes)?,
+                });
                 applied
                     .reports
                     .extend(outcomes.iter().map(|outcome| outcome.outcome));
             }
+            dialect::callback::mark_processed(connection, &marks, now.into())?;
             orphan::park(connection, parked)?;
             applied.effects = ledger.finish(connection)?;
             Ok(applied)
@@ -119,33 +122,25 @@ fn orphan_of(
     }
 }
 
-/// Loads every message the batch may be about: two statements an account, however long the batch.
+/// Loads every message the batch may be about: a few statements, however long the batch.
 fn hold_candidates(
     connection: &mut Connection,
     batch: &[&Accepted],
     ledger: &mut Ledger,
 ) -> Result<(), Error> {
-    let mut wanted: BTreeMap<AccountId, (BTreeSet<&str>, BTreeSet<&str>)> = BTreeMap::new();
+    let mut wanted = Wanted::default();
     let mut locks = Vec::new();
     for accepted in batch {
         for report in reports(accepted) {
-            let (ids, references) = wanted.entry(accepted.account_id).or_default();
-            ids.extend(report.provider_message_id.as_deref());
-            references.extend(report.client_reference.as_deref());
+            let account = accepted.account_id;
             let id = report.provider_message_id.as_deref();
-            locks.extend(orphan::keys_of(
-                accepted.account_id,
-                id,
-                report.client_reference.as_deref(),
-            ));
+            let reference = report.client_reference.as_deref();
+            wanted.add(account, id, reference);
+            locks.extend(orphan::keys_of(account, id, reference));
         }
     }
-    lock_keys(connection, &locks)?;
-    for (account, (ids, references)) in wanted {
-        let (ids, references): (Vec<_>, Vec<_>) =
-            (ids.into_iter().collect(), references.into_iter().collect());
-        ledger.hold(candidates(connection, account, &ids, &references)?);
-    }
+    lock::for_reports(connection, &locks)?;
+    ledger.hold(candidates(connection, &wanted)?);
     Ok(())
 }
 
@@ -156,39 +151,25 @@ fn hear_keys(
     batch: &[&Accepted],
     now: Timestamp,
 ) -> Result<HashSet<DedupeKey>, Error> {
-    let mut new = HashSet::new();
-    for accepted in batch {
-        for report in reports(accepted) {
-            let key = report.dedupe_key(accepted.account_id);
-            let inserted = each!(connection, c => diesel::insert_into(report_keys::table)
-                .values((
-                    report_keys::key.eq(key.0.as_slice()),
-                    report_keys::heard_at.eq(Moment::from(now)),
-                ))
-                .on_conflict_do_nothing()
-                .execute(c))?;
-            if inserted > 0 {
-                new.insert(key);
-            }
-        }
-    }
-    Ok(new)
+    let keys: BTreeSet<[u8; 16]> = batch
+        .iter()
+        .flat_map(|accepted| {
+            reports(accepted).map(|report| report.dedupe_key(accepted.account_id).0)
+        })
+        .collect();
+    let keys: Vec<Vec<u8>> = keys.into_iter().map(Vec::from).collect();
+    let new = dialect::callback::hear(connection, &keys, now.into())?;
+    new.into_iter()
+        .map(|key| {
+            let key = key.try_into();
+            key.map(DedupeKey)
+                .map_err(|_| Error::unreadable("a report under an unreadable key"))
+        })
+        .collect()
 }
 
-fn mark_processed(
-    connection: &mut Connection,
-    accepted: &Accepted,
-    outcomes: &[ReportOutcome],
-    now: Timestamp,
-) -> Result<(), Error> {
-    let reports = outcomes_text(outcomes)?;
-    each!(connection, c => diesel::update(callbacks::table.find(Uid::from(accepted.receipt_id)))
-        .set((
-            callbacks::status.eq(encode_status(Status::Processed)),
-            callbacks::processed_at.eq(Some(Moment::from(now))),
-            callbacks::error.eq(None::<String>),
-            callbacks::reports.eq(Some(&reports)),
-        ))
-        .execute(c))?;
-    Ok(())
+/// That a receipt was applied, and what became of what it says.
+pub(crate) struct Mark {
+    pub(crate) receipt_id: Uid,
+    pub(crate) reports: String,
 }

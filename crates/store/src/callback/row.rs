@@ -3,10 +3,12 @@
 use super::{
     Accepted, Callback, ReportOutcome, decode_kind, decode_status, encode_kind, encode_status,
 };
+use crate::dialect::array::columns;
 use crate::error::Error;
 use crate::schema::callbacks;
-use crate::sql_types::{Moment, Uid};
+use crate::sql_types::{Id, Instant, Moment, Uid};
 use diesel::prelude::*;
+use diesel::sql_types::{Binary, Bool, Integer, Nullable, SmallInt, Text};
 use domain::Timestamp;
 use domain::callback::Status;
 use domain::id::MessageId;
@@ -35,6 +37,27 @@ pub(super) struct CallbackRow {
     processed_at: Option<Moment>,
     reports: Option<String>,
 }
+
+columns!(CallbackRow => "callbacks" {
+    receipt_id: Id,
+    callback_id: Id,
+    is_first: Bool,
+    tenant_id: Id,
+    account_id: Id,
+    provider_account: Text,
+    kind: SmallInt,
+    received_at: Instant,
+    source_ip: Text,
+    signature_checked: Bool,
+    answer: Text,
+    headers: Text,
+    body: Binary,
+    status: SmallInt,
+    attempts: Integer,
+    error: Nullable<Text>,
+    processed_at: Nullable<Instant>,
+    reports: Nullable<Text>,
+});
 
 #[derive(Serialize, Deserialize)]
 struct OutcomeText {

@@ -1,14 +1,12 @@
 //! Recording attempts, and what follows from them.
 
+use super::Place;
 use super::row::AttemptRow;
-use super::{PENDING, Place, encode_state};
 use crate::Store;
-use crate::connection::{Connection, each};
+use crate::dialect;
 use crate::error::Error;
-use crate::schema::{attempts, deliveries, subscriptions};
 use crate::shard::{Fenced, holding};
 use crate::sql_types::{Moment, Uid};
-use diesel::prelude::*;
 use domain::delivery::State;
 use domain::id::{AttemptId, DeliveryId, SubscriptionId};
 use domain::{Shard, Timestamp};
@@ -59,22 +57,25 @@ impl Store {
             leases.sort_unstable_by_key(|lease| (lease.shard, lease.fence));
             leases.dedup();
             let held = holding(connection, &leases)?;
-            let mut fared: BTreeMap<SubscriptionId, Fared> = BTreeMap::new();
-            for attempt in batch.iter().filter(|attempt| held.contains(&attempt.lease)) {
-                if record(connection, attempt)? {
-                    fared
-                        .entry(attempt.subscription_id)
-                        .or_default()
-                        .count(attempt);
+            let under: Vec<&Attempt> = batch
+                .iter()
+                .filter(|attempt| held.contains(&attempt.lease))
+                .collect();
+            let records: Vec<Record> = under.iter().copied().map(Record::new).collect();
+            let mut new = dialect::attempt::record(connection, &records)?;
+            let mut fared: BTreeMap<Uid, Fared> = BTreeMap::new();
+            for (attempt, record) in under.iter().zip(&records) {
+                if new.remove(&(record.row.delivery_id, record.row.number)) {
+                    let id = Uid::from(attempt.subscription_id);
+                    fared.entry(id).or_default().count(attempt);
                 }
             }
-            for (id, fared) in fared {
-                fared.write(connection, id)?;
-            }
+            let fared: Vec<_> = fared.into_iter().collect();
+            dialect::attempt::count(connection, &fared)?;
             Ok(leases
-                .into_iter()
-                .filter(|l| !held.contains(l))
-                .map(|l| l.shard)
+                .iter()
+                .filter(|lease| !held.contains(lease))
+                .map(|lease| lease.shard)
                 .collect())
         })
         .await
@@ -83,9 +84,9 @@ impl Store {
 
 /// How attempts of one subscription fared, summed over a batch.
 #[derive(Default)]
-struct Fared {
-    delivered: i64,
-    failed: i64,
+pub(crate) struct Fared {
+    pub(crate) delivered: i64,
+    pub(crate) failed: i64,
     last_success_at: Option<Timestamp>,
     last_failure_at: Option<Timestamp>,
 }
@@ -100,45 +101,32 @@ impl Fared {
         *last = (*last).max(Some(attempt.started_at));
     }
 
-    fn write(self, connection: &mut Connection, id: SubscriptionId) -> Result<(), Error> {
-        let (success, failure) = (self.last_success_at, self.last_failure_at);
-        each!(connection, c => {
-            diesel::update(subscriptions::table.find(Uid::from(id)))
-                .set((
-                    subscriptions::delivered.eq(subscriptions::delivered + self.delivered),
-                    subscriptions::failed.eq(subscriptions::failed + self.failed),
-                    success.map(|at| subscriptions::last_success_at.eq(Some(Moment::from(at)))),
-                    failure.map(|at| subscriptions::last_failure_at.eq(Some(Moment::from(at)))),
-                ))
-                .execute(c)
-        })?;
-        Ok(())
+    /// When one last succeeded, and when one last failed.
+    pub(crate) fn last(&self) -> (Option<Moment>, Option<Moment>) {
+        let moment = |at: Option<Timestamp>| at.map(Moment::from);
+        (moment(self.last_success_at), moment(self.last_failure_at))
     }
 }
 
-/// Whether the attempt was not recorded before.
-fn record(connection: &mut Connection, attempt: &Attempt) -> Result<bool, Error> {
-    let inserted = each!(connection, c => diesel::insert_into(attempts::table)
-        .values(AttemptRow::from(attempt))
-        .on_conflict_do_nothing()
-        .execute(c))?;
-    if inserted == 0 {
-        return Ok(false);
+/// An attempt as it is written, and where it leaves its delivery.
+pub(crate) struct Record {
+    pub(crate) row: AttemptRow,
+    pub(crate) state: State,
+    pub(crate) place: Place,
+    pub(crate) due_at: Moment,
+}
+
+impl Record {
+    fn new(attempt: &Attempt) -> Self {
+        let (state, due_at) = match attempt.then {
+            Then::End(state) => (state, attempt.started_at),
+            Then::RetryAt(at) => (State::Pending, at),
+        };
+        Self {
+            row: AttemptRow::from(attempt),
+            state,
+            place: Place::Scheduled,
+            due_at: due_at.into(),
+        }
     }
-    let number = i32::try_from(attempt.number).unwrap_or(i32::MAX);
-    let id = Uid::from(attempt.delivery_id);
-    let (state, due_at) = match attempt.then {
-        Then::End(state) => (state, attempt.started_at),
-        Then::RetryAt(at) => (State::Pending, at),
-    };
-    each!(connection, c => diesel::update(deliveries::table.find(id))
-        .filter(deliveries::state.eq(PENDING))
-        .set((
-            deliveries::attempts.eq(number),
-            deliveries::state.eq(encode_state(state)),
-            deliveries::place.eq(Place::Scheduled.code()),
-            deliveries::due_at.eq(Moment::from(due_at)),
-        ))
-        .execute(c))?;
-    Ok(true)
 }

@@ -4,6 +4,7 @@ use super::row::DeliveryRow;
 use super::{Owed, PENDING, Place, Recipient};
 use crate::Store;
 use crate::connection::{Connection, each};
+use crate::dialect;
 use crate::directory::Directory;
 use crate::error::Error;
 use crate::event::{EventRow, Kept};
@@ -53,41 +54,42 @@ impl Store {
     pub async fn claim_due(
         &self,
         leases: Vec<Fenced>,
-        mut room: Room,
+        room: Room,
         directory: &Directory,
     ) -> Result<Claimed, Error> {
-        let (clock, directory) = (self.clock.clone(), directory.clone());
-        self.write(move |connection| {
-            let leases = holding(connection, &leases)?;
-            let numbers: Vec<i16> = leases.iter().map(|l| i16::from(l.shard.number())).collect();
-            let rows: Vec<DeliveryRow> = each!(connection, c => deliveries::table
-                .filter(deliveries::shard.eq_any(&numbers))
-                .filter(deliveries::state.eq(PENDING))
-                .filter(deliveries::place.eq(Place::Scheduled.code()))
-                .filter(deliveries::due_at.le(Moment::from(clock.now())))
-                .limit(CLAIM)
-                .select(DeliveryRow::as_select())
-                .load(c))?;
-            let more = i64::try_from(rows.len()).unwrap_or(CLAIM) == CLAIM;
-            let (fitting, rest): (Vec<_>, Vec<_>) = rows
-                .into_iter()
-                .partition(|row| room.take(row.subscription_id.into()));
-            place(connection, &fitting, Place::Claimed)?;
-            place(connection, &rest, Place::Backlog)?;
-            let mut backlogs: Vec<(SubscriptionId, TenantId)> = rest
-                .iter()
-                .map(|row| (row.subscription_id.into(), row.tenant_id.into()))
-                .collect();
-            backlogs.sort_unstable();
-            backlogs.dedup();
-            let owed = with_events(connection, fitting, &directory)?;
-            Ok(Claimed {
-                owed,
-                backlogs,
-                more,
+        let (clock, shared) = (self.clock.clone(), directory.clone());
+        let claimed = self
+            .write(move |connection| {
+                let mut room = room.clone();
+                let leases = holding(connection, &leases)?;
+                let numbers: Vec<i16> =
+                    leases.iter().map(|l| i16::from(l.shard.number())).collect();
+                let now = Moment::from(clock.now());
+                let rows = dialect::delivery::due(connection, &numbers, now, CLAIM)?;
+                let more = i64::try_from(rows.len()).unwrap_or(CLAIM) == CLAIM;
+                let (fitting, rest): (Vec<_>, Vec<_>) = rows
+                    .into_iter()
+                    .partition(|row| room.take(row.subscription_id.into()));
+                place(connection, &fitting, Place::Claimed)?;
+                place(connection, &rest, Place::Backlog)?;
+                let mut backlogs: Vec<(SubscriptionId, TenantId)> = rest
+                    .iter()
+                    .map(|row| (row.subscription_id.into(), row.tenant_id.into()))
+                    .collect();
+                backlogs.sort_unstable();
+                backlogs.dedup();
+                let owed = with_events(connection, fitting, &shared)?;
+                Ok(Claimed {
+                    owed,
+                    backlogs,
+                    more,
+                })
             })
-        })
-        .await
+            .await;
+        if claimed.is_err() {
+            directory.forget();
+        }
+        claimed
     }
 
     /// Takes up to `limit` deliveries of a subscription's backlog into memory, oldest first.
@@ -98,38 +100,37 @@ impl Store {
         limit: usize,
         directory: &Directory,
     ) -> Result<Claimed, Error> {
-        let directory = directory.clone();
-        self.write(move |connection| {
-            if holding(connection, &[lease])?.is_empty() {
-                return Err(Error::LeaseLost);
-            }
-            let limit = i64::try_from(limit).unwrap_or(CLAIM).min(CLAIM);
-            let rows: Vec<DeliveryRow> = each!(connection, c => deliveries::table
-                .filter(deliveries::shard.eq(i16::from(lease.shard.number())))
-                .filter(deliveries::subscription_id.eq(Uid::from(subscription)))
-                .filter(deliveries::state.eq(PENDING))
-                .filter(deliveries::place.eq(Place::Backlog.code()))
-                .order(deliveries::due_at)
-                .limit(limit)
-                .select(DeliveryRow::as_select())
-                .load(c))?;
-            let more = i64::try_from(rows.len()).unwrap_or(limit) == limit;
-            place(connection, &rows, Place::Claimed)?;
-            let owed = with_events(connection, rows, &directory)?;
-            Ok(Claimed {
-                owed,
-                backlogs: Vec::new(),
-                more,
+        let shared = directory.clone();
+        let claimed = self
+            .write(move |connection| {
+                if holding(connection, &[lease])?.is_empty() {
+                    return Err(Error::LeaseLost);
+                }
+                let limit = i64::try_from(limit).unwrap_or(CLAIM).min(CLAIM);
+                let number = i16::from(lease.shard.number());
+                let rows =
+                    dialect::delivery::backlog(connection, number, subscription.into(), limit)?;
+                let more = i64::try_from(rows.len()).unwrap_or(limit) == limit;
+                place(connection, &rows, Place::Claimed)?;
+                let owed = with_events(connection, rows, &shared)?;
+                Ok(Claimed {
+                    owed,
+                    backlogs: Vec::new(),
+                    more,
+                })
             })
-        })
-        .await
+            .await;
+        if claimed.is_err() {
+            directory.forget();
+        }
+        claimed
     }
 
     /// Puts deliveries that were in memory back behind the others of their subscription: it is
     /// disabled.
     pub async fn set_aside(&self, ids: Vec<DeliveryId>) -> Result<(), Error> {
         self.write(move |connection| {
-            let ids: Vec<Uid> = ids.into_iter().map(Uid::from).collect();
+            let ids: Vec<Uid> = ids.iter().copied().map(Uid::from).collect();
             each!(connection, c => diesel::update(deliveries::table)
                 .filter(deliveries::id.eq_any(&ids))
                 .filter(deliveries::state.eq(PENDING))
@@ -163,9 +164,8 @@ fn with_events(
         .filter(events::id.eq_any(&ids))
         .select(EventRow::as_select())
         .load(c))?;
-    directory
-        .lock()
-        .learn(connection, rows.iter().map(|row| row.tenant_id.into()))?;
+    let tenants = rows.iter().map(|row| row.tenant_id.into()).collect();
+    directory.learn(connection, &tenants)?;
     let mut to: HashMap<EventId, Vec<Recipient>> = HashMap::new();
     for row in rows {
         to.entry(row.event_id.into())

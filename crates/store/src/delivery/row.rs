@@ -1,9 +1,11 @@
 //! Deliveries and attempts, as rows.
 
 use super::{Attempt, Recipient, Tried};
+use crate::dialect::array::columns;
 use crate::schema::{attempts, deliveries};
-use crate::sql_types::{Moment, Uid};
+use crate::sql_types::{Id, Instant, Moment, Uid};
 use diesel::prelude::*;
+use diesel::sql_types::{Integer, SmallInt};
 
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = deliveries, treat_none_as_default_value = false)]
@@ -20,6 +22,19 @@ pub(crate) struct DeliveryRow {
     pub created_at: Moment,
 }
 
+columns!(DeliveryRow => "deliveries" {
+    id: Id,
+    tenant_id: Id,
+    event_id: Id,
+    subscription_id: Id,
+    shard: SmallInt,
+    state: SmallInt,
+    place: SmallInt,
+    attempts: Integer,
+    due_at: Instant,
+    created_at: Instant,
+});
+
 impl DeliveryRow {
     pub(crate) fn recipient(&self) -> Recipient {
         Recipient {
@@ -32,15 +47,15 @@ impl DeliveryRow {
 
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = attempts, treat_none_as_default_value = false)]
-pub(super) struct AttemptRow {
+pub(crate) struct AttemptRow {
     pub delivery_id: Uid,
     pub number: i32,
-    id: Uid,
-    started_at: Moment,
-    duration_ms: i64,
-    status_code: Option<i32>,
-    error: Option<String>,
-    response_body: Option<String>,
+    pub id: Uid,
+    pub started_at: Moment,
+    pub duration_ms: i64,
+    pub status_code: Option<i32>,
+    pub error: Option<String>,
+    pub response_body: Option<String>,
 }
 
 impl From<&Attempt> for AttemptRow {

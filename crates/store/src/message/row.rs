@@ -1,10 +1,12 @@
 //! Messages and their history, as rows.
 
 use super::{Entry, Tracked, decode_source, decode_state, encode_source, encode_state};
+use crate::dialect::array::columns;
 use crate::error::Error;
 use crate::schema::{message_history, messages};
-use crate::sql_types::{Moment, Uid};
+use crate::sql_types::{Id, Instant, Moment, Uid};
 use diesel::prelude::*;
+use diesel::sql_types::{Bool, Integer, Nullable, SmallInt, Text};
 use domain::Timestamp;
 use domain::account::{Environment, Slug};
 use domain::id::{CallbackId, MessageId};
@@ -15,36 +17,36 @@ use domain::state::Standing;
 
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = messages, treat_none_as_default_value = false)]
-pub(super) struct MessageRow {
-    pub(super) id: Uid,
-    pub(super) tenant_id: Uid,
-    pub(super) account_id: Uid,
-    pub(super) provider_account: String,
-    pub(super) provider: String,
-    pub(super) provider_message_id: Option<String>,
-    pub(super) client_reference: Option<String>,
-    pub(super) identity_key: Vec<u8>,
-    pub(super) recipient: String,
-    pub(super) sender: Option<String>,
-    pub(super) notification_id: Option<String>,
-    pub(super) parts: i32,
-    pub(super) metadata: Option<String>,
-    pub(super) environment: String,
-    pub(super) created_at: Moment,
-    pub(super) updated_at: Moment,
-    pub(super) state: i16,
-    pub(super) override_number: i32,
-    pub(super) standing_attempt: i32,
-    pub(super) provider_time: Option<Moment>,
-    pub(super) transition: i32,
-    pub(super) send_attempt: i32,
-    pub(super) decided_seen: i64,
-    pub(super) history_length: i32,
-    pub(super) sent_at: Option<Moment>,
-    pub(super) delivered_at: Option<Moment>,
-    pub(super) failure_reason: Option<String>,
-    pub(super) failure_class: Option<String>,
-    pub(super) network_code: Option<String>,
+pub(crate) struct MessageRow {
+    pub(crate) id: Uid,
+    pub(crate) tenant_id: Uid,
+    pub(crate) account_id: Uid,
+    pub(crate) provider_account: String,
+    pub(crate) provider: String,
+    pub(crate) provider_message_id: Option<String>,
+    pub(crate) client_reference: Option<String>,
+    pub(crate) identity_key: Vec<u8>,
+    pub(crate) recipient: String,
+    pub(crate) sender: Option<String>,
+    pub(crate) notification_id: Option<String>,
+    pub(crate) parts: i32,
+    pub(crate) metadata: Option<String>,
+    pub(crate) environment: String,
+    pub(crate) created_at: Moment,
+    pub(crate) updated_at: Moment,
+    pub(crate) state: i16,
+    pub(crate) override_number: i32,
+    pub(crate) standing_attempt: i32,
+    pub(crate) provider_time: Option<Moment>,
+    pub(crate) transition: i32,
+    pub(crate) send_attempt: i32,
+    pub(crate) decided_seen: i64,
+    pub(crate) history_length: i32,
+    pub(crate) sent_at: Option<Moment>,
+    pub(crate) delivered_at: Option<Moment>,
+    pub(crate) failure_reason: Option<String>,
+    pub(crate) failure_class: Option<String>,
+    pub(crate) network_code: Option<String>,
 }
 
 /// Counters of one message stay far below what the column holds.
@@ -167,6 +169,20 @@ pub(crate) struct HistoryRow {
     callback_id: Option<Uid>,
     failure_reason: Option<String>,
 }
+
+columns!(HistoryRow => "message_history" {
+    message_id: Id,
+    ordinal: Integer,
+    received_at: Instant,
+    provider_time: Nullable<Instant>,
+    send_attempt: Integer,
+    word: Text,
+    state: Nullable<SmallInt>,
+    is_applied: Bool,
+    source: SmallInt,
+    callback_id: Nullable<Id>,
+    failure_reason: Nullable<Text>,
+});
 
 impl HistoryRow {
     pub(crate) fn new(message: MessageId, ordinal: i32, entry: Entry) -> Self {

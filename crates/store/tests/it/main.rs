@@ -23,12 +23,33 @@ macro_rules! on_each_engine {
     };
 }
 
+/// A story about several processes, or about what happens to a connection.
+macro_rules! on_postgres {
+    ($story:ident) => {
+        mod $story {
+            #[tokio::test]
+            async fn on_postgres() {
+                if let Some(scene) = crate::scene::Scene::on_postgres().await {
+                    super::$story(scene).await;
+                }
+            }
+        }
+    };
+}
+
 mod callbacks;
+mod conflicts;
 mod deliveries;
 mod directory;
 mod events;
+mod faults;
 mod leases;
 mod messages;
+mod migrations;
+mod nodes;
+mod partitions;
+mod proxy;
 mod scene;
 mod schema;
+mod tls;
 mod writes;

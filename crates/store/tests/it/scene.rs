@@ -45,37 +45,15 @@ impl Scene {
     }
 
     /// None where no PostgreSQL is named.
-    #[expect(clippy::print_stderr, reason = "says what was not run")]
     pub async fn on_postgres() -> Option<Self> {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "where a test's server is, the machine says"
-        )]
-        let Ok(url) = std::env::var("TIDINGS_TEST_POSTGRES_URL") else {
-            eprintln!("not run on PostgreSQL: TIDINGS_TEST_POSTGRES_URL is not set");
-            return None;
-        };
-        let name = format!("t{:032x}", u128::from_le_bytes(Random::system().bytes()));
-        let (client, driver) = tokio_postgres::connect(&url, tokio_postgres::NoTls)
-            .await
-            .unwrap();
-        let create = format!("create database {name}");
-        tokio::select! {
-            created = client.batch_execute(&create) => created.unwrap(),
-            ended = driver => panic!("the connection ended: {ended:?}"),
-        }
-        let (server, _) = url.rsplit_once('/').unwrap();
-        let own = format!("{server}/{name}");
-        let (migrated, runtime) = (own.clone(), Handle::current());
-        blocking(move || Store::migrate_postgres(&migrated, runtime))
-            .await
-            .unwrap();
-        Some(Self::on(Engine::Postgres(own)).await)
+        let url = new_database().await?;
+        migrate(&url).await.unwrap();
+        Some(Self::on(Engine::Postgres(url)).await)
     }
 
     async fn on(engine: Engine) -> Self {
         let (clock, random) = (Clock::movable(), Random::seeded(11));
-        let store = engine.open(clock.clone(), random.clone()).await;
+        let store = engine.open(clock.clone(), random.clone());
         let now = clock.now();
         let tenant = TenantId::new(now, &random);
         let account = AccountId::new(now, &random);
@@ -92,10 +70,16 @@ impl Scene {
     }
 
     /// The same store, opened again as after a crash.
-    pub async fn reopen(&self) -> Store {
-        self.engine
-            .open(self.clock.clone(), self.random.clone())
-            .await
+    pub fn reopen(&self) -> Store {
+        self.engine.open(self.clock.clone(), self.random.clone())
+    }
+
+    /// The URL of the database, on PostgreSQL.
+    pub fn url(&self) -> &str {
+        match &self.engine {
+            Engine::Postgres(url) => url,
+            Engine::Sqlite(_) => panic!("this story is told on PostgreSQL"),
+        }
     }
 
     pub async fn make_tenant(&self, id: TenantId) {
@@ -255,22 +239,62 @@ impl Scene {
 }
 
 impl Engine {
-    async fn open(&self, clock: Clock, random: Random) -> Store {
+    fn open(&self, clock: Clock, random: Random) -> Store {
         match self {
             Self::Sqlite(directory) => {
                 let path = directory.path().join("tidings.db");
                 Store::open_sqlite(&path, clock, random).unwrap()
             }
             Self::Postgres(url) => {
-                let (url, runtime) = (url.clone(), Handle::current());
-                blocking(move || Store::open_postgres(&url, runtime, clock, random))
-                    .await
-                    .unwrap()
+                Store::open_postgres(url, Handle::current(), clock, random).unwrap()
             }
         }
     }
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    tokio::task::spawn_blocking(work).await.unwrap()
+/// A database that nobody has used yet; none where no PostgreSQL is named.
+#[expect(clippy::print_stderr, reason = "says what was not run")]
+pub async fn new_database() -> Option<String> {
+    let Some(url) = variable("TIDINGS_TEST_POSTGRES_URL") else {
+        eprintln!("not run on PostgreSQL: TIDINGS_TEST_POSTGRES_URL is not set");
+        return None;
+    };
+    let name = format!("t{:032x}", u128::from_le_bytes(Random::system().bytes()));
+    ask(&url, &format!("create database {name}")).await;
+    let (server, _) = url.rsplit_once('/').unwrap();
+    Some(format!("{server}/{name}"))
+}
+
+/// What the machine says about the servers of tests.
+pub fn variable(name: &str) -> Option<String> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "where a test's server is, the machine says"
+    )]
+    std::env::var(name).ok()
+}
+
+pub async fn migrate(url: &str) -> Result<Vec<String>, tidings_store::Error> {
+    let (url, runtime) = (url.to_owned(), Handle::current());
+    tokio::task::spawn_blocking(move || Store::migrate_postgres(&url, runtime))
+        .await
+        .unwrap()
+}
+
+/// Asks a PostgreSQL on a connection of its own; the first column of each row, as text.
+pub async fn ask(url: &str, sql: &str) -> Vec<String> {
+    let (client, driver) = tokio_postgres::connect(url, tokio_postgres::NoTls)
+        .await
+        .unwrap();
+    tokio::select! {
+        answer = client.simple_query(sql) => answer
+            .unwrap()
+            .iter()
+            .filter_map(|message| match message {
+                tokio_postgres::SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+                _ => None,
+            })
+            .collect(),
+        ended = driver => panic!("the connection ended: {ended:?}"),
+    }
 }

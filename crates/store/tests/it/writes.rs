@@ -6,9 +6,15 @@ use tidings_store::Store;
 on_each_engine!(what_was_written_is_there_after_the_store_is_opened_again);
 async fn what_was_written_is_there_after_the_store_is_opened_again(scene: Scene) {
     let id = scene.publish("job.created").await;
-    let again = scene.reopen().await;
+    let again = scene.reopen();
     let found = again.find_event(scene.tenant, id).await.unwrap().unwrap();
     assert_eq!(found.event.data.as_str(), r#"{"b":1.00,"a":2}"#);
+}
+
+on_each_engine!(a_store_that_is_there_and_fits_says_so);
+async fn a_store_that_is_there_and_fits_says_so(scene: Scene) {
+    scene.store.check().await.unwrap();
+    scene.store.ping().await.unwrap();
 }
 
 on_each_engine!(a_write_that_fails_hurts_nobody_who_was_committed_with_it);

@@ -78,7 +78,13 @@ impl Launch {
         self
     }
 
-    /// Adds arguments after `run`, such as `--roles`.
+    /// Runs only these roles. What listens is the admin listener, and those of the roles.
+    #[must_use]
+    pub fn roles(self, roles: &[&str]) -> Self {
+        self.args(&["--roles", &roles.join(",")])
+    }
+
+    /// Adds arguments after `run`.
     #[must_use]
     pub fn args(mut self, args: &[&str]) -> Self {
         self.args.extend(args.iter().map(|&arg| arg.to_owned()));

@@ -226,3 +226,29 @@ async fn many_clients_at_once_lose_nothing() {
     assert_eq!(endpoint.hits().len(), CLIENTS * EACH);
     assert!(endpoint.connections() >= 1);
 }
+
+#[tokio::test]
+async fn ten_thousand_requests_over_many_connections_are_kept_with_their_times() {
+    const CONNECTIONS: usize = 150;
+    const EACH: usize = 80;
+    let endpoint = Endpoint::start().await;
+    let before = Instant::now();
+    let mut connections = JoinSet::new();
+    for _ in 0..CONNECTIONS {
+        let mut connection = asked(&endpoint).await;
+        connections.spawn(async move {
+            for _ in 1..EACH {
+                assert!(connection.receive(AMPLE).await.starts_with("HTTP/1.1 200"));
+                let request = "POST / HTTP/1.1\r\ncontent-length: 2\r\n\r\n{}";
+                assert!(connection.send(request).await);
+            }
+        });
+    }
+    connections.join_all().await;
+
+    let hits = endpoint.wait_for(CONNECTIONS * EACH, AMPLE).await;
+    assert_eq!(hits.len(), CONNECTIONS * EACH);
+    assert_eq!(endpoint.connections(), CONNECTIONS);
+    assert!(hits.is_sorted_by_key(|hit| hit.at));
+    assert!(hits[0].at >= before && hits[hits.len() - 1].at <= Instant::now());
+}

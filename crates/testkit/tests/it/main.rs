@@ -11,7 +11,9 @@ mod eventually;
 mod hit;
 mod process;
 mod providers;
+mod proxy;
 mod raw;
+mod server_control;
 
 use std::time::Duration;
 

@@ -1,10 +1,10 @@
-use crate::AMPLE;
+use crate::{AMPLE, SHORT};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use tempfile::TempDir;
-use tidings_testkit::{ADMIN_KEY, Endpoint, Launch, Process};
+use tidings_testkit::{ADMIN_KEY, Endpoint, Launch, Process, eventually};
 
 /// Says what it was given, and last of all its addresses.
 const TELL: &str = r#"
@@ -70,7 +70,7 @@ async fn its_environment_is_clean_and_its_settings_can_be_replaced() {
         .launch(&format!("{TELL} exec sleep 60"))
         .settings(&[("TIDINGS_INGRESS__LISTEN", "127.0.0.1:8080")])
         .without_setting("TIDINGS_SUBSCRIPTIONS__ADMIN_KEY")
-        .args(&["--roles", "ingress,tracker"])
+        .roles(&["ingress", "tracker"])
         .start()
         .await;
 
@@ -126,6 +126,66 @@ async fn a_process_ends_with_its_value() {
     drop(process);
     let alive = Process::run_command("kill", &["-0", &pid.to_string()], &[]).await;
     assert!(!alive.status.success());
+}
+
+#[tokio::test]
+async fn a_frozen_process_stands_still_until_it_is_thawed() {
+    let scene = Scene::set().await;
+    let script = format!("trap 'exit 7' TERM; {TELL} while :; do echo tick; sleep 0.01; done");
+    let process = scene.start(&script).await;
+    let ticks = || process.log().matches("tick").count();
+
+    process.freeze();
+    assert!(process.is_running());
+    tokio::time::sleep(SHORT).await;
+    let before = ticks();
+    tokio::time::sleep(SHORT).await;
+    assert_eq!(ticks(), before);
+
+    process.thaw();
+    eventually("it goes on", AMPLE, async || {
+        (ticks() > before).then_some(())
+    })
+    .await;
+    assert_eq!(process.terminate(AMPLE).await.code(), Some(7));
+}
+
+#[tokio::test]
+async fn a_frozen_process_ends_with_its_value_too() {
+    let scene = Scene::set().await;
+    let process = scene.start(&format!("{TELL} exec sleep 60")).await;
+    let pid = process.pid().to_string();
+    process.freeze();
+    drop(process);
+    let alive = Process::run_command("kill", &["-0", &pid], &[]).await;
+    assert!(!alive.status.success());
+}
+
+#[tokio::test]
+async fn many_processes_run_at_once_each_with_its_own_addresses_and_log() {
+    let scenes = [Scene::set().await, Scene::set().await, Scene::set().await];
+    let mut processes = Vec::new();
+    for scene in &scenes {
+        let launch = scene.launch(&format!("{TELL} exec sleep 60"));
+        processes.push(launch.roles(&["tracker"]).start().await);
+    }
+    for (scene, process) in scenes.iter().zip(&processes) {
+        assert_eq!(process.admin_url(), scene.admin.url(""));
+        let directory = scene.directory.path().display().to_string();
+        assert!(process.log().contains(&directory), "{}", process.log());
+    }
+    processes[0].kill();
+    assert!(processes[1].is_running() && processes[2].is_running());
+}
+
+#[tokio::test]
+#[should_panic(expected = "no listener ingress in addresses.json")]
+async fn a_process_without_a_role_has_no_address_of_it() {
+    let scene = Scene::set().await;
+    let tell = TELL.replace("\"ingress\":\"127.0.0.1:1\",", "");
+    let launch = scene.launch(&format!("{tell} exec sleep 60"));
+    let process = launch.roles(&["tracker"]).start().await;
+    process.ingress_url();
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -9,11 +9,16 @@ use tokio::process::{Child, ChildStdout};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{sleep, timeout};
 
+use super::setup;
+
 /// How long a program may take to end when it is asked to.
 const GRACE: Duration = Duration::from_secs(5);
 
 /// How long the rest of a program's output is waited for once it has exited.
 const LEFT_BEHIND: Duration = Duration::from_secs(1);
+
+/// How long a killed process may take to be gone. One that nobody reaps never is.
+const DYING: Duration = Duration::from_secs(1);
 
 /// Runs programs one at a time, each in a process group of its own, and ends the group when this process
 /// is told to stop.
@@ -101,6 +106,18 @@ impl Children {
         stop(&mut child, group).await;
         ended
     }
+
+    /// Waits for something else than a program. Fails if this process is told to stop.
+    pub async fn unless_interrupted<T>(
+        &mut self,
+        future: impl Future<Output = T>,
+    ) -> Result<T, Interrupted> {
+        tokio::select! {
+            awaited = future => Ok(awaited),
+            _ = self.interrupt.recv() => Err(Interrupted),
+            _ = self.terminate.recv() => Err(Interrupted),
+        }
+    }
 }
 
 impl std::fmt::Display for Interrupted {
@@ -168,6 +185,20 @@ async fn stop(child: &mut Child, group: Option<u32>) {
     send(group, "KILL");
 }
 
+/// Kills the process group that `leader` leads, and waits until all of it is gone.
+pub fn end_group(leader: &mut std::process::Child) {
+    let group = leader.id();
+    send(Some(group), "KILL");
+    if let Err(error) = leader.wait() {
+        println!("cannot wait for process {group}: {error}");
+    }
+    let is_there = format!("kill -s 0 -- -{group}");
+    let deadline = Instant::now() + DYING;
+    while setup::answers("sh", &["-c", &is_there]) && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
 /// Asks the shell, whose `kill` reaches a whole group without unsafe code here. A group that is gone is
 /// no error.
 fn send(group: Option<u32>, signal: &str) {
@@ -182,6 +213,7 @@ fn send(group: Option<u32>, signal: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::process::CommandExt;
 
     fn shell(script: &str) -> Command {
         let mut command = Command::new("sh");
@@ -242,6 +274,33 @@ mod tests {
             "the process {} is still there",
             lines[0]
         );
+    }
+
+    #[tokio::test]
+    async fn a_group_ends_with_everything_in_it() {
+        let mut leader = shell("sleep 60 & echo $!; wait")
+            .process_group(0)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        let output = leader.stdout.take().unwrap();
+        std::io::BufRead::read_line(&mut std::io::BufReader::new(output), &mut line).unwrap();
+
+        end_group(&mut leader);
+
+        let process = line.trim();
+        assert!(
+            is_gone(process).await,
+            "the process {process} is still there"
+        );
+    }
+
+    #[tokio::test]
+    async fn what_is_awaited_without_an_interruption_is_returned() {
+        let mut children = Children::new(Path::new("/")).unwrap();
+        let awaited = children.unless_interrupted(async { 7 }).await;
+        assert_eq!(awaited.unwrap(), 7);
     }
 
     /// A killed process may stay as a zombie until something reaps it.

@@ -1,18 +1,26 @@
 //! A private PostgreSQL for the tests: on a free loopback port, in a scratch directory, ended by its
 //! own process id whatever becomes of the run.
 
+use std::fs::{self, Permissions};
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail, ensure};
 use tempfile::TempDir;
 
+use super::certificate::Certificate;
 use super::child::Children;
+use super::control;
 use super::setup::{self, is_root};
 
 /// What tests read; where it is set, that server is used and none is started.
 pub const VARIABLE: &str = "TIDINGS_TEST_POSTGRES_URL";
+/// The PEM file of the authority of its certificate, which is for `localhost` and 127.0.0.1.
+const CA: &str = "TIDINGS_TEST_POSTGRES_CA";
+/// A program that ends it and starts it again.
+const CONTROL: &str = "TIDINGS_TEST_POSTGRES_CONTROL";
 
 const PACKAGE: &str = "postgresql";
 /// Debian's package would start a server of its own; this file keeps it from that.
@@ -27,8 +35,9 @@ const USER: &str = "postgres";
 pub struct Postgres {
     bin: PathBuf,
     directory: TempDir,
-    /// For [`VARIABLE`].
-    pub url: String,
+    url: String,
+    ca: PathBuf,
+    control: PathBuf,
 }
 
 impl Postgres {
@@ -41,8 +50,14 @@ impl Postgres {
         let directory = tempfile::Builder::new()
             .prefix("tidings-postgres-")
             .tempdir()?;
+        let certificate = Certificate::make(directory.path())?;
+        // It refuses a key that others may read.
+        fs::set_permissions(&certificate.key, Permissions::from_mode(0o600))?;
+        let settings = [("BIN", display(&bin))];
+        let program = include_str!("postgres/control.sh");
+        let control = control::write(directory.path(), program, &settings)?;
         if is_root() {
-            run("chown", &[USER, &display(directory.path())])?;
+            run("chown", &["-R", USER, &display(directory.path())])?;
         }
         // Free now, and taken in a moment: nothing else on this machine hands out ports in order.
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
@@ -50,6 +65,8 @@ impl Postgres {
             url: format!("postgres://{USER}@127.0.0.1:{port}/postgres"),
             bin,
             directory,
+            ca: certificate.ca,
+            control,
         };
         let data = display(&server.data());
         let sockets = display(server.directory.path());
@@ -58,7 +75,10 @@ impl Postgres {
             &["-D", &data, "-A", "trust", "-U", USER, "--no-sync"],
         )?;
         let options = format!(
-            "-k {sockets} -c listen_addresses=127.0.0.1 -p {port} -c fsync=off -c max_connections=400"
+            "-k {sockets} -c listen_addresses=127.0.0.1 -p {port} -c fsync=off -c max_connections=400 \
+             -c ssl=on -c ssl_cert_file={} -c ssl_key_file={}",
+            display(&certificate.server),
+            display(&certificate.key)
         );
         let log = display(&server.directory.path().join("log"));
         let start = [
@@ -74,6 +94,15 @@ impl Postgres {
         server.perform("pg_ctl", &start)?;
         println!("a private PostgreSQL runs at {}", server.url);
         Ok(server)
+    }
+
+    /// The environment variables that tests find it by.
+    pub fn variables(&self) -> [(&'static str, String); 3] {
+        [
+            (VARIABLE, self.url.clone()),
+            (CA, display(&self.ca)),
+            (CONTROL, display(&self.control)),
+        ]
     }
 
     fn data(&self) -> PathBuf {

@@ -3,6 +3,8 @@ use std::process::{Command, Stdio};
 use anyhow::{bail, ensure};
 
 use super::child::Children;
+use super::quiet::NoServices;
+use super::servers::Servers;
 
 /// What gives Debian a C compiler: the embedded database is compiled from its C source.
 const PACKAGES: &[&str] = &["gcc", "libc6-dev"];
@@ -19,7 +21,8 @@ pub async fn run(children: &mut Children) -> anyhow::Result<()> {
             "cargo {component} is missing; install it: rustup component add rustfmt clippy"
         );
     }
-    println!("a C compiler, rustfmt and clippy are there");
+    Servers::prepare(children).await?;
+    println!("a C compiler, rustfmt, clippy and the servers that tests run on are there");
     Ok(())
 }
 
@@ -39,8 +42,9 @@ pub fn can_install() -> bool {
     is_root() && answers("apt-get", &["--version"])
 }
 
-/// Installs Debian packages.
+/// Installs Debian packages, without starting the services they bring.
 pub async fn install(children: &mut Children, packages: &[&str]) -> anyhow::Result<()> {
+    let _no_services = NoServices::while_alive()?;
     children.succeed("apt-get", &["update"]).await?;
     let install = ["DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-y"];
     children

@@ -5,7 +5,7 @@ use anyhow::{Context, bail, ensure};
 
 use super::child::{Children, Ended};
 use super::count::Totals;
-use super::postgres::{self, Postgres};
+use super::servers::Servers;
 use super::setup;
 use crate::graph::Graph;
 use crate::tidy;
@@ -25,6 +25,10 @@ const CLIPPY: &[&str] = &[
 ];
 const DENY: &[&str] = &["deny", "--locked", "check"];
 const TEST: &[&str] = &["test", "--workspace", "--locked", "--no-fail-fast"];
+/// The end-to-end tests once more, in the other mode.
+const TEST_DISTRIBUTED: &[&str] = &["test", "--package", "tidings", "--locked", "--test", "it"];
+/// In which mode end-to-end tests run: `embedded`, or this.
+const DISTRIBUTED: (&str, &str) = ("TIDINGS_TEST_MODE", "distributed");
 const RELEASE: &[&str] = &["build", "--release", "--locked"];
 
 /// One of the things `cargo xtask test` does.
@@ -116,19 +120,27 @@ async fn deny(children: &mut Children) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The exit code alone is not believed: a run of no tests, or of some of them, succeeds too.
 async fn test(children: &mut Children, totals: &mut Totals) -> anyhow::Result<()> {
-    // Ends when this returns, also early.
-    let postgres = if given(postgres::VARIABLE) {
-        None
-    } else {
-        Some(Postgres::start(children).await?)
-    };
+    // They end when this returns, also early.
+    let servers = Servers::start(children).await?;
+    let mut variables = servers.variables();
+    count(children, TEST, &variables, totals).await?;
+    let (name, mode) = DISTRIBUTED;
+    println!("\nthe end-to-end tests again, with {name}={mode}");
+    variables.push((name, mode.to_owned()));
+    count(children, TEST_DISTRIBUTED, &variables, totals).await
+}
+
+/// The exit code alone is not believed: a run of no tests, or of some of them, succeeds too.
+async fn count(
+    children: &mut Children,
+    arguments: &[&str],
+    variables: &[(&'static str, String)],
+    totals: &mut Totals,
+) -> anyhow::Result<()> {
     let mut command = Command::new("cargo");
-    command.args(TEST);
-    if let Some(postgres) = &postgres {
-        command.env(postgres::VARIABLE, &postgres.url);
-    }
+    let variables = variables.iter().map(|(name, value)| (name, value));
+    command.args(arguments).envs(variables);
     let ended = children
         .run(command, None, &mut |line| {
             println!("{line}");
@@ -137,21 +149,12 @@ async fn test(children: &mut Children, totals: &mut Totals) -> anyhow::Result<()
         .await?;
     let verdict = ended
         .succeeded()
-        .with_context(|| line(TEST))
+        .with_context(|| line(arguments))
         .and_then(|()| totals.verdict());
     if verdict.is_err() {
         println!("{totals}");
     }
     verdict
-}
-
-/// Whether whoever runs this has named a server of their own.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a tool of the developers, not of the product"
-)]
-fn given(variable: &str) -> bool {
-    std::env::var_os(variable).is_some()
 }
 
 async fn demo(children: &mut Children) -> anyhow::Result<()> {

@@ -1,65 +1,81 @@
-//! `docker-compose.yml` and the image it builds say only what the program knows.
+//! `docker-compose.yml` and the image it builds say only what the program knows, and name only what is
+//! there.
 
-mod file;
+pub mod file;
+pub mod port;
+mod profile;
+mod reference;
+mod task;
 
 use std::collections::BTreeSet;
 
 use super::config_key::ConfigKeys;
 use crate::tree::Tree;
-use file::Service;
+use file::{FILE, File, Service};
+use task::Task;
 
-const FILE: &str = "docker-compose.yml";
 const REFERENCE: &str = "config/default.toml";
 
-/// The commands of the program.
-const COMMANDS: [&str; 7] = [
-    "run",
-    "demo",
-    "migrate",
-    "doctor",
-    "config",
-    "tenant create",
-    "listen",
-];
-
-/// For every service that is built here: its image's file exists, its environment names documented
-/// keys, its command and health check are commands of the program, and the ports it listens on are those
-/// that the image exposes and that the host publishes, to itself alone.
-pub fn check(tree: &Tree) -> Vec<String> {
-    let read = || -> Result<_, String> {
-        let services = file::read(tree.require(FILE)?)?;
-        Ok((services, ConfigKeys::read(tree.require(REFERENCE)?)))
-    };
-    let (services, keys) = match read() {
-        Ok(read) => read,
-        Err(message) => return vec![message],
-    };
-    let built: Vec<&Service> = services
-        .iter()
-        .filter(|service| service.image.is_some())
-        .collect();
-    if built.is_empty() {
-        return vec![format!("{FILE} has no service that is built here")];
-    }
-    built
-        .into_iter()
-        .flat_map(|service| check_service(tree, &keys, service))
-        .collect()
+/// What the program knows.
+struct Program {
+    roles: BTreeSet<String>,
+    keys: ConfigKeys,
 }
 
-fn check_service(tree: &Tree, keys: &ConfigKeys, service: &Service) -> Vec<String> {
-    let mut findings = environment(keys, service);
-    findings.extend(commands(service));
-    findings.extend(host_addresses(service));
-    findings.extend(listeners(service));
-    match tree.require(service.image.as_deref().unwrap_or_default()) {
-        Ok(image) => findings.extend(ports(service, &exposed(image))),
-        Err(message) => findings.push(message),
+/// For every service: its image is pinned, and what it mounts, reads and waits for is there. For those that
+/// run our image: their environment names documented keys, their commands and health checks are commands of
+/// the program, and what they listen on is what the image exposes and the host publishes, to itself alone.
+/// The two profiles are complete and never mix.
+pub fn check(tree: &Tree) -> Vec<String> {
+    let read = || -> Result<_, String> {
+        let file = File::read(tree)?;
+        let program = Program {
+            roles: task::roles(tree.require(task::ROLES)?),
+            keys: ConfigKeys::read(tree.require(REFERENCE)?),
+        };
+        Ok((file, program))
+    };
+    match read() {
+        Err(message) => vec![message],
+        Ok((file, _)) if file.ours().next().is_none() => {
+            vec![format!("{FILE} has no service that is built here")]
+        }
+        Ok((file, program)) => check_file(tree, &file, &program),
+    }
+}
+
+fn check_file(tree: &Tree, file: &File, program: &Program) -> Vec<String> {
+    let mut findings = Vec::new();
+    for service in &file.services {
+        let named = |finding: String| format!("{}: {finding}", service.name);
+        findings.extend(port::beyond_host(service).into_iter().map(named));
+        findings.extend(
+            reference::of_service(tree, file, service)
+                .into_iter()
+                .map(named),
+        );
+    }
+    for service in file.ours() {
+        let named = |finding: String| format!("{}: {finding}", service.name);
+        findings.extend(of_ours(service, program).into_iter().map(named));
+    }
+    findings.extend(images(tree, file));
+    findings.extend(reference::of_secrets(tree, file));
+    findings.extend(profile::check(tree, file, &program.roles));
+    for profile in [profile::EMBEDDED, profile::FULL] {
+        findings.extend(port::clashes(file, profile));
+    }
+    let in_file = |finding| format!("{FILE}: {finding}");
+    findings.into_iter().map(in_file).collect()
+}
+
+fn of_ours(service: &Service, program: &Program) -> Vec<String> {
+    let mut findings = environment(&program.keys, service);
+    findings.extend(task::check(service, &program.roles));
+    if let Ok(task) = Task::read(&service.command, &program.roles) {
+        findings.extend(port::listeners(service, &task, &program.keys));
     }
     findings
-        .into_iter()
-        .map(|finding| format!("{FILE}: {}: {finding}", service.name))
-        .collect()
 }
 
 fn environment(keys: &ConfigKeys, service: &Service) -> Vec<String> {
@@ -71,78 +87,21 @@ fn environment(keys: &ConfigKeys, service: &Service) -> Vec<String> {
         .collect()
 }
 
-fn commands(service: &Service) -> Vec<String> {
-    let is_known = |words: &[String]| {
-        let said = format!("{} ", words.join(" "));
-        COMMANDS
-            .iter()
-            .any(|command| said.starts_with(&format!("{command} ")))
-    };
-    let mut findings = Vec::new();
-    if !is_known(&service.command) {
-        findings.push(format!(
-            "`{}` is not a command of tidings",
-            service.command.join(" ")
-        ));
-    }
-    let health: Vec<&str> = service.health.iter().map(String::as_str).collect();
-    if !matches!(health.as_slice(), ["CMD", "tidings", ..]) || !is_known(&service.health[2..]) {
-        findings.push(format!(
-            "the health check `{}` is not a command of tidings",
-            health.join(" ")
-        ));
-    }
-    findings
-}
-
-/// Published ports have the form `address:port:port`; without an address they are open to the network.
-fn host_addresses(service: &Service) -> Vec<String> {
-    service
-        .ports
-        .iter()
-        .filter(|port| !port.starts_with("127.0.0.1:"))
-        .map(|port| format!("the port {port} is published beyond 127.0.0.1"))
-        .collect()
-}
-
-fn listeners(service: &Service) -> Vec<String> {
-    listens(service)
-        .filter(|(_, value)| !value.starts_with("0.0.0.0:"))
-        .map(|(name, value)| {
-            format!("{name} is {value}, which nobody outside of the container reaches")
-        })
-        .collect()
-}
-
-fn ports(service: &Service, exposed: &BTreeSet<String>) -> Vec<String> {
-    let last = |text: &str| text.rsplit(':').next().unwrap_or_default().to_owned();
-    let published: BTreeSet<String> = service.ports.iter().map(|port| last(port)).collect();
-    let listening: BTreeSet<String> = listens(service).map(|(_, value)| last(value)).collect();
-    let said = |ports: &BTreeSet<String>| ports.iter().cloned().collect::<Vec<_>>().join(", ");
-    let mut findings = Vec::new();
-    for (what, ports) in [("published", &published), ("exposed", exposed)] {
-        if *ports != listening {
-            let (ports, listening) = (said(ports), said(&listening));
-            findings.push(format!("it listens on {listening}, but {what} are {ports}"));
+fn images(tree: &Tree, file: &File) -> Vec<String> {
+    let paths: BTreeSet<&String> = file
+        .ours()
+        .filter_map(|service| service.dockerfile.as_ref())
+        .collect();
+    let image = |path: &String| match tree.require(path) {
+        Err(message) => vec![message],
+        Ok(image) => {
+            let findings = port::exposed(file.ours(), image).into_iter();
+            findings
+                .map(|finding| format!("{path}: {finding}"))
+                .collect()
         }
-    }
-    findings
-}
-
-fn listens(service: &Service) -> impl Iterator<Item = (&String, &String)> {
-    service
-        .environment
-        .iter()
-        .filter(|(name, _)| name.ends_with("LISTEN"))
-}
-
-fn exposed(image: &str) -> BTreeSet<String> {
-    image
-        .lines()
-        .filter_map(|line| line.strip_prefix("EXPOSE "))
-        .flat_map(str::split_whitespace)
-        .map(str::to_owned)
-        .collect()
+    };
+    paths.into_iter().flat_map(image).collect()
 }
 
 #[cfg(test)]
@@ -151,98 +110,115 @@ mod tests {
 
     const COMPOSE: &str = r#"
 services:
-  tidings:
+  all:
+    profiles: [embedded]
     build: { context: ., dockerfile: deploy/Dockerfile }
+    image: tidings:local
     command: run
-    environment:
+    environment: &environment
       TIDINGS_INGRESS__LISTEN: 0.0.0.0:8080
-      TIDINGS_SUBSCRIPTIONS__ADMIN_KEY_FILE: /run/secrets/admin_key
-    healthcheck: { test: ["CMD", "tidings", "doctor"] }
+      TIDINGS_RUNTIME__ADMIN_LISTEN: 0.0.0.0:9090
+    healthcheck: &health { test: ["CMD", "tidings", "doctor"] }
+    ports: ["127.0.0.1:8080:8080"]
+  migrate:
+    profiles: [full]
+    build: { context: ., dockerfile: deploy/Dockerfile }
+    image: tidings:local
+    command: migrate
+  ingress:
+    profiles: [full]
+    image: tidings:local
+    command: run --roles ingress
+    environment: *environment
+    healthcheck: *health
     ports: ["127.0.0.1:8080:8080"]
 "#;
-    const KEYS: &str =
-        "[ingress]\nlisten = \"\"\n[subscriptions]\n# [or from a file]\n# admin_key = \"\"\n";
-    const IMAGE: &str = "FROM rust\nEXPOSE 8080\n";
+    const KEYS: &str = "[ingress]\nlisten = \"\"\n[runtime]\nadmin_listen = \"\"\n";
+    const IMAGE: &str = "FROM rust\nEXPOSE 8080 9090\n";
 
     fn findings(compose: &str, image: &str) -> Vec<String> {
         let tree = Tree::of(&[
             (FILE, compose),
             (REFERENCE, KEYS),
+            (task::ROLES, "Self::Ingress => \"ingress\",\n"),
             ("deploy/Dockerfile", image),
+            (".env", "COMPOSE_PROFILES=embedded\n"),
         ]);
         check(&tree)
     }
 
     fn changed(from: &str, to: &str) -> Vec<String> {
         assert!(COMPOSE.contains(from), "{from}");
-        findings(&COMPOSE.replace(from, to), IMAGE)
+        findings(&COMPOSE.replacen(from, to, 1), IMAGE)
     }
 
     #[test]
     fn a_file_that_says_the_truth_is_fine() {
         assert_eq!(findings(COMPOSE, IMAGE), Vec::<String>::new());
-        assert_eq!(
-            changed("command: run", "command: [run, --roles, ingress]"),
-            Vec::<String>::new()
-        );
-        assert_eq!(
-            changed("command: run", "command: tenant create"),
-            Vec::<String>::new()
-        );
     }
 
     #[test]
     fn an_environment_name_that_no_key_has_is_named() {
         assert_eq!(
-            changed("TIDINGS_SUBSCRIPTIONS__ADMIN_KEY_FILE", "TIDINGS_ADMIN_KEY"),
-            ["docker-compose.yml: tidings: TIDINGS_ADMIN_KEY is not a key of config/default.toml"]
-        );
-    }
-
-    #[test]
-    fn a_command_that_does_not_exist_is_named() {
-        assert_eq!(
-            changed("command: run", "command: serve"),
-            ["docker-compose.yml: tidings: `serve` is not a command of tidings"]
-        );
-        assert_eq!(changed("command: run", "command: tenant delete").len(), 1);
-        assert_eq!(changed("command: run", "").len(), 1);
-        assert_eq!(changed("\"doctor\"", "\"health\"").len(), 1);
-        assert_eq!(changed("\"tidings\", \"doctor\"", "\"curl\"").len(), 1);
-    }
-
-    #[test]
-    fn ports_that_do_not_match_are_named() {
-        assert_eq!(
-            changed("0.0.0.0:8080", "0.0.0.0:8090"),
+            changed(
+                "      TIDINGS_RUNTIME",
+                "      TIDINGS_KEY: x\n      TIDINGS_RUNTIME"
+            ),
             [
-                "docker-compose.yml: tidings: it listens on 8090, but published are 8080",
-                "docker-compose.yml: tidings: it listens on 8090, but exposed are 8080",
+                "docker-compose.yml: all: TIDINGS_KEY is not a key of config/default.toml",
+                "docker-compose.yml: ingress: TIDINGS_KEY is not a key of config/default.toml",
             ]
         );
-        assert_eq!(findings(COMPOSE, "EXPOSE 8080 9090").len(), 1);
     }
 
     #[test]
-    fn a_port_open_to_the_network_or_closed_to_the_host_is_named() {
+    fn a_finding_of_a_service_names_the_service() {
+        assert_eq!(
+            changed("command: migrate", "command: migration"),
+            [
+                "docker-compose.yml: migrate: `migration` is not a command of tidings",
+                "docker-compose.yml: 0 services of the profile full migrate, not one",
+            ]
+        );
         assert_eq!(
             changed("127.0.0.1:8080:8080", "8080:8080"),
-            ["docker-compose.yml: tidings: the port 8080:8080 is published beyond 127.0.0.1"]
+            ["docker-compose.yml: all: the port 8080:8080 is published beyond 127.0.0.1"]
         );
-        assert_eq!(changed("0.0.0.0:8080", "127.0.0.1:8080").len(), 1);
+        assert_eq!(
+            changed("image: tidings:local", "image: tidings"),
+            ["docker-compose.yml: all: the image `tidings` is not pinned to a tag"]
+        );
     }
 
     #[test]
-    fn an_image_that_cannot_be_built_is_named() {
+    fn an_image_that_cannot_be_built_or_exposes_something_else_is_named() {
         assert_eq!(
             changed("deploy/Dockerfile", "Dockerfile"),
-            ["docker-compose.yml: tidings: Dockerfile does not exist"]
+            ["docker-compose.yml: Dockerfile does not exist"]
+        );
+        assert_eq!(
+            findings(COMPOSE, "EXPOSE 8080"),
+            [
+                "docker-compose.yml: deploy/Dockerfile: its services listen on 8080, 9090, but exposed are 8080"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_secret_that_nobody_makes_and_a_port_wanted_twice_are_named() {
+        let more = "  web: { profiles: [full], image: \"web:1\", secrets: [key], ports: [\"127.0.0.1:8080:80\"] }\nsecrets: { key: { file: ./key } }\n";
+        assert_eq!(
+            findings(&format!("{COMPOSE}{more}"), IMAGE),
+            [
+                "docker-compose.yml: deploy/make-secrets.sh does not make ./key",
+                "docker-compose.yml: ingress and web both publish the port 8080 in the profile full",
+            ]
         );
     }
 
     #[test]
     fn a_file_without_a_service_of_ours_is_not_fine() {
-        let other = "services: { db: { image: postgres } }";
+        let other = "services: { db: { image: \"postgres:17\" } }";
         assert_eq!(
             findings(other, IMAGE),
             ["docker-compose.yml has no service that is built here"]

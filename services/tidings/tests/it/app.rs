@@ -1,5 +1,7 @@
-//! Everything in this process, in a temporary directory, on a clock that a test can move.
+//! Everything in this process, on a clock that a test can move: in a temporary directory or, where
+//! `TIDINGS_TEST_MODE` is `distributed`, on a PostgreSQL and a RabbitMQ.
 
+use crate::servers::Backing;
 use config::Config;
 use domain::Clock;
 use serde_json::{Value, json};
@@ -21,6 +23,7 @@ pub struct TestApp {
     pub ingress: Ingress,
     pub admin: Api,
     settings: Vec<(String, String)>,
+    backing: Backing,
     directory: TempDir,
     app: Option<App>,
 }
@@ -47,10 +50,11 @@ impl TestApp {
     pub async fn start_with(settings: &[(&str, &str)]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let clock = Clock::movable();
-        let settings: Vec<_> = settings
+        let backing = Backing::new().await;
+        let given = settings
             .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect();
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let settings: Vec<_> = backing.settings().into_iter().chain(given).collect();
         let app = compose(directory.path(), &settings, &clock).await;
         let nowhere = "http://127.0.0.1:9";
         let mut test_app = Self {
@@ -59,6 +63,7 @@ impl TestApp {
             ingress: Ingress::new(nowhere),
             admin: Api::anonymous(nowhere),
             settings,
+            backing,
             directory,
             app: None,
         };
@@ -81,6 +86,12 @@ impl TestApp {
 
     pub fn data_dir(&self) -> &Path {
         self.directory.path()
+    }
+
+    /// Changes the store behind everybody's back; how many rows.
+    pub async fn change_store(&self, sql: &str) -> u64 {
+        let file = self.data_dir().join("data/tidings.db");
+        self.backing.change_store(&file, sql).await
     }
 
     pub async fn tenant(&self, name: &str) -> Tenant {
@@ -207,5 +218,14 @@ async fn compose(directory: &Path, settings: &[(String, String)], clock: &Clock)
         .filter(|(name, _)| !is_replaced(*name))
         .map(|(name, value)| (name.to_owned(), value));
     let config = Config::load(None, base.chain(settings.iter().cloned())).unwrap();
-    App::start(config, &Role::ALL, clock.clone()).await.unwrap()
+    let app = App::start(config, &Role::ALL, clock.clone()).await.unwrap();
+    wait_until_ready(&app).await;
+    app
+}
+
+/// A broker's server is connected to in the background.
+async fn wait_until_ready(app: &App) {
+    let admin = Api::anonymous(&app.url("admin").unwrap());
+    let is_ready = |said: &Value| said["ready"] == true;
+    admin.get_until("/readyz", is_ready, SOON).await;
 }

@@ -7,8 +7,10 @@
 mod api;
 mod app;
 mod commands;
+mod distributed;
 mod door;
 mod messages;
+mod servers;
 mod survival;
 mod telling;
 mod tracing;

@@ -140,7 +140,7 @@ async fn kill_9_in_the_middle_of_load_loses_nothing_and_changes_no_webhook_id() 
 /// What a handler cannot do is retried, then kept for a person; what came with it is done at once.
 #[tokio::test]
 async fn a_callback_that_cannot_be_applied_holds_nobody_up_and_ends_as_a_visible_dead_letter() {
-    let mut app = TestApp::start().await;
+    let mut app = TestApp::start_with(&[("TIDINGS_TRACKER__MAX_ATTEMPTS", "3")]).await;
     let tenant = app.tenant("Clinic").await;
     tenant.account("stub", "clinic").await;
     let (bad, good) = (
@@ -148,9 +148,8 @@ async fn a_callback_that_cannot_be_applied_holds_nobody_up_and_ends_as_a_visible
         tenant.message("clinic", "m-good", PHONE).await,
     );
     // A row that no release can have written, as after a disk fault.
-    let file = rusqlite::Connection::open(app.data_dir().join("data/tidings.db")).unwrap();
     let broken = "update messages set state = 99 where provider_message_id = 'm-bad'";
-    assert_eq!(file.execute(broken, []).unwrap(), 1);
+    assert_eq!(app.change_store(broken).await, 1);
     let mut callbacks = Vec::new();
     for id in ["m-bad", "m-good"] {
         let body: Value = serde_json::from_str(&stub_report(id, "DELIVRD", PHONE, None)).unwrap();
@@ -178,13 +177,9 @@ async fn a_callback_that_cannot_be_applied_holds_nobody_up_and_ends_as_a_visible
         found["status"] == "dead_lettered"
     };
     let dead = tenant.api.get_until(&path, is_dead, SOON).await;
-    assert_eq!(dead["attempts"], 5);
-    assert_eq!(
-        file.execute("update messages set state = 0 where state = 99", [])
-            .unwrap(),
-        1
-    );
-    drop(file);
+    assert_eq!(dead["attempts"], 3);
+    let mended = "update messages set state = 0 where state = 99";
+    assert_eq!(app.change_store(mended).await, 1);
     app.restart().await;
     let tenant = app.again(&tenant);
     assert_eq!(

@@ -7,7 +7,7 @@ use tidings_broker::HintSet;
 use wire::Hint;
 
 pub async fn hints_merge_and_reach_every_receiver(backend: impl Backend) {
-    let broker = backend.open();
+    let broker = backend.open().await;
     let (three, sixty) = (Shard::new(3).unwrap(), Shard::new(60).unwrap());
     broker.hint(Hint::Accounts);
     let (mut one, mut other) = (broker.hints(), broker.hints());

@@ -1,4 +1,5 @@
 use super::{PROGRAM, command, failed};
+use crate::servers::KEY;
 use serde_json::{Value, json};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -120,28 +121,38 @@ async fn a_port_that_is_taken_is_named() {
 }
 
 #[tokio::test]
-async fn what_this_release_lacks_is_said_and_not_done_halfway() {
+async fn settings_that_cannot_work_are_refused_with_what_would() {
     let root = tempfile::tempdir().unwrap();
-    let key = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
-    let distributed = [
-        ("TIDINGS_BROKER__URL", "amqp://127.0.0.1:9/"),
+    let broker = ("TIDINGS_BROKER__URL", "amqp://127.0.0.1:9/");
+    let store = (
+        "TIDINGS_STORE__URL",
+        "postgres://u:secret-word@127.0.0.1:9/d",
+    );
+    let key = ("TIDINGS_STORE__ENCRYPTION_KEY", KEY);
+    for (settings, said) in [
+        (vec![broker], &["store.url", "sqlite", "postgres://"]),
         (
-            "TIDINGS_STORE__URL",
-            "postgres://u:secret-word@127.0.0.1:9/d",
+            vec![broker, store],
+            &["store.encryption_key", "openssl rand", "same"],
         ),
-        ("TIDINGS_STORE__ENCRYPTION_KEY", key),
-    ];
-    for args in [
-        &["run"][..],
-        &["migrate"],
-        &["tenant", "create", "--name", "A"],
+        (
+            vec![("TIDINGS_BROKER__URL", "amqp://h/?verify=no"), store, key],
+            &["broker", "verify", "cacertfile"],
+        ),
+        (
+            vec![
+                broker,
+                (
+                    "TIDINGS_STORE__URL",
+                    "postgres://u:secret-word@h/d?sslmode=maybe",
+                ),
+                key,
+            ],
+            &["sslmode", "maybe", "verify-full"],
+        ),
     ] {
-        let output = command(root.path(), args, &distributed).await;
-        failed(&output, 2, &["store.url", "this release"]);
+        let output = command(root.path(), &["run"], &settings).await;
+        failed(&output, 2, said);
         assert!(!super::stderr(&output).contains("secret-word"));
     }
-    let output = command(root.path(), &["run"], &distributed[..1]).await;
-    failed(&output, 2, &["store.url", "sqlite"]);
-    let output = command(root.path(), &["run"], &distributed[..2]).await;
-    failed(&output, 2, &["store.encryption_key"]);
 }

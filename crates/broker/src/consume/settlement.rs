@@ -1,44 +1,7 @@
-//! Jobs in a consumer's hand, and what becomes of them.
+//! What becomes of a job in a consumer's hand.
 
-use crate::embedded;
-use crate::error::Error;
 use crate::handler::{Disposition, JobId, Received};
 use std::time::Duration;
-
-/// Jobs that are offered to nobody else until they are settled or the ticket is dropped.
-pub(crate) struct Claim {
-    pub(crate) jobs: Vec<Received>,
-    pub(crate) ticket: Ticket,
-}
-
-/// The right to settle the jobs of a claim. Dropped, it gives back those that are not settled:
-/// counted as attempted if their handling was begun.
-pub(crate) enum Ticket {
-    Embedded(embedded::Ticket),
-}
-
-impl Ticket {
-    /// From here on the attempt counts.
-    pub(crate) fn begin(&mut self) {
-        match self {
-            Self::Embedded(ticket) => ticket.begin(),
-        }
-    }
-
-    /// Gives back what is not settled, without counting an attempt.
-    pub(crate) fn release(&mut self) {
-        match self {
-            Self::Embedded(ticket) => ticket.release(),
-        }
-    }
-
-    /// Records what becomes of some of the jobs: all of it or, with an error, nothing.
-    pub(crate) async fn settle(&mut self, settlements: &[Settlement]) -> Result<(), Error> {
-        match self {
-            Self::Embedded(ticket) => ticket.settle(settlements).await,
-        }
-    }
-}
 
 /// What becomes of a job.
 #[derive(Debug, Clone)]
@@ -51,8 +14,16 @@ pub(crate) struct Settlement {
 #[derive(Debug, Clone)]
 pub(crate) enum Outcome {
     Done,
-    Later { after: Duration },
-    Dead { reason: String },
+    Later {
+        after: Duration,
+    },
+    /// As [`Outcome::Later`], and the attempt did not count.
+    Deferred {
+        after: Duration,
+    },
+    Dead {
+        reason: String,
+    },
 }
 
 /// Reasons are for people, and people read no more.
@@ -67,7 +38,7 @@ impl Settlement {
                 return Self {
                     id: job.id,
                     attempt: job.attempt.saturating_sub(1),
-                    outcome: Outcome::Later { after },
+                    outcome: Outcome::Deferred { after },
                 };
             }
             Disposition::Retry { after, .. } if !is_dead => Outcome::Later { after },

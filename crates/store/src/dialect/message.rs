@@ -1,0 +1,181 @@
+//! Messages: finding those that a batch may be about, and writing those that it changed.
+
+use super::array::Statement;
+use crate::connection::Connection;
+use crate::error::Error;
+use crate::message::MessageRow;
+use crate::schema::messages;
+use crate::sql_types::{Id, Instant, Uid};
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Integer, Nullable, SmallInt, Text};
+use domain::id::AccountId;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Under which names the messages of accounts are looked for.
+#[derive(Default)]
+pub(crate) struct Wanted<'a>(BTreeMap<AccountId, Names<'a>>);
+
+#[derive(Default)]
+struct Names<'a> {
+    ids: BTreeSet<&'a str>,
+    references: BTreeSet<&'a str>,
+}
+
+impl<'a> Wanted<'a> {
+    pub(crate) fn add(
+        &mut self,
+        account: AccountId,
+        id: Option<&'a str>,
+        reference: Option<&'a str>,
+    ) {
+        let names = self.0.entry(account).or_default();
+        names.ids.extend(id);
+        names.references.extend(reference);
+    }
+}
+
+/// The messages with these names. On PostgreSQL they are locked, in the order of their ids, so that
+/// two transactions that know a message by different names change it one after the other.
+pub(crate) fn candidates(
+    connection: &mut Connection,
+    wanted: &Wanted<'_>,
+) -> Result<Vec<MessageRow>, Error> {
+    match connection {
+        Connection::Sqlite(c) => {
+            let mut rows = Vec::new();
+            for (account, names) in &wanted.0 {
+                rows.extend(of_account(c, Uid::from(*account), names)?);
+            }
+            Ok(rows)
+        }
+        Connection::Postgres(session) => {
+            let ids: Vec<Uid> = named(wanted).load(session.raw())?;
+            if ids.is_empty() {
+                return Ok(Vec::new());
+            }
+            Ok(messages::table
+                .filter(messages::id.eq_any(ids))
+                .order(messages::id)
+                .select(MessageRow::as_select())
+                .for_update()
+                .load(session.raw())?)
+        }
+    }
+}
+
+fn of_account(
+    c: &mut SqliteConnection,
+    account: Uid,
+    names: &Names<'_>,
+) -> Result<Vec<MessageRow>, Error> {
+    let mut rows: Vec<MessageRow> = Vec::new();
+    if !names.ids.is_empty() {
+        rows.extend(
+            messages::table
+                .filter(messages::account_id.eq(account))
+                .filter(messages::provider_message_id.eq_any(&names.ids))
+                .select(MessageRow::as_select())
+                .load(c)?,
+        );
+    }
+    if !names.references.is_empty() {
+        rows.extend(
+            messages::table
+                .filter(messages::account_id.eq(account))
+                .filter(messages::client_reference.eq_any(&names.references))
+                .select(MessageRow::as_select())
+                .load(c)?,
+        );
+    }
+    Ok(rows)
+}
+
+fn named<'a>(wanted: &Wanted<'a>) -> Statement<'a, Id> {
+    let text = "select messages.id from unnest({}, {}) as by_id (account, name) \
+                join messages on account_id = account and provider_message_id = name \
+                union select messages.id from unnest({}, {}) as by_reference (account, name) \
+                join messages on account_id = account and client_reference = name";
+    let pairs = |of: fn(&Names<'a>) -> BTreeSet<&'a str>| {
+        let pairs = wanted.0.iter().flat_map(move |(account, names)| {
+            let account = Uid::from(*account);
+            of(names).into_iter().map(move |name| (account, name))
+        });
+        pairs.unzip::<_, _, Vec<_>, Vec<_>>()
+    };
+    let (id_accounts, ids) = pairs(|names| names.ids.clone());
+    let (reference_accounts, references) = pairs(|names| names.references.clone());
+    Statement::new(text)
+        .bind::<Id, _>(id_accounts)
+        .bind::<Text, _>(ids)
+        .bind::<Id, _>(reference_accounts)
+        .bind::<Text, _>(references)
+}
+
+/// Writes what reports change of messages.
+pub(crate) fn update(connection: &mut Connection, rows: &[MessageRow]) -> Result<(), Error> {
+    match connection {
+        Connection::Sqlite(c) => {
+            for row in rows {
+                update_one(c, row)?;
+            }
+        }
+        Connection::Postgres(session) if !rows.is_empty() => {
+            at_once(rows).execute(session.raw())?;
+        }
+        Connection::Postgres(_) => {}
+    }
+    Ok(())
+}
+
+fn update_one(c: &mut SqliteConnection, row: &MessageRow) -> Result<(), Error> {
+    diesel::update(messages::table.find(row.id))
+        .set((
+            messages::updated_at.eq(row.updated_at),
+            messages::state.eq(row.state),
+            messages::override_number.eq(row.override_number),
+            messages::standing_attempt.eq(row.standing_attempt),
+            messages::provider_time.eq(row.provider_time),
+            messages::transition.eq(row.transition),
+            messages::decided_seen.eq(row.decided_seen),
+            messages::history_length.eq(row.history_length),
+            messages::sent_at.eq(row.sent_at),
+            messages::delivered_at.eq(row.delivered_at),
+            messages::failure_reason.eq(&row.failure_reason),
+            messages::failure_class.eq(&row.failure_class),
+            messages::network_code.eq(&row.network_code),
+        ))
+        .execute(c)?;
+    Ok(())
+}
+
+fn at_once(rows: &[MessageRow]) -> Statement<'_> {
+    let text = "update messages set \
+                    updated_at = new.updated_at, state = new.state, \
+                    override_number = new.override_number, \
+                    standing_attempt = new.standing_attempt, \
+                    provider_time = new.provider_time, transition = new.transition, \
+                    decided_seen = new.decided_seen, history_length = new.history_length, \
+                    sent_at = new.sent_at, delivered_at = new.delivered_at, \
+                    failure_reason = new.failure_reason, failure_class = new.failure_class, \
+                    network_code = new.network_code \
+                from unnest({}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}) as new (\
+                    id, updated_at, state, override_number, standing_attempt, provider_time, \
+                    transition, decided_seen, history_length, sent_at, delivered_at, \
+                    failure_reason, failure_class, network_code) \
+                where messages.id = new.id";
+    Statement::new(text)
+        .bind::<Id, _>(rows.iter().map(|row| &row.id).collect())
+        .bind::<Instant, _>(rows.iter().map(|row| &row.updated_at).collect())
+        .bind::<SmallInt, _>(rows.iter().map(|row| &row.state).collect())
+        .bind::<Integer, _>(rows.iter().map(|row| &row.override_number).collect())
+        .bind::<Integer, _>(rows.iter().map(|row| &row.standing_attempt).collect())
+        .bind::<Nullable<Instant>, _>(rows.iter().map(|row| &row.provider_time).collect())
+        .bind::<Integer, _>(rows.iter().map(|row| &row.transition).collect())
+        .bind::<BigInt, _>(rows.iter().map(|row| &row.decided_seen).collect())
+        .bind::<Integer, _>(rows.iter().map(|row| &row.history_length).collect())
+        .bind::<Nullable<Instant>, _>(rows.iter().map(|row| &row.sent_at).collect())
+        .bind::<Nullable<Instant>, _>(rows.iter().map(|row| &row.delivered_at).collect())
+        .bind::<Nullable<Text>, _>(rows.iter().map(|row| &row.failure_reason).collect())
+        .bind::<Nullable<Text>, _>(rows.iter().map(|row| &row.failure_class).collect())
+        .bind::<Nullable<Text>, _>(rows.iter().map(|row| &row.network_code).collect())
+}

@@ -1,0 +1,191 @@
+//! Migrations: of what is there already, and by several at once.
+
+use crate::scene::{ask, migrate, new_database};
+use diesel::connection::SimpleConnection;
+use diesel::{Connection, SqliteConnection};
+use domain::id::{CallbackId, TenantId};
+use domain::{Clock, Random};
+use tidings_store::callback::Filter;
+use tidings_store::page::Window;
+use tidings_store::{Error, Store};
+use tokio::runtime::Handle;
+
+fn open(url: &str) -> Store {
+    Store::open_postgres(url, Handle::current(), Clock::system(), Random::system()).unwrap()
+}
+
+#[tokio::test]
+async fn a_database_that_was_not_migrated_is_refused_by_name_until_it_is() {
+    let Some(url) = new_database().await else {
+        return;
+    };
+    let store = open(&url);
+    for told in [store.check().await, store.ping().await] {
+        assert!(
+            matches!(&told, Err(Error::SchemaTooOld(name)) if name.contains("create_tidings")),
+            "{told:?}"
+        );
+    }
+    assert_eq!(migrate(&url).await.unwrap().len(), 2);
+    let begun = std::time::Instant::now();
+    while let Err(error) = store.ping().await {
+        assert!(matches!(error, Error::SchemaTooOld(_)), "{error}");
+        assert!(
+            begun.elapsed() < std::time::Duration::from_secs(30),
+            "it does not heal"
+        );
+    }
+    store.check().await.unwrap();
+}
+
+#[tokio::test]
+async fn of_two_migrations_at_once_the_second_finds_nothing_to_do() {
+    let Some(url) = new_database().await else {
+        return;
+    };
+    let (one, two) = tokio::join!(migrate(&url), migrate(&url));
+    let mut applied = [one.unwrap().len(), two.unwrap().len()];
+    applied.sort_unstable();
+    assert_eq!(applied, [0, 2]);
+}
+
+#[tokio::test]
+async fn a_migration_that_fails_holds_nobody_up() {
+    let Some(url) = new_database().await else {
+        return;
+    };
+    migrate(&url).await.unwrap();
+    ask(
+        &url,
+        "insert into __diesel_schema_migrations (version) values ('99990101000000')",
+    )
+    .await;
+    for _ in 0..2 {
+        let error = migrate(&url).await.unwrap_err();
+        assert!(
+            matches!(&error, Error::SchemaTooNew(name) if name == "99990101000000"),
+            "{error}"
+        );
+    }
+    let error = open(&url).check().await.unwrap_err();
+    assert!(matches!(error, Error::SchemaTooNew(_)), "{error}");
+}
+
+/// The first migration of a release that is in the field, as its file says it.
+fn first(engine: &str) -> String {
+    let folder = format!("{}/../../migrations/{engine}", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read_to_string(format!("{folder}/2026-11-23-220000_create_tidings/up.sql")).unwrap()
+}
+
+/// Two receipts of a callback and one of another, as that release wrote them. `ID` stands for how the
+/// engine writes an id, `AT` for a time, `BYTES` for no bytes.
+const RECEIPTS: &str = "insert into callbacks (receipt_id, callback_id, is_first, tenant_id, \
+        account_id, provider_account, kind, received_at, source_ip, signature_checked, answer, \
+        headers, body, status, attempts) values \
+    (ID1, ID8, true, ID5, ID5, 'clinic', 0, AT, '', false, '{}', '[]', BYTES, 1, 1), \
+    (ID2, ID8, false, ID5, ID5, 'clinic', 0, AT, '', false, '{}', '[]', BYTES, 1, 1), \
+    (ID3, ID9, true, ID5, ID5, 'clinic', 0, AT, '', false, '{}', '[]', BYTES, 1, 1)";
+const OTHERS: &str = "\
+    insert into message_history (message_id, ordinal, received_at, send_attempt, word, is_applied, \
+        source) values (ID1, 1, AT, 1, 'SENT', true, 0); \
+    insert into attempts (delivery_id, number, id, started_at, duration_ms) \
+        values (ID1, 1, ID2, AT, 3); \
+    insert into events (id, tenant_id, shard, event_type, version, environment, created_at, source, \
+        data, caused_at) values (ID1, ID5, 1, 'job.created', 1, 'production', AT, 'api', '{}', AT)";
+
+fn written(script: &str, id: impl Fn(u8) -> String, at: &str, bytes: &str) -> String {
+    let script = script.replace("AT", at).replace("BYTES", bytes);
+    (1..=9).fold(script, |script, number| {
+        script.replace(&format!("ID{number}"), &id(number))
+    })
+}
+
+async fn shows_both_callbacks(store: &Store) {
+    let tenant = TenantId(uuid::Uuid::from_u128(5));
+    let window = Window {
+        before: None,
+        limit: 9,
+    };
+    let page = store
+        .list_callbacks(tenant, Filter::default(), window)
+        .await;
+    let receipts: Vec<u32> = page
+        .unwrap()
+        .items
+        .iter()
+        .map(|kept| kept.receipts)
+        .collect();
+    assert_eq!(receipts, [1, 2], "newest first");
+    let id = CallbackId(uuid::Uuid::from_u128(8));
+    let found = store.find_callback(tenant, id).await.unwrap().unwrap();
+    assert_eq!(found.receipt_id.0.as_u128(), 1);
+}
+
+#[tokio::test]
+async fn a_database_of_the_first_release_keeps_its_rows() {
+    let Some(url) = new_database().await else {
+        return;
+    };
+    let id = |number: u8| format!("'00000000-0000-0000-0000-00000000000{number}'");
+    let rows = written(
+        &format!("{RECEIPTS}; {OTHERS}"),
+        id,
+        "to_timestamp(9)",
+        "''",
+    );
+    let marked = "create table __diesel_schema_migrations (version varchar(50) primary key not null, \
+                  run_on timestamp not null default current_timestamp); \
+                  insert into __diesel_schema_migrations (version) values ('20261123220000')";
+    ask(&url, &format!("{}; {marked}; {rows}", first("postgres"))).await;
+    assert_eq!(migrate(&url).await.unwrap().len(), 1);
+    for table in ["message_history", "attempts", "events"] {
+        let sql = format!("select tableoid::regclass from {table}");
+        assert_eq!(ask(&url, &sql).await, [format!("{table}_default")]);
+    }
+    let next = "select nextval('events_position') - max(position) from events";
+    assert_eq!(ask(&url, next).await, ["1"]);
+    shows_both_callbacks(&open(&url)).await;
+}
+
+#[tokio::test]
+async fn a_file_of_the_first_release_keeps_its_rows() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("tidings.db");
+    let id = |number: u8| format!("x'0000000000000000000000000000000{number}'");
+    let rows = written(&format!("{RECEIPTS}; {OTHERS}"), id, "9000", "x''");
+    let marked = "create table __diesel_schema_migrations (version varchar(50) primary key not null, \
+                  run_on timestamp not null default current_timestamp); \
+                  insert into __diesel_schema_migrations (version) values ('20261123220000')";
+    let mut connection = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
+    connection
+        .batch_execute(&format!("{}; {marked}; {rows}", first("sqlite")))
+        .unwrap();
+    drop(connection);
+    let store = Store::open_sqlite(&path, Clock::system(), Random::system()).unwrap();
+    shows_both_callbacks(&store).await;
+}
+
+#[tokio::test]
+async fn what_was_migrated_can_be_taken_back_and_migrated_again() {
+    let Some(url) = new_database().await else {
+        return;
+    };
+    migrate(&url).await.unwrap();
+    let id = |number: u8| format!("'00000000-0000-0000-0000-00000000000{number}'");
+    ask(&url, &written(OTHERS, id, "to_timestamp(9)", "''")).await;
+    let folder = format!("{}/../../migrations/postgres", env!("CARGO_MANIFEST_DIR"));
+    let down = format!("{folder}/2026-11-27-060000_partition_by_day/down.sql");
+    let down = std::fs::read_to_string(down).unwrap();
+    let unmarked = "delete from __diesel_schema_migrations where version = '20261127060000'";
+    ask(&url, &format!("{down}; {unmarked}")).await;
+    let tables =
+        "select count(*) from pg_class where relkind in ('r', 'p') and relname ~ '_2\\d{7}$'";
+    assert_eq!(ask(&url, tables).await, ["0"]);
+    assert_eq!(migrate(&url).await.unwrap().len(), 1);
+    for table in ["message_history", "attempts", "events"] {
+        assert_eq!(
+            ask(&url, &format!("select count(*) from {table}")).await,
+            ["1"]
+        );
+    }
+}

@@ -1,0 +1,109 @@
+//! Which store and which broker: the only place that looks at the schemes of their URLs.
+
+use crate::exit::Failure;
+use broker::{Broker, RabbitOptions};
+use config::{BrokerUrl, Config, Mode, StoreUrl};
+use domain::{Clock, Random};
+use runtime::DataDir;
+use std::time::Duration;
+use store::Store;
+use tokio::runtime::Handle;
+
+/// How often a broker that is being connected to is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// The queue's file in the data directory.
+const QUEUE_FILE: &str = "queue.db";
+
+/// Opens the store: a file at once, a server when it is first needed.
+pub(crate) async fn open_store(
+    config: &Config,
+    clock: &Clock,
+    random: &Random,
+) -> Result<Store, Failure> {
+    let (clock, random) = (clock.clone(), random.clone());
+    match &config.store.url {
+        StoreUrl::Sqlite(path) => {
+            let path = path.clone();
+            let opened =
+                tokio::task::spawn_blocking(move || Store::open_sqlite(&path, clock, random));
+            Ok(opened.await.map_err(Failure::runtime)??)
+        }
+        StoreUrl::Postgres(url) => {
+            Store::open_postgres(url.reveal(), Handle::current(), clock, random)
+                .map_err(Failure::configuration)
+        }
+    }
+}
+
+/// Opens the broker: a file at once, a server in the background.
+pub(crate) fn open_broker(
+    config: &Config,
+    clock: &Clock,
+    random: &Random,
+) -> Result<Broker, Failure> {
+    match &config.broker.url {
+        BrokerUrl::Embedded => {
+            let path = config.data_dir.join(QUEUE_FILE);
+            Broker::open_embedded(&path, clock.clone()).map_err(Failure::runtime)
+        }
+        BrokerUrl::Amqp(url) => {
+            let options = RabbitOptions::new(url.reveal(), &config.broker.namespace);
+            Broker::open_rabbit(&options, clock.clone(), random.clone())
+                .map_err(Failure::configuration)
+        }
+    }
+}
+
+/// Applies the migrations that are missing; their names.
+pub(crate) async fn migrate(config: &Config) -> Result<Vec<String>, Failure> {
+    match &config.store.url {
+        StoreUrl::Sqlite(path) => {
+            let _data_dir = DataDir::claim(&config.data_dir)?;
+            let path = path.clone();
+            let migrated = tokio::task::spawn_blocking(move || Store::migrate_sqlite(&path));
+            Ok(migrated.await.map_err(Failure::runtime)??)
+        }
+        StoreUrl::Postgres(_) => Ok(migrate_postgres(config).await?),
+    }
+}
+
+/// As [`migrate`], with the error as it is. Nothing, for a file: it is migrated as it is opened.
+pub(super) async fn migrate_postgres(config: &Config) -> Result<Vec<String>, store::Error> {
+    let StoreUrl::Postgres(url) = &config.store.url else {
+        return Ok(Vec::new());
+    };
+    let (url, runtime) = (url.clone(), Handle::current());
+    tokio::task::spawn_blocking(move || Store::migrate_postgres(url.reveal(), runtime))
+        .await
+        .unwrap_or(Err(store::Error::Closed))
+}
+
+/// The store, for a command that needs nothing else of the installation. An embedded one must not be
+/// in use by a server.
+pub(crate) async fn open_alone(config: &Config) -> Result<(Option<DataDir>, Store), Failure> {
+    let data_dir = match config.mode() {
+        Mode::Embedded => Some(DataDir::claim(&config.data_dir)?),
+        Mode::Distributed => None,
+    };
+    let store = open_store(config, &Clock::system(), &Random::system()).await?;
+    if data_dir.is_some() {
+        migrate_postgres(config).await?;
+    }
+    store.check().await?;
+    Ok((data_dir, store))
+}
+
+/// Whether the broker can be used within this time; why not.
+pub(crate) async fn reach_broker(config: &Config, within: Duration) -> Result<(), String> {
+    let broker = open_broker(config, &Clock::system(), &Random::system())
+        .map_err(|failure| failure.to_string())?;
+    let healthy = async {
+        while broker.health().is_err() {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    };
+    let _ = tokio::time::timeout(within, healthy).await;
+    let health = broker.health();
+    broker.close().await;
+    health
+}

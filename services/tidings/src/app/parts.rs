@@ -1,0 +1,111 @@
+//! What the roles are made of, and what of it each gets.
+
+use crate::VERSION;
+use broker::Broker;
+use config::Config;
+use domain::{Clock, Random};
+use runtime::{Gate, Readiness, Shutdown, Tasks};
+use signing::Vault;
+use std::sync::Arc;
+use store::Store;
+use telemetry::{Metrics, Tracer};
+
+/// What the roles are made of.
+#[derive(Clone)]
+pub(super) struct Parts {
+    pub config: Arc<Config>,
+    pub store: Store,
+    pub broker: Broker,
+    pub vault: Arc<Vault>,
+    pub client: egress::Client,
+    pub clock: Clock,
+    pub random: Random,
+    pub metrics: Metrics,
+    pub tracer: Tracer,
+    pub shutdown: Shutdown,
+    pub tasks: Tasks,
+    pub readiness: Readiness,
+    /// Open once the store was found to fit this release and this key.
+    pub admission: Gate,
+}
+
+impl Parts {
+    pub(super) fn for_api(self, public_url: String) -> subscriptions::Context {
+        subscriptions::Context {
+            policy: Arc::new(self.client.policy().clone()),
+            store: self.store,
+            broker: self.broker,
+            vault: self.vault,
+            clock: self.clock,
+            random: self.random,
+            metrics: self.metrics,
+            tracer: self.tracer,
+            shutdown: self.shutdown,
+            tasks: self.tasks,
+            readiness: self.readiness,
+            admission: self.admission,
+            public_url,
+        }
+    }
+}
+
+impl From<Parts> for ingress::Context {
+    fn from(parts: Parts) -> Self {
+        Self {
+            store: parts.store,
+            broker: parts.broker,
+            vault: parts.vault,
+            clock: parts.clock,
+            random: parts.random,
+            metrics: parts.metrics,
+            tracer: parts.tracer,
+            shutdown: parts.shutdown,
+            tasks: parts.tasks,
+            readiness: parts.readiness,
+        }
+    }
+}
+
+impl From<Parts> for tracker::Context {
+    fn from(parts: Parts) -> Self {
+        Self {
+            store: parts.store,
+            broker: parts.broker,
+            clock: parts.clock,
+            metrics: parts.metrics,
+            tracer: parts.tracer,
+            shutdown: parts.shutdown,
+            tasks: parts.tasks,
+            readiness: parts.readiness,
+        }
+    }
+}
+
+impl From<Parts> for dispatcher::Context {
+    fn from(parts: Parts) -> Self {
+        Self {
+            store: parts.store,
+            broker: parts.broker,
+            client: parts.client,
+            vault: parts.vault,
+            clock: parts.clock,
+            random: parts.random,
+            metrics: parts.metrics,
+            tracer: parts.tracer,
+            shutdown: parts.shutdown,
+            tasks: parts.tasks,
+            readiness: parts.readiness,
+            version: VERSION,
+        }
+    }
+}
+
+impl From<Parts> for poller::Context {
+    fn from(parts: Parts) -> Self {
+        Self {
+            shutdown: parts.shutdown,
+            tasks: parts.tasks,
+            readiness: parts.readiness,
+        }
+    }
+}

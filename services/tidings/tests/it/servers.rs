@@ -1,0 +1,180 @@
+//! What an app is on: files of its own, or a database and queues of its own in servers that are given.
+
+use domain::Random;
+use lapin::options::QueueDeleteOptions;
+use lapin::{Connection, ConnectionProperties};
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use store::Store;
+use tokio::runtime::Handle;
+use tokio::sync::OnceCell;
+
+const MODE: &str = "TIDINGS_TEST_MODE";
+pub const POSTGRES: &str = "TIDINGS_TEST_POSTGRES_URL";
+pub const AMQP: &str = "TIDINGS_TEST_AMQP_URL";
+/// 32 bytes.
+pub const KEY: &str = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
+
+/// A migrated database that the others are copies of.
+static TEMPLATE: OnceCell<String> = OnceCell::const_new();
+/// Queues that nobody uses any more. A quorum queue costs RabbitMQ memory: the next app removes them.
+static LEFT_BEHIND: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+pub enum Backing {
+    Files,
+    Servers(Servers),
+}
+
+/// A database and a namespace of queues, of one's own.
+pub struct Servers {
+    pub database: String,
+    pub amqp: String,
+    pub namespace: String,
+}
+
+impl Backing {
+    pub async fn new() -> Self {
+        match variable(MODE).as_deref() {
+            None | Some("embedded") => Self::Files,
+            Some("distributed") => {
+                let (Some(postgres), Some(amqp)) = (variable(POSTGRES), variable(AMQP)) else {
+                    panic!("{MODE} is distributed, and {POSTGRES} or {AMQP} is not set");
+                };
+                Self::Servers(Servers::new(&postgres, amqp).await)
+            }
+            Some(other) => panic!("{MODE} is {other:?}: it may be embedded or distributed"),
+        }
+    }
+
+    pub fn settings(&self) -> Vec<(String, String)> {
+        match self {
+            Self::Files => Vec::new(),
+            Self::Servers(servers) => servers.settings(),
+        }
+    }
+
+    pub async fn change_store(&self, file: &Path, sql: &str) -> u64 {
+        match self {
+            Self::Files => {
+                let connection = rusqlite::Connection::open(file).unwrap();
+                let changed = connection.execute(sql, []).unwrap();
+                u64::try_from(changed).unwrap()
+            }
+            Self::Servers(servers) => execute(&servers.database, sql).await,
+        }
+    }
+}
+
+impl Servers {
+    /// In the servers that the variables name; none where they name none, which is said.
+    #[expect(clippy::print_stderr, reason = "says what was not run")]
+    pub async fn find() -> Option<Self> {
+        let (Some(postgres), Some(amqp)) = (variable(POSTGRES), variable(AMQP)) else {
+            eprintln!("not run: {POSTGRES} and {AMQP} are not both set");
+            return None;
+        };
+        Some(Self::new(&postgres, amqp).await)
+    }
+
+    /// As [`Servers::find`], with a database that nobody has migrated.
+    pub async fn find_bare() -> Option<Self> {
+        Some(Self::with(&variable(POSTGRES)?, variable(AMQP)?, "").await)
+    }
+
+    async fn new(postgres: &str, amqp: String) -> Self {
+        let template = TEMPLATE.get_or_init(|| make_template(postgres)).await;
+        Self::with(postgres, amqp, &format!(" template {template}")).await
+    }
+
+    async fn with(postgres: &str, amqp: String, how: &str) -> Self {
+        remove_left_behind(&amqp).await;
+        let name = unique();
+        execute(postgres, &format!("create database {name}{how}")).await;
+        Self {
+            database: at(postgres, &name),
+            amqp,
+            namespace: name,
+        }
+    }
+
+    pub fn settings(&self) -> Vec<(String, String)> {
+        let setting = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        vec![
+            setting("TIDINGS_STORE__URL", &self.database),
+            setting("TIDINGS_STORE__ENCRYPTION_KEY", KEY),
+            setting("TIDINGS_BROKER__URL", &self.amqp),
+            setting("TIDINGS_BROKER__NAMESPACE", &self.namespace),
+        ]
+    }
+}
+
+impl Drop for Servers {
+    fn drop(&mut self) {
+        let mut left = LEFT_BEHIND.lock().unwrap_or_else(PoisonError::into_inner);
+        left.push(self.namespace.clone());
+    }
+}
+
+async fn make_template(postgres: &str) -> String {
+    let name = unique();
+    execute(postgres, &format!("create database {name}")).await;
+    let (url, runtime) = (at(postgres, &name), Handle::current());
+    tokio::task::spawn_blocking(move || Store::migrate_postgres(&url, runtime))
+        .await
+        .unwrap()
+        .unwrap();
+    name
+}
+
+async fn remove_left_behind(amqp: &str) {
+    let left = std::mem::take(&mut *LEFT_BEHIND.lock().unwrap_or_else(PoisonError::into_inner));
+    if left.is_empty() {
+        return;
+    }
+    let connection = Connection::connect(amqp, ConnectionProperties::default())
+        .await
+        .unwrap();
+    let channel = connection.create_channel().await.unwrap();
+    for namespace in left {
+        for place in [
+            "",
+            ".alone",
+            ".dead",
+            ".wait-1000ms",
+            ".wait-10000ms",
+            ".wait-60000ms",
+        ] {
+            let queue = format!("{namespace}.callbacks.v1{place}");
+            let options = QueueDeleteOptions::default();
+            channel.queue_delete(queue.into(), options).await.unwrap();
+        }
+    }
+}
+
+async fn execute(url: &str, sql: &str) -> u64 {
+    let (client, driver) = tokio_postgres::connect(url, tokio_postgres::NoTls)
+        .await
+        .unwrap();
+    tokio::select! {
+        changed = client.execute(sql, &[]) => changed.unwrap(),
+        ended = driver => panic!("the connection ended: {ended:?}"),
+    }
+}
+
+/// The same server, another database.
+fn at(postgres: &str, database: &str) -> String {
+    let (server, _) = postgres.rsplit_once('/').unwrap();
+    format!("{server}/{database}")
+}
+
+fn unique() -> String {
+    format!("t{:032x}", u128::from_le_bytes(Random::system().bytes()))
+}
+
+pub fn variable(name: &str) -> Option<String> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "where a test's server is, the machine says"
+    )]
+    std::env::var(name).ok()
+}
