@@ -79,8 +79,8 @@ impl Tasks {
 
     /// Keeps a future running until the process drains.
     ///
-    /// When it returns an error or panics, or returns before it was asked to, the log says so once, and
-    /// `factory` makes the next after 100 ms, doubled each time up to 10 s; a run of more than 10 s starts again
+    /// When it returns an error or panics, or returns before it was asked to, the log says so (once for
+    /// as long as the reason is the same), and `factory` makes the next after 100 ms, doubled each time up to 10 s; a run of more than 10 s starts again
     /// at 100 ms. While the process drains, nothing is started again.
     pub fn supervise<M, F>(&self, name: impl Into<Name>, mut factory: M)
     where
@@ -91,6 +91,7 @@ impl Tasks {
         let shutdown = self.0.shutdown.clone();
         self.spawn(name.clone(), async move {
             let mut backoff = FIRST_BACKOFF;
+            let mut told = None;
             loop {
                 let started = Instant::now();
                 let reason = match run(&mut factory).await {
@@ -104,9 +105,15 @@ impl Tasks {
                 }
                 if started.elapsed() > LAST_BACKOFF {
                     backoff = FIRST_BACKOFF;
+                    told = None;
                 }
                 let retry_in_ms = backoff.as_millis();
-                tracing::error!(task = %name, reason, retry_in_ms, "a task failed and starts again");
+                if told.as_ref() == Some(&reason) {
+                    tracing::debug!(task = %name, reason, retry_in_ms, "a task failed again");
+                } else {
+                    tracing::error!(task = %name, reason, retry_in_ms, "a task failed and starts again");
+                    told = Some(reason);
+                }
                 tokio::select! {
                     () = tokio::time::sleep(backoff) => {}
                     () = shutdown.draining() => return,

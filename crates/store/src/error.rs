@@ -13,6 +13,17 @@ pub enum Error {
         /// The engine's own words.
         reason: String,
     },
+    /// The URL of a database says nothing that can be used.
+    #[error("the database's URL cannot be used: {0}")]
+    BadUrl(String),
+    /// A database server cannot be reached.
+    #[error("PostgreSQL at {at} is away: {reason}; it is tried again until it answers")]
+    Away {
+        /// Hosts and ports.
+        at: String,
+        /// What the system or the server said.
+        reason: String,
+    },
     /// The database was made by a newer release.
     #[error(
         "the store has the migration {0}, which this release does not know: it was written by a newer one; start that, or restore an older copy"
@@ -64,6 +75,7 @@ impl Error {
     pub const fn is_transient(&self) -> bool {
         match self {
             Self::Open { .. }
+            | Self::Away { .. }
             | Self::Undone(_)
             | Self::Lost(_)
             | Self::Uncertain(_)
@@ -82,7 +94,8 @@ impl Error {
                     | Diesel::DeserializationError(_)
                     | Diesel::QueryBuilderError(_)
             ),
-            Self::SchemaTooNew(_)
+            Self::BadUrl(_)
+            | Self::SchemaTooNew(_)
             | Self::SchemaTooOld(_)
             | Self::Migration(_)
             | Self::Unreadable(_) => false,
@@ -93,6 +106,9 @@ impl Error {
     pub fn is_outage(&self) -> bool {
         match self {
             Self::Open { .. }
+            | Self::Away { .. }
+            | Self::SchemaTooNew(_)
+            | Self::SchemaTooOld(_)
             | Self::Undone(_)
             | Self::Lost(_)
             | Self::Uncertain(_)
@@ -120,6 +136,11 @@ impl Error {
     pub(crate) fn again(&self) -> Self {
         match self {
             Self::Open { at, reason } => Self::Open {
+                at: at.clone(),
+                reason: reason.clone(),
+            },
+            Self::BadUrl(reason) => Self::BadUrl(reason.clone()),
+            Self::Away { at, reason } => Self::Away {
                 at: at.clone(),
                 reason: reason.clone(),
             },

@@ -14,7 +14,7 @@ use address::Address;
 use rustls::ClientConfig;
 use std::time::Duration;
 use tokio::runtime::Handle;
-use tokio_postgres::config::TargetSessionAttrs;
+use tokio_postgres::config::{Host, TargetSessionAttrs};
 use tokio_postgres::error::SqlState;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -25,7 +25,7 @@ const SILENCE: Duration = Duration::from_secs(15);
 /// What every session is set to: a statement that takes longer is a mistake, a lock waited for
 /// longer is held by somebody who is gone, and times are in UTC.
 const SESSION: &str = "set statement_timeout = '10s'; set lock_timeout = '2s'; \
-                       set idle_in_transaction_session_timeout = '10s'; set timezone = 'UTC'";
+                       set idle_in_transaction_session_timeout = '5s'; set timezone = 'UTC'";
 
 /// Where a PostgreSQL is and how to reach it.
 #[derive(Clone)]
@@ -82,17 +82,25 @@ impl Postgres {
     }
 
     fn failed(&self, reason: &str) -> Error {
-        let hosts: Vec<String> = self
-            .config
-            .get_hosts()
-            .iter()
-            .map(|host| format!("{host:?}"))
-            .collect();
-        Error::Open {
-            at: format!("PostgreSQL at {}", hosts.join(", ")),
+        Error::Away {
+            at: at(&self.config),
             reason: reason.to_owned(),
         }
     }
+}
+
+/// Hosts and ports, for people. One port serves for all hosts.
+fn at(config: &tokio_postgres::Config) -> String {
+    let ports = config.get_ports();
+    let port = |host: usize| ports.get(host).or(ports.first()).copied().unwrap_or(5432);
+    let hosts = config.get_hosts().iter().enumerate();
+    let each: Vec<String> = hosts
+        .map(|(number, host)| match host {
+            Host::Tcp(name) => format!("{name}:{}", port(number)),
+            Host::Unix(path) => format!("{} (port {})", path.display(), port(number)),
+        })
+        .collect();
+    each.join(", ")
 }
 
 /// An error and what caused it.

@@ -9,9 +9,10 @@ use crate::schema::{deliveries, dispatchers, shards};
 use crate::sql_types::{Moment, Uid};
 use diesel::prelude::*;
 use domain::id::{SubscriptionId, TenantId};
-use domain::shard::{LEASE, Lease, plan};
+use domain::shard::{LEASE, Lease, RENEW_EVERY, plan};
 use domain::{Shard, Timestamp};
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
 /// A shard that is leased, and the fence every write about it carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -29,6 +30,9 @@ pub struct Holding {
     pub shards: Vec<Fenced>,
     /// Until when by its own clock, unless it renews.
     pub until: Option<Timestamp>,
+    /// After how long the first lease of another dispatcher runs out, where that is before the next
+    /// renewal: its holder has missed several.
+    pub next_free_in: Option<Duration>,
     /// Those it has anew: whatever it knew of them is void.
     pub adopted: Vec<Shard>,
     /// The subscriptions of adopted shards that have a backlog.
@@ -57,6 +61,7 @@ impl Store {
             Ok(Holding {
                 shards: held,
                 until: Some(until),
+                next_free_in: next_free_in(&leases, &owner, now),
                 backlogs: adopt(connection, &adopted)?,
                 adopted,
             })
@@ -75,6 +80,15 @@ impl Store {
         })
         .await
     }
+}
+
+fn next_free_in(leases: &[Lease], me: &str, now: Timestamp) -> Option<Duration> {
+    let others = leases
+        .iter()
+        .filter(|lease| lease.owner.as_deref().is_some_and(|owner| owner != me));
+    let ends = others.map(|lease| lease.until).filter(|until| *until > now);
+    let first = ends.min()?.since(now);
+    (first < RENEW_EVERY).then_some(first)
 }
 
 /// Those of these leases that still hold, and hold until this transaction ends. In the transaction of

@@ -11,6 +11,7 @@ use crate::record::{self, Recorder};
 use crate::{Context, Rules};
 use broker::HintReceiver;
 use domain::id::{SubscriptionId, TenantId};
+use domain::shard::RENEW_EVERY;
 use domain::{Shard, Timestamp};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -62,6 +63,10 @@ struct Engine {
     waiting_bytes: usize,
     holding: HashMap<Shard, Fenced>,
     held_until: Option<Timestamp>,
+    /// When the renewal began that they were confirmed by.
+    held_since: Option<Instant>,
+    /// How long after a renewal the next one begins.
+    renew_after: Duration,
     /// Shards that may have events nobody has stamped.
     unstamped: BTreeSet<Shard>,
     last_served: Option<Shard>,
@@ -73,6 +78,8 @@ struct Engine {
     not_loaded: HashSet<TenantId>,
     under_way: FuturesUnordered<Running>,
     busy: HashSet<step::Kind>,
+    /// What the store failed the last time.
+    in_trouble: HashSet<step::Kind>,
     hints: HintReceiver,
     recorder: Recorder,
     lost: mpsc::UnboundedReceiver<Vec<Shard>>,
@@ -96,6 +103,8 @@ impl Engine {
             waiting_bytes: 0,
             holding: HashMap::new(),
             held_until: None,
+            held_since: None,
+            renew_after: RENEW_EVERY,
             unstamped: BTreeSet::new(),
             last_served: None,
             look_for_due: false,
@@ -103,6 +112,7 @@ impl Engine {
             not_loaded: HashSet::new(),
             under_way: FuturesUnordered::new(),
             busy: HashSet::new(),
+            in_trouble: HashSet::new(),
             hints: context.broker.hints(),
             recorder: record::start(&context, tell_lost),
             lost,

@@ -36,9 +36,13 @@ pub(crate) fn start(context: &Context, lost: mpsc::UnboundedSender<Vec<Shard>>) 
 /// Records a batch, however long the store is away: until then the attempts may be made again by
 /// nobody, because their deliveries stay claimed.
 async fn record(context: &Context, batch: Vec<Attempt>, lost: &mpsc::UnboundedSender<Vec<Shard>>) {
+    let mut is_in_trouble = false;
     loop {
         match context.store.record_attempts(batch.clone()).await {
             Ok(shards) => {
+                if is_in_trouble {
+                    tracing::info!(attempts = batch.len(), "attempts are recorded again");
+                }
                 count(context, &batch, &shards);
                 if !shards.is_empty() {
                     let _ = lost.send(shards);
@@ -46,7 +50,10 @@ async fn record(context: &Context, batch: Vec<Attempt>, lost: &mpsc::UnboundedSe
                 return;
             }
             Err(error) => {
-                tracing::error!(%error, attempts = batch.len(), "attempts could not be recorded yet");
+                if !std::mem::replace(&mut is_in_trouble, true) {
+                    let attempts = batch.len();
+                    tracing::error!(%error, attempts, "attempts could not be recorded yet");
+                }
                 tokio::select! {
                     () = tokio::time::sleep(AGAIN_AFTER) => {}
                     () = context.shutdown.stopped() => return,

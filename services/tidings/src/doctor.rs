@@ -6,7 +6,7 @@ use crate::{app, print, receiver};
 use config::{Config, Mode, StoreUrl};
 use domain::Random;
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 use store::Store;
@@ -55,9 +55,29 @@ async fn embedded(config: &Config) -> Result<Vec<Finding>, Failure> {
     }
 }
 
-/// The servers, and the processes whose data directory this is.
+/// The processes whose data directory this is answer for themselves; where none is, the servers are tried.
 async fn distributed(config: &Config) -> Result<Vec<Finding>, Failure> {
+    let addresses = app::addresses(&config.data_dir).unwrap_or_default();
+    // A process tells one address under each of its roles.
+    let mut running: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (name, address) in &addresses {
+        if let (Some(role), Some(address)) = (name.strip_suffix(".admin"), address.as_str()) {
+            running.entry(address).or_default().push(role);
+        }
+    }
+    if running.is_empty() {
+        return servers(config).await;
+    }
     let mut findings = Vec::new();
+    for (address, roles) in running {
+        findings.extend(ask(&format!("process ({})", roles.join(", ")), address).await?);
+    }
+    Ok(findings)
+}
+
+async fn servers(config: &Config) -> Result<Vec<Finding>, Failure> {
+    let nobody = format!("no process runs in {}", config.data_dir.display());
+    let mut findings = vec![Finding::Good(nobody)];
     match app::open_alone(config).await {
         Ok((_, store)) => findings.extend([fits(), key(config, &store).await]),
         Err(error) => findings.push(Finding::Bad(error.to_string())),
@@ -66,19 +86,6 @@ async fn distributed(config: &Config) -> Result<Vec<Finding>, Failure> {
         Ok(()) => Finding::Good("the broker answers".to_owned()),
         Err(reason) => Finding::Bad(reason),
     });
-    let addresses = app::addresses(&config.data_dir).unwrap_or_default();
-    let mut asked = BTreeSet::new();
-    for (name, address) in &addresses {
-        if let (Some(role), Some(address)) = (name.strip_suffix(".admin"), address.as_str())
-            && asked.insert(address.to_owned())
-        {
-            findings.extend(ask(role, address).await?);
-        }
-    }
-    if asked.is_empty() {
-        let nobody = format!("no process runs in {}", config.data_dir.display());
-        findings.push(Finding::Good(nobody));
-    }
     Ok(findings)
 }
 

@@ -40,6 +40,7 @@ impl Purpose {
 
 /// Keeps a connection until it is dropped or closed.
 pub(super) struct Link {
+    address: Arc<Address>,
     follower: Follower,
     again: Arc<Notify>,
     keeper: AbortHandle,
@@ -85,6 +86,7 @@ impl Link {
         #[expect(clippy::disallowed_methods, reason = "it ends with its link")]
         let keeper = tokio::spawn(keeper.keep()).abort_handle();
         Self {
+            address: Arc::clone(address),
             follower: Follower(state),
             again,
             keeper,
@@ -103,8 +105,9 @@ impl Link {
     /// Whether it can be used at this moment.
     pub(super) fn health(&self) -> Result<(), Error> {
         match &*self.follower.0.borrow() {
-            State::Connecting => Err(Error::Busy {
-                waited: Duration::ZERO,
+            State::Connecting => Err(Error::Away {
+                at: self.address.at.clone(),
+                reason: "it is being connected to".to_owned(),
             }),
             State::Down(error) => Err(error.clone()),
             State::Up(line) => {

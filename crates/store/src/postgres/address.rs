@@ -84,10 +84,7 @@ fn decoded(value: &str) -> Result<String, Error> {
 }
 
 fn refused(reason: String) -> Error {
-    Error::Open {
-        at: "store.url".to_owned(),
-        reason,
-    }
+    Error::BadUrl(reason)
 }
 
 #[cfg(test)]

@@ -59,10 +59,7 @@ fn add_file(store: &mut RootCertStore, path: &Path) -> Result<(), Error> {
 }
 
 fn failed(at: &str, reason: &dyn std::fmt::Display) -> Error {
-    Error::Open {
-        at: at.to_owned(),
-        reason: reason.to_string(),
-    }
+    Error::BadUrl(format!("{at}: {reason}"))
 }
 
 /// Encrypts without asking for the server's name. With authorities it is `verify-ca`; without, it

@@ -106,7 +106,7 @@ async fn a_server_that_became_read_only_is_left(scene: Scene) {
     loop {
         let error = scene.store.ping().await.unwrap_err();
         assert!(error.is_outage(), "{error}");
-        if matches!(error, Error::Open { .. }) {
+        if matches!(error, Error::Away { .. }) {
             break;
         }
     }

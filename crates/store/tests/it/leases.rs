@@ -1,5 +1,6 @@
 use crate::scene::Scene;
 use domain::shard::LEASE;
+use std::time::Duration;
 use tidings_store::directory::Directory;
 
 on_each_engine!(two_dispatchers_share_the_shards_and_a_third_takes_over_from_a_dead_one);
@@ -13,9 +14,7 @@ async fn two_dispatchers_share_the_shards_and_a_third_takes_over_from_a_dead_one
     // The first one dies; the second goes on renewing.
     scene.clock.advance(LEASE / 2);
     scene.hold_all("b").await;
-    scene
-        .clock
-        .advance(LEASE / 2 + std::time::Duration::from_millis(1));
+    scene.clock.advance(LEASE / 2 + Duration::from_millis(1));
     let alone = scene.hold_all("b").await;
     assert_eq!((alone.shards.len(), alone.adopted.len()), (64, 32));
 }
@@ -36,4 +35,16 @@ async fn a_late_owner_stamps_nothing(scene: Scene) {
     scene.publish("job.created").await;
     let done = scene.fan_out(&late, &Directory::default()).await;
     assert!(done.stamped.is_empty() && done.owed.is_empty());
+}
+
+on_each_engine!(a_dispatcher_that_misses_its_renewals_is_seen_coming);
+async fn a_dispatcher_that_misses_its_renewals_is_seen_coming(scene: Scene) {
+    scene.hold_all("a").await;
+    let fresh = scene.hold_all("b").await;
+    assert_eq!(fresh.next_free_in, None, "a has just renewed");
+    scene.clock.advance(Duration::from_millis(6_500));
+    let soon = scene.hold_all("b").await.next_free_in.unwrap();
+    assert!(soon <= Duration::from_millis(1_500), "{soon:?}");
+    scene.clock.advance(soon);
+    assert_eq!(scene.hold_all("b").await.shards.len(), 64);
 }

@@ -43,10 +43,7 @@ pub struct Postgres {
 impl Postgres {
     /// Starts one, after installing PostgreSQL where it is missing and that is possible.
     pub async fn start(children: &mut Children) -> anyhow::Result<Self> {
-        let bin = match find_bin() {
-            Some(bin) => bin,
-            None => install(children).await?,
-        };
+        let bin = find_or_install(children).await?;
         let directory = tempfile::Builder::new()
             .prefix("tidings-postgres-")
             .tempdir()?;
@@ -127,6 +124,14 @@ impl Drop for Postgres {
         if let Err(error) = self.perform("pg_ctl", &["-D", &data, "-m", "immediate", "stop"]) {
             println!("the private PostgreSQL in {data} could not be stopped: {error:#}");
         }
+    }
+}
+
+/// Where its programs are, after installing it where it is missing and that is possible.
+pub async fn find_or_install(children: &mut Children) -> anyhow::Result<PathBuf> {
+    match find_bin() {
+        Some(bin) => Ok(bin),
+        None => install(children).await,
     }
 }
 

@@ -15,6 +15,9 @@ pub struct Servers {
 impl Servers {
     /// Installs what is missing, where that is possible, and otherwise says what to install.
     pub async fn prepare(children: &mut Children) -> anyhow::Result<()> {
+        if !given(postgres::VARIABLE) {
+            postgres::find_or_install(children).await?;
+        }
         if !given(rabbitmq::URL) {
             rabbitmq::find_or_install(children).await?;
         }

@@ -3,16 +3,19 @@
 use super::Engine;
 use super::step::{Kind, Step};
 use domain::Shard;
-use domain::shard::RENEW_EVERY;
+use domain::shard::{LEASE, RENEW_EVERY};
 use std::collections::HashSet;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use store::shard::Holding;
+
+/// Added to the time at which a lease runs out, so that it has run out when it is looked at.
+const A_MOMENT: Duration = Duration::from_millis(20);
 
 impl Engine {
     pub(super) fn renew_when_due(&mut self) {
         let is_due = self
             .last_renewal
-            .is_none_or(|last| last.elapsed() >= RENEW_EVERY);
+            .is_none_or(|last| last.elapsed() >= self.renew_after);
         if (!is_due && self.holds_leases()) || self.busy.contains(&Kind::Lease) {
             return;
         }
@@ -23,10 +26,14 @@ impl Engine {
         });
     }
 
-    /// Whether the leases hold at this moment: without them nothing is sent.
+    /// Whether the leases hold at this moment: without them nothing is sent. A clock that is set back
+    /// makes none longer.
     pub(super) fn holds_leases(&self) -> bool {
-        self.held_until
-            .is_some_and(|until| self.context.clock.now() < until)
+        let is_fresh = |renewed: Instant| renewed.elapsed() < LEASE;
+        self.held_since.is_some_and(is_fresh)
+            && self
+                .held_until
+                .is_some_and(|until| self.context.clock.now() < until)
     }
 
     pub(super) fn on_leased(&mut self, holding: Holding) {
@@ -43,6 +50,11 @@ impl Engine {
             .map(|lease| (lease.shard, lease))
             .collect();
         self.held_until = holding.until;
+        // The store began to count no earlier than it was asked.
+        self.held_since = self.last_renewal;
+        // Whoever has missed several renewals is gone: its shards are taken as soon as they are free.
+        let next_free = holding.next_free_in.map(|wait| wait + A_MOMENT);
+        self.renew_after = next_free.unwrap_or(RENEW_EVERY).min(RENEW_EVERY);
         self.unstamped.extend(
             holding
                 .adopted

@@ -169,7 +169,11 @@ impl Engine {
     }
 
     pub(super) fn on_step(&mut self, step: Step) {
-        self.busy.remove(&step.kind());
+        let kind = step.kind();
+        self.busy.remove(&kind);
+        if !matches!(step, Step::Failed(..)) && self.in_trouble.remove(&kind) {
+            tracing::info!(?kind, "the store serves the dispatcher again");
+        }
         match step {
             Step::Leased(holding) => self.on_leased(holding),
             Step::FannedOut { asked, done, under } => self.on_fanned_out(&asked, done, &under),
@@ -221,7 +225,10 @@ impl Engine {
     }
 
     fn on_failed(&mut self, kind: Kind, error: &store::Error) {
-        tracing::warn!(?kind, %error, "the store failed the dispatcher; it tries again");
+        // Once, not four times a second for as long as it lasts.
+        if self.in_trouble.insert(kind) {
+            tracing::warn!(?kind, %error, "the store failed the dispatcher; it tries again");
+        }
         match kind {
             Kind::FanOut => self.unstamped.extend(self.holding.keys()),
             Kind::Claim => self.look_for_due = true,

@@ -27,10 +27,12 @@ pub(super) enum Unfit {
 
 impl From<store::Error> for Unfit {
     fn from(error: store::Error) -> Self {
-        if error.is_outage() {
-            Self::Away(error)
-        } else {
-            Self::Wrong(error.into())
+        match error {
+            store::Error::SchemaTooNew(_) | store::Error::SchemaTooOld(_) => {
+                Self::Wrong(error.into())
+            }
+            _ if error.is_outage() => Self::Away(error),
+            _ => Self::Wrong(error.into()),
         }
     }
 }

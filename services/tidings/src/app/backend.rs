@@ -30,7 +30,7 @@ pub(crate) async fn open_store(
         }
         StoreUrl::Postgres(url) => {
             Store::open_postgres(url.reveal(), Handle::current(), clock, random)
-                .map_err(Failure::configuration)
+                .map_err(|error| Failure::Configuration(format!("store.url: {error}")))
         }
     }
 }
@@ -49,7 +49,7 @@ pub(crate) fn open_broker(
         BrokerUrl::Amqp(url) => {
             let options = RabbitOptions::new(url.reveal(), &config.broker.namespace);
             Broker::open_rabbit(&options, clock.clone(), random.clone())
-                .map_err(Failure::configuration)
+                .map_err(|error| Failure::Configuration(format!("broker.url: {error}")))
         }
     }
 }

@@ -9,9 +9,9 @@ use std::time::Duration;
 use testkit::providers::stub_report;
 use testkit::{ADMIN_KEY, Api, Endpoint, Ingress, Launch, Process, Proxy};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_tidings");
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_tidings");
 const PHONE: &str = "+254700000001";
-const PATH: &str = "/v1/callbacks/clinic/reports";
+pub const PATH: &str = "/v1/callbacks/clinic/reports";
 
 /// With all roles, where none is named.
 fn launch(servers: &Servers, data_dir: &Path, roles: &[&str]) -> Launch {
@@ -38,13 +38,13 @@ async fn command(servers: &Servers, data_dir: &Path, args: &[&str]) -> Output {
     Process::run_command(PROGRAM, args, &settings).await
 }
 
-fn said(output: &Output) -> String {
+pub fn said(output: &Output) -> String {
     let (out, err) = (&output.stdout, &output.stderr);
     String::from_utf8_lossy(&[out.as_slice(), err].concat()).into_owned()
 }
 
 /// The tenant's API after its first calls: an account, a subscription, a message.
-async fn set_up(api_url: &str, endpoint: &Endpoint) -> Api {
+pub async fn set_up(api_url: &str, endpoint: &Endpoint) -> Api {
     let operator = Api::new(api_url, ADMIN_KEY);
     let made = operator
         .post("/v1/tenants", json!({ "name": "Clinic" }))
@@ -65,7 +65,7 @@ async fn set_up(api_url: &str, endpoint: &Endpoint) -> Api {
     tenant
 }
 
-fn delivered() -> Value {
+pub fn delivered() -> Value {
     serde_json::from_str(&stub_report("m-1", "DELIVRD", PHONE, None)).unwrap()
 }
 
@@ -108,6 +108,16 @@ async fn a_directory_holds_each_role_once_and_tells_where_all_of_them_are() {
     };
     let root = tempfile::tempdir().unwrap();
     let data_dir = root.path().join("data");
+    let doctor = command(&servers, &data_dir, &["doctor"]).await;
+    assert!(doctor.status.success(), "{}", said(&doctor));
+    for line in [
+        "no process runs in",
+        "the store opens and its schema fits",
+        "the encryption key is the store's",
+        "the broker answers",
+    ] {
+        assert!(said(&doctor).contains(line), "{}", said(&doctor));
+    }
     let tracker = launch(&servers, &data_dir, &["tracker"]).start().await;
     let again = command(&servers, &data_dir, &["run", "--roles", "poller,tracker"]).await;
     assert_eq!(again.status.code(), Some(2), "{}", said(&again));
@@ -116,10 +126,9 @@ async fn a_directory_holds_each_role_once_and_tells_where_all_of_them_are() {
     let told = said(&doctor);
     assert!(doctor.status.success(), "{told}");
     for line in [
-        "the store opens and its schema fits",
-        "the encryption key is the store's",
-        "the broker answers",
-        "a tracker runs here",
+        "a process (tracker) runs here",
+        "broker: answers",
+        "store: takes writes",
         "tracker: consuming",
     ] {
         assert!(told.contains(line), "{line:?} is not in: {told}");

@@ -7,6 +7,7 @@
 mod api;
 mod app;
 mod commands;
+mod compose;
 mod distributed;
 mod door;
 mod messages;

@@ -137,7 +137,7 @@ async fn settings_that_cannot_work_are_refused_with_what_would() {
         ),
         (
             vec![("TIDINGS_BROKER__URL", "amqp://h/?verify=no"), store, key],
-            &["broker", "verify", "cacertfile"],
+            &["broker.url", "verify", "cacertfile"],
         ),
         (
             vec![
@@ -148,7 +148,7 @@ async fn settings_that_cannot_work_are_refused_with_what_would() {
                 ),
                 key,
             ],
-            &["sslmode", "maybe", "verify-full"],
+            &["store.url", "maybe", "verify-full"],
         ),
     ] {
         let output = command(root.path(), &["run"], &settings).await;
