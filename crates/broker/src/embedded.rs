@@ -8,6 +8,7 @@
 
 mod accept;
 mod checkpoint;
+mod checksum;
 mod claim;
 mod dead_letters;
 mod depth;

@@ -1,5 +1,6 @@
 //! What is on the disk before its caller is told: published jobs, requeued dead letters.
 
+use super::checksum;
 use super::tally::Tally;
 use crate::error::Error;
 use crate::handler::JobId;
@@ -79,10 +80,16 @@ fn publish(
     let queue = &mut tally.queues[slot];
     connection
         .prepare_cached(
-            "INSERT INTO jobs (id, queue_id, attempts, is_alone, first_seen_at, payload)
-             VALUES (?1, ?2, 0, 0, ?3, ?4)",
+            "INSERT INTO jobs (id, queue_id, attempts, is_alone, first_seen_at, payload, checksum)
+             VALUES (?1, ?2, 0, 0, ?3, ?4, ?5)",
         )?
-        .execute(params![id, queue.row, now.as_millis(), payload])?;
+        .execute(params![
+            id,
+            queue.row,
+            now.as_millis(),
+            payload,
+            checksum::of(payload)
+        ])?;
     queue.published();
     Ok(Accepted::Recorded)
 }

@@ -6,8 +6,8 @@
 //! [`IN_HAND`].
 
 use super::Claim;
-use super::settle;
 use super::tally::Tally;
+use super::{checksum, settle};
 use crate::error::Error;
 use crate::handler::{JobId, Received};
 use domain::Timestamp;
@@ -40,13 +40,19 @@ pub(super) fn record(
     request: &Request,
     now: Timestamp,
 ) -> rusqlite::Result<Option<Claimed>> {
-    let mut batch = offered_before(connection, tally, request, now)?;
-    if !batch.is_full {
-        add_fresh(connection, tally, request, &mut batch)?;
-    }
-    if batch.jobs.is_empty() {
-        return Ok(None);
-    }
+    let batch = loop {
+        let mut batch = offered_before(connection, tally, request, now)?;
+        if !batch.is_full {
+            add_fresh(connection, tally, request, &mut batch)?;
+        }
+        if batch.jobs.is_empty() {
+            return Ok(None);
+        }
+        bury_damaged(connection, tally, request, &mut batch, now)?;
+        if !batch.jobs.is_empty() {
+            break batch;
+        }
+    };
     let number = tally.next_claim();
     connection
         .prepare_cached("INSERT INTO claims (id, job_ids) VALUES (?1, ?2)")?
@@ -73,6 +79,7 @@ struct Candidate {
     is_alone: bool,
     first_seen_at: i64,
     payload: Vec<u8>,
+    checksum: Option<i64>,
 }
 
 impl Batch {
@@ -92,6 +99,7 @@ impl Batch {
                 is_alone: row.get(2)?,
                 first_seen_at: row.get(3)?,
                 payload: row.get(4)?,
+                checksum: row.get(5)?,
             });
         }
         Ok(())
@@ -113,6 +121,11 @@ impl Batch {
 }
 
 impl Candidate {
+    fn is_intact(&self) -> bool {
+        self.checksum
+            .is_none_or(|published| published == checksum::of(&self.payload))
+    }
+
     fn into_received(self, max_attempts: u32) -> Received {
         let attempt = self.attempts.saturating_add(1);
         Received {
@@ -135,7 +148,7 @@ fn offered_before(
     loop {
         let mut batch = Batch::default();
         let statement = connection.prepare_cached(
-            "SELECT id, attempts, is_alone, first_seen_at, payload FROM jobs
+            "SELECT id, attempts, is_alone, first_seen_at, payload, checksum FROM jobs
              WHERE queue_id = ?1 AND available_at <= ?2 ORDER BY available_at, id LIMIT ?3",
         )?;
         let row = tally.queues[request.slot].row;
@@ -164,7 +177,7 @@ fn add_fresh(
     batch: &mut Batch,
 ) -> rusqlite::Result<()> {
     let statement = connection.prepare_cached(
-        "SELECT id, attempts, is_alone, first_seen_at, payload FROM jobs
+        "SELECT id, attempts, is_alone, first_seen_at, payload, checksum FROM jobs
          WHERE id > ?1 AND queue_id = ?2 AND available_at IS NULL ORDER BY id LIMIT ?3",
     )?;
     let last_id = tally.last_id();
@@ -206,6 +219,28 @@ fn bury_spent(
         tracing::error!(job.id, reason, "a job became a dead letter");
     }
     Ok(spent.len())
+}
+
+/// A job that is not what was published is not offered: nobody knows what it would do. It is kept as it is,
+/// and the others go on.
+fn bury_damaged(
+    connection: &Connection,
+    tally: &mut Tally,
+    request: &Request,
+    batch: &mut Batch,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    let (intact, damaged): (Vec<_>, Vec<_>) = std::mem::take(&mut batch.jobs)
+        .into_iter()
+        .partition(Candidate::is_intact);
+    batch.jobs = intact;
+    for job in damaged {
+        let reason = "the queue file holds other bytes than were published: the disk changed them";
+        settle::bury(connection, job.id, job.attempts, reason, now)?;
+        tally.queues[request.slot].died_unclaimed();
+        tracing::error!(job.id, reason, "a job became a dead letter");
+    }
+    Ok(())
 }
 
 fn count(size: usize) -> i64 {

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use wire::Queue;
 
 /// One step for each schema version, from an empty file on. A step that was released never changes.
-const MIGRATIONS: [&str; 1] = [include_str!("schema_1.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("schema_1.sql"), include_str!("schema_2.sql")];
 
 /// How long the process before this one may take to end.
 const LOCK_PATIENCE: Duration = Duration::from_secs(2);

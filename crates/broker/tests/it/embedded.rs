@@ -1,7 +1,9 @@
 //! The embedded queue: the suite, and what only a file can do.
 
 use crate::conformance::Backend;
-use crate::handlers::{OPTIONS, QUEUE, Scripted, consume_until, counts, depth, publish, retry};
+use crate::handlers::{
+    OPTIONS, QUEUE, Scripted, consume_until, counts, depth, is_empty, publish, retry,
+};
 use domain::Clock;
 use std::io::{Seek as _, SeekFrom, Write as _};
 use std::ops::RangeInclusive;
@@ -124,6 +126,49 @@ async fn a_damaged_file_is_refused_by_name() {
 
     overwrite(&backend.path, 0, b"this is no database at all");
     assert_damaged(&backend.path);
+}
+
+/// The file is sound; what somebody put into it is not what comes out.
+#[tokio::test]
+async fn a_job_whose_bytes_the_disk_changed_is_put_aside_and_the_others_are_done() {
+    let backend = Embedded::in_a_folder();
+    let broker = backend.open_now();
+    publish(&broker, ["before", "the +260970000001 one", "after"]).await;
+    broker.close().await;
+    let file = std::fs::read(&backend.path).unwrap();
+    let place = file.windows(13).position(|found| found == b"+260970000001");
+    overwrite(&backend.path, place.unwrap() as u64 + 12, b"2");
+
+    let broker = backend.open_now();
+    let handler = Scripted::new(|_| tidings_broker::Disposition::Ack);
+    consume_until(&broker, OPTIONS, &handler, is_empty).await;
+    assert_eq!(handler.seen(), ["before#1", "after#1"]);
+    let letters = broker.dead_letters(QUEUE, 10).await.unwrap();
+    assert_eq!(letters.len(), 1);
+    assert_eq!(letters[0].payload, b"the +260970000002 one");
+    assert!(letters[0].reason.contains("other bytes"), "{letters:?}");
+    assert_eq!(counts(&broker).await, (0, 0, 0, 1));
+}
+
+/// A write that a power cut broke off was acknowledged to nobody.
+#[tokio::test]
+async fn a_torn_end_of_the_log_costs_nothing_that_was_accepted() {
+    let mut backend = Embedded::in_a_folder();
+    let broker = backend.open_now();
+    publish(&broker, 0..50).await;
+    // As the files are at this moment, with half a frame behind the last commit.
+    let copy = backend.folder.path().join("torn.db");
+    let log_of = |path: &Path| PathBuf::from(format!("{}-wal", path.display()));
+    std::fs::copy(&backend.path, &copy).unwrap();
+    let mut log = std::fs::read(log_of(&backend.path)).unwrap();
+    log.extend_from_slice(&[0x5A; 2_000]);
+    std::fs::write(log_of(&copy), log).unwrap();
+    drop(broker);
+    backend.path = copy;
+    let broker = backend.open_now();
+    let handler = Scripted::new(|_| tidings_broker::Disposition::Ack);
+    consume_until(&broker, OPTIONS, &handler, is_empty).await;
+    assert_eq!(handler.seen().len(), 50);
 }
 
 #[tokio::test]

@@ -6,14 +6,28 @@ use super::child::Children;
 use super::quiet::NoServices;
 use super::servers::Servers;
 
-/// What gives Debian a C compiler: the embedded database is compiled from its C source.
-const PACKAGES: &[&str] = &["gcc", "libc6-dev"];
+/// A C compiler, because the embedded database is compiled from its C source.
+const COMPILER: Tool = Tool {
+    program: "cc",
+    packages: &["gcc", "libc6-dev"],
+};
+/// A test looks at the system calls of a process, to see that it syncs before it answers.
+const TRACER: Tool = Tool {
+    program: "strace",
+    packages: &["strace"],
+};
+
+/// A program that other steps need, and Debian's packages of it.
+struct Tool {
+    program: &'static str,
+    packages: &'static [&'static str],
+}
 
 /// Makes sure that what the other steps need is there: installs it where that is possible without
 /// asking (root on Debian), and otherwise says exactly what to install.
 pub async fn run(children: &mut Children) -> anyhow::Result<()> {
-    if !answers("cc", &["--version"]) {
-        install_compiler(children).await?;
+    for tool in [COMPILER, TRACER] {
+        tool.provide(children).await?;
     }
     for component in ["fmt", "clippy"] {
         ensure!(
@@ -22,7 +36,7 @@ pub async fn run(children: &mut Children) -> anyhow::Result<()> {
         );
     }
     Servers::prepare(children).await?;
-    println!("a C compiler, rustfmt, clippy and the servers that tests run on are there");
+    println!("a C compiler, strace, rustfmt, clippy and the servers that tests run on are there");
     Ok(())
 }
 
@@ -52,18 +66,23 @@ pub async fn install(children: &mut Children, packages: &[&str]) -> anyhow::Resu
         .await
 }
 
-async fn install_compiler(children: &mut Children) -> anyhow::Result<()> {
-    let packages = PACKAGES.join(" ");
-    if !can_install() {
-        bail!("there is no C compiler `cc`; install one (on Debian: apt-get install {packages})");
+impl Tool {
+    async fn provide(&self, children: &mut Children) -> anyhow::Result<()> {
+        if answers(self.program, &["--version"]) {
+            return Ok(());
+        }
+        let (program, packages) = (self.program, self.packages.join(" "));
+        if !can_install() {
+            bail!("there is no `{program}`; install it (on Debian: apt-get install {packages})");
+        }
+        println!("there is no {program}; installing {packages}");
+        install(children, self.packages).await?;
+        ensure!(
+            answers(program, &["--version"]),
+            "{packages} are installed but there is still no `{program}`"
+        );
+        Ok(())
     }
-    println!("there is no C compiler; installing {packages}");
-    install(children, PACKAGES).await?;
-    ensure!(
-        answers("cc", &["--version"]),
-        "{packages} are installed but there is still no `cc`"
-    );
-    Ok(())
 }
 
 /// Whether this process is root.

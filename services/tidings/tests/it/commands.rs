@@ -14,7 +14,7 @@ use std::path::Path;
 use std::process::Output;
 use testkit::{ADMIN_KEY, Process};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_tidings");
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_tidings");
 
 /// Runs a command on a data directory with these settings beside free ports.
 async fn command(data_dir: &Path, args: &[&str], settings: &[(&str, &str)]) -> Output {

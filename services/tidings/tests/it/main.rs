@@ -10,6 +10,7 @@ mod commands;
 mod compose;
 mod distributed;
 mod door;
+mod durability;
 mod messages;
 mod servers;
 mod survival;
