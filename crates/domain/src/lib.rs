@@ -20,6 +20,7 @@ pub mod secret;
 pub mod shard;
 pub mod state;
 pub mod subscription;
+pub mod tenure;
 pub mod text;
 
 pub use clock::{Clock, Timestamp};

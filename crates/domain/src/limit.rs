@@ -28,9 +28,12 @@ impl Rate {
         }
     }
 
-    /// Whether one more is allowed now, given what the last `Allowed` said to remember.
+    /// Whether one more is allowed now, given what the last `Allowed` said to remember. That is never
+    /// further away than `per`, unless the clock was set back: then it says nothing.
     pub fn admit(self, remembered: Option<Timestamp>, now: Timestamp) -> Admission {
-        let due = remembered.map_or(now, |moment| moment.max(now));
+        let fullest = now.plus(self.per);
+        let known = remembered.filter(|moment| *moment <= fullest);
+        let due = known.map_or(now, |moment| moment.max(now));
         let ahead = due.since(now);
         let room = self.per.saturating_sub(self.interval());
         if ahead > room {

@@ -77,32 +77,49 @@ pub struct Plan {
     pub keep: Vec<Shard>,
     /// Free ones, to take: their fence moves, so that whatever the former owner still writes is void.
     pub take: Vec<Shard>,
-    /// Its own beyond its share, to give up.
+    /// Its own beyond its share: it stops using them now, and gives them up at the next renewal.
+    pub leave: Vec<Shard>,
+    /// Its own that it does not use, to give up.
     pub give: Vec<Shard>,
+}
+
+/// Whether what was promised for [`LEASE`] until this moment still holds. A moment that is further
+/// away was written before the clock was set back: nobody may rely on it.
+pub fn is_running(until: Timestamp, now: Timestamp) -> bool {
+    until > now && until <= now.plus(LEASE)
 }
 
 /// Decides a renewal: every live dispatcher gets an equal share. A lease that ran out is lost, also
 /// to the one who had it: it may take the shard anew.
-pub fn plan(me: &str, leases: &[Lease], live_dispatchers: usize, now: Timestamp) -> Plan {
+///
+/// `used` are the shards that `me` knows to be its own. It is not told of a plan whose answer gets
+/// lost, so nothing that it may still use is ever given up: it is left, told, and given up once it is
+/// known not to be used.
+pub fn plan(
+    me: &str,
+    used: &[Shard],
+    leases: &[Lease],
+    live_dispatchers: usize,
+    now: Timestamp,
+) -> Plan {
     let share = usize::from(COUNT).div_ceil(live_dispatchers.max(1));
     let mut plan = Plan::default();
-    for lease in leases.iter().filter(|lease| lease.until > now) {
-        if lease.owner.as_deref() == Some(me) {
-            let side = if plan.keep.len() < share {
-                &mut plan.keep
-            } else {
-                &mut plan.give
-            };
-            side.push(lease.shard);
+    let mut free = Vec::new();
+    for lease in leases {
+        let is_held = lease.owner.is_some() && is_running(lease.until, now);
+        let is_mine = lease.owner.as_deref() == Some(me);
+        let is_used = used.contains(&lease.shard);
+        match (is_held, is_mine, is_used) {
+            (true, true, true) if plan.keep.len() < share => plan.keep.push(lease.shard),
+            (true, true, true) => plan.leave.push(lease.shard),
+            (true, true, false) => plan.give.push(lease.shard),
+            (true, false, _) => {}
+            (false, ..) => free.push(lease.shard),
         }
     }
-    let free = leases
-        .iter()
-        .filter(|lease| lease.owner.is_none() || lease.until <= now);
-    plan.take = free
-        .map(|lease| lease.shard)
-        .take(share - plan.keep.len())
-        .collect();
+    let missing = share - plan.keep.len();
+    let own = plan.give.len().min(missing);
+    plan.take = plan.give.drain(..own).chain(free).take(missing).collect();
     plan
 }
 
@@ -144,33 +161,55 @@ mod tests {
 
     #[test]
     fn the_only_dispatcher_takes_everything() {
-        let plan = plan("a", &leases(&[]), 1, NOW);
+        let plan = plan("a", &[], &leases(&[]), 1, NOW);
         assert_eq!(
             (plan.keep.len(), plan.take.len(), plan.give.len()),
             (0, 64, 0)
         );
     }
 
+    fn shards(numbers: std::ops::Range<u8>) -> Vec<Shard> {
+        numbers.map(Shard).collect()
+    }
+
     #[test]
-    fn a_second_dispatcher_gets_half_as_the_first_gives_it_up() {
+    fn a_second_dispatcher_gets_half_once_the_first_uses_it_no_more() {
         let all: Vec<_> = (0..64).map(|shard| (shard, Some("a"), 200)).collect();
-        let first = plan("a", &leases(&all), 2, NOW);
-        assert_eq!(
-            (first.keep.len(), first.take.len(), first.give.len()),
-            (32, 0, 32)
-        );
+        let first = plan("a", &shards(0..64), &leases(&all), 2, NOW);
+        assert_eq!(first.keep, shards(0..32));
+        assert_eq!((first.leave, first.give), (shards(32..64), Vec::new()));
+        // Its answer got lost: it may still use all of them, and gives up none.
+        let again = plan("a", &shards(0..64), &leases(&all), 2, NOW);
+        assert_eq!((again.leave, again.give), (shards(32..64), Vec::new()));
+        let known = plan("a", &shards(0..32), &leases(&all), 2, NOW);
+        assert_eq!((known.leave, known.give), (Vec::new(), shards(32..64)));
         let half: Vec<_> = (0..32).map(|shard| (shard, Some("a"), 200)).collect();
-        let second = plan("b", &leases(&half), 2, NOW);
-        assert_eq!(
-            (second.keep.len(), second.take.len(), second.give.len()),
-            (0, 32, 0)
-        );
+        let second = plan("b", &[], &leases(&half), 2, NOW);
+        assert_eq!(second.take, shards(32..64));
+        assert!(second.keep.is_empty() && second.give.is_empty());
+    }
+
+    #[test]
+    fn shards_it_does_not_know_to_be_its_own_are_taken_anew() {
+        let some: Vec<_> = (0..64).map(|shard| (shard, Some("a"), 200)).collect();
+        let plan = plan("a", &[], &leases(&some), 1, NOW);
+        assert_eq!(plan.take, shards(0..64));
+        assert!(plan.keep.is_empty() && plan.give.is_empty());
+    }
+
+    #[test]
+    fn a_lease_from_before_the_clock_was_set_back_binds_nobody() {
+        let far = 100 + 2 * 60 * 60 * 1_000;
+        let all: Vec<_> = (0..64).map(|shard| (shard, Some("b"), far)).collect();
+        let plan = plan("a", &[], &leases(&all), 1, NOW);
+        assert_eq!(plan.take.len(), 64);
     }
 
     #[test]
     fn a_lease_that_ran_out_is_taken_anew_even_by_the_one_who_had_it() {
         let plan = plan(
             "a",
+            &[Shard(3), Shard(4)],
             &leases(&[(3, Some("a"), 100), (4, Some("a"), 101)]),
             1,
             NOW,

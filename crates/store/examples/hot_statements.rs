@@ -88,7 +88,11 @@ async fn on_postgres(url: &str, clock: &Clock, random: &Random) -> Store {
 }
 
 async fn measure(store: Store, clock: &Clock, random: &Random) {
-    let leases = store.lease_shards("bench".to_owned()).await.unwrap().shards;
+    let leases = store
+        .lease_shards("bench".to_owned(), Vec::new())
+        .await
+        .unwrap()
+        .shards;
     let bench = Bench {
         tenant: TenantId::PLATFORM,
         account: AccountId::new(clock.now(), random),

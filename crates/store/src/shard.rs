@@ -9,7 +9,7 @@ use crate::schema::{deliveries, dispatchers, shards};
 use crate::sql_types::{Moment, Uid};
 use diesel::prelude::*;
 use domain::id::{SubscriptionId, TenantId};
-use domain::shard::{LEASE, Lease, RENEW_EVERY, plan};
+use domain::shard::{LEASE, Lease, RENEW_EVERY, is_running, plan};
 use domain::{Shard, Timestamp};
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -30,9 +30,9 @@ pub struct Holding {
     pub shards: Vec<Fenced>,
     /// Until when by its own clock, unless it renews.
     pub until: Option<Timestamp>,
-    /// After how long the first lease of another dispatcher runs out, where that is before the next
-    /// renewal: its holder has missed several.
-    pub next_free_in: Option<Duration>,
+    /// After how long to ask again, where that is before the next renewal: there are shards to give up,
+    /// or a lease of a dispatcher runs out that has missed several renewals.
+    pub again_in: Option<Duration>,
     /// Those it has anew: whatever it knew of them is void.
     pub adopted: Vec<Shard>,
     /// The subscriptions of adopted shards that have a backlog.
@@ -41,8 +41,9 @@ pub struct Holding {
 
 impl Store {
     /// Says that a dispatcher is alive, renews its leases, and takes or gives shards so that every
-    /// live dispatcher has an equal share.
-    pub async fn lease_shards(&self, owner: String) -> Result<Holding, Error> {
+    /// live dispatcher has an equal share. `used` are those it knows to hold: another gets none of
+    /// them before it has been told so.
+    pub async fn lease_shards(&self, owner: String, used: Vec<Shard>) -> Result<Holding, Error> {
         let clock = self.clock.clone();
         self.write(move |connection| {
             // What the caller judges by its own clock begins before the store writes it.
@@ -51,7 +52,7 @@ impl Store {
             let now = lease::now(connection, &clock)?;
             let live = announce(connection, &owner, now)?;
             let leases: Vec<Lease> = rows.iter().filter_map(ShardRow::lease).collect();
-            let plan = plan(&owner, &leases, live, now);
+            let plan = plan(&owner, &used, &leases, live, now);
             give(connection, &plan.give)?;
             let mut held = renew(connection, &plan.keep, now)?;
             let free = lock::unkept_shards(connection, numbers(&plan.take))?;
@@ -61,7 +62,11 @@ impl Store {
             Ok(Holding {
                 shards: held,
                 until: Some(until),
-                next_free_in: next_free_in(&leases, &owner, now),
+                again_in: if plan.leave.is_empty() {
+                    next_free_in(&leases, &owner, now)
+                } else {
+                    Some(Duration::ZERO)
+                },
                 backlogs: adopt(connection, &adopted)?,
                 adopted,
             })
@@ -86,7 +91,9 @@ fn next_free_in(leases: &[Lease], me: &str, now: Timestamp) -> Option<Duration> 
     let others = leases
         .iter()
         .filter(|lease| lease.owner.as_deref().is_some_and(|owner| owner != me));
-    let ends = others.map(|lease| lease.until).filter(|until| *until > now);
+    let ends = others
+        .map(|lease| lease.until)
+        .filter(|until| is_running(*until, now));
     let first = ends.min()?.since(now);
     (first < RENEW_EVERY).then_some(first)
 }
@@ -152,7 +159,7 @@ fn announce(connection: &mut Connection, owner: &str, now: Timestamp) -> Result<
         .set(dispatchers::until.eq(until))
         .execute(c))?;
     each!(connection, c => diesel::delete(dispatchers::table)
-        .filter(dispatchers::until.le(Moment::from(now)))
+        .filter(dispatchers::until.le(Moment::from(now)).or(dispatchers::until.gt(until)))
         .execute(c))?;
     let live: i64 = each!(connection, c => dispatchers::table.count().get_result(c))?;
     Ok(usize::try_from(live).unwrap_or(1))

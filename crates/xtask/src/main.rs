@@ -4,6 +4,7 @@
     reason = "a command-line tool: standard output is where it speaks"
 )]
 
+mod bench;
 mod graph;
 mod suite;
 mod tidy;
@@ -33,6 +34,8 @@ enum Task {
     },
     /// Check the house rules only.
     Tidy,
+    /// Measure the release build under load, and account for every id.
+    Bench(bench::Arguments),
     /// Start the private PostgreSQL and RabbitMQ that tests run on, until Ctrl-C.
     Servers,
 }
@@ -46,9 +49,10 @@ fn main() -> ExitCode {
 
 fn run(task: &Task) -> anyhow::Result<ExitCode> {
     let root = workspace_root()?;
-    match *task {
-        Task::Test { long } => suite::run(&root, long),
+    match task {
+        Task::Test { long } => suite::run(&root, *long),
         Task::Tidy => tidy::run(&root).map(|()| ExitCode::SUCCESS),
+        Task::Bench(arguments) => bench::run(&root, arguments),
         Task::Servers => suite::run_servers(&root),
     }
 }

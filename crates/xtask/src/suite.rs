@@ -1,12 +1,12 @@
 //! Everything that must pass before a change is merged, as a list of steps.
 
 mod certificate;
-mod child;
+pub mod child;
 mod control;
 mod count;
-mod postgres;
+pub mod postgres;
 mod quiet;
-mod rabbitmq;
+pub mod rabbitmq;
 mod servers;
 mod setup;
 mod step;
@@ -26,7 +26,7 @@ use servers::Servers;
 use step::Step;
 
 /// What a shell reports for a program ended by Ctrl-C.
-const INTERRUPTED: u8 = 130;
+pub const INTERRUPTED: u8 = 130;
 
 /// Runs the steps in order up to the first that fails. The last line says how it went: the counts of the
 /// tests, or which step failed and how to run it alone.
@@ -54,7 +54,8 @@ pub fn run_servers(root: &Path) -> anyhow::Result<ExitCode> {
     })
 }
 
-fn runtime() -> anyhow::Result<Runtime> {
+/// On this thread alone.
+pub fn runtime() -> anyhow::Result<Runtime> {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = builder.enable_all().build();
     runtime.context("cannot start the runtime")

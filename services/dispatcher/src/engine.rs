@@ -10,9 +10,9 @@ use crate::outgoing::{Job, Outgoing};
 use crate::record::{self, Recorder};
 use crate::{Context, Rules};
 use broker::HintReceiver;
+use domain::Shard;
 use domain::id::{SubscriptionId, TenantId};
-use domain::shard::RENEW_EVERY;
-use domain::{Shard, Timestamp};
+use domain::tenure::Tenure;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
@@ -62,11 +62,9 @@ struct Engine {
     in_flight: usize,
     waiting_bytes: usize,
     holding: HashMap<Shard, Fenced>,
-    held_until: Option<Timestamp>,
-    /// When the renewal began that they were confirmed by.
-    held_since: Option<Instant>,
-    /// How long after a renewal the next one begins.
-    renew_after: Duration,
+    tenure: Tenure,
+    /// What the tenure counts from.
+    begun: Instant,
     /// Shards that may have events nobody has stamped.
     unstamped: BTreeSet<Shard>,
     last_served: Option<Shard>,
@@ -88,7 +86,6 @@ struct Engine {
         mpsc::UnboundedReceiver<SubscriptionId>,
     ),
     last_look: Instant,
-    last_renewal: Option<Instant>,
 }
 
 impl Engine {
@@ -102,9 +99,8 @@ impl Engine {
             in_flight: 0,
             waiting_bytes: 0,
             holding: HashMap::new(),
-            held_until: None,
-            held_since: None,
-            renew_after: RENEW_EVERY,
+            tenure: Tenure::default(),
+            begun: Instant::now(),
             unstamped: BTreeSet::new(),
             last_served: None,
             look_for_due: false,
@@ -118,7 +114,6 @@ impl Engine {
             lost,
             ended: mpsc::unbounded_channel(),
             last_look: Instant::now(),
-            last_renewal: None,
             context,
             rules,
             check,

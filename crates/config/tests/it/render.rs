@@ -57,7 +57,7 @@ fn what_is_rendered_hides_passwords_and_cannot_pass_for_a_secret() {
     let text = config.render();
     let beginning = "data_dir = \"./tidings-data\"\n\n[store]\n\
                      url = \"postgres://tidings:***@db:5432/tidings\"\nencryption_key = \"***\"\n\n\
-                     [broker]\nurl = \"amqp://tidings:***@mq\"\n\n[ingress]\n";
+                     [broker]\nurl = \"amqp://tidings:***@mq\"\nnamespace = \"tidings\"\n\n[ingress]\n";
     assert!(text.starts_with(beginning), "{text}");
     let error = from_text(&text).unwrap_err().to_string();
     assert!(error.starts_with("`store.encryption_key`"), "{error}");

@@ -7,6 +7,9 @@ on_each_engine!(two_dispatchers_share_the_shards_and_a_third_takes_over_from_a_d
 async fn two_dispatchers_share_the_shards_and_a_third_takes_over_from_a_dead_one(scene: Scene) {
     assert_eq!(scene.hold_all("a").await.shards.len(), 64);
     assert_eq!(scene.hold_all("b").await.shards.len(), 0);
+    // It is told to use 32 no more, and gives them up once it knows.
+    assert_eq!(scene.hold_all("a").await.shards.len(), 32);
+    assert_eq!(scene.hold_all("b").await.shards.len(), 0);
     assert_eq!(scene.hold_all("a").await.shards.len(), 32);
     let second = scene.hold_all("b").await;
     assert_eq!((second.shards.len(), second.adopted.len()), (32, 32));
@@ -41,9 +44,9 @@ on_each_engine!(a_dispatcher_that_misses_its_renewals_is_seen_coming);
 async fn a_dispatcher_that_misses_its_renewals_is_seen_coming(scene: Scene) {
     scene.hold_all("a").await;
     let fresh = scene.hold_all("b").await;
-    assert_eq!(fresh.next_free_in, None, "a has just renewed");
+    assert_eq!(fresh.again_in, None, "a has just renewed");
     scene.clock.advance(Duration::from_millis(6_500));
-    let soon = scene.hold_all("b").await.next_free_in.unwrap();
+    let soon = scene.hold_all("b").await.again_in.unwrap();
     assert!(soon <= Duration::from_millis(1_500), "{soon:?}");
     scene.clock.advance(soon);
     assert_eq!(scene.hold_all("b").await.shards.len(), 64);

@@ -8,8 +8,9 @@ use domain::json::Raw;
 use domain::message::Registration;
 use domain::report::{Report, Source};
 use domain::subscription::{Interest, Pattern};
-use domain::{Clock, Random, State};
-use std::sync::Arc;
+use domain::{Clock, Random, Shard, State};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 use tempfile::TempDir;
 use tidings_store::Store;
 use tidings_store::callback::Accepted;
@@ -30,6 +31,8 @@ pub struct Scene {
     pub tenant: TenantId,
     pub account: AccountId,
     engine: Engine,
+    /// What each dispatcher holds, as far as it knows.
+    held: Mutex<HashMap<String, Vec<Shard>>>,
 }
 
 enum Engine {
@@ -64,6 +67,7 @@ impl Scene {
             tenant,
             account,
             engine,
+            held: Mutex::default(),
         };
         scene.make_tenant(tenant).await;
         scene
@@ -212,8 +216,18 @@ impl Scene {
         id
     }
 
+    /// A renewal of a dispatcher, which remembers what it holds.
     pub async fn hold_all(&self, owner: &str) -> Holding {
-        self.store.lease_shards(owner.to_owned()).await.unwrap()
+        let known = || self.held.lock().unwrap();
+        let used = known().get(owner).cloned().unwrap_or_default();
+        let holding = self
+            .store
+            .lease_shards(owner.to_owned(), used)
+            .await
+            .unwrap();
+        let held = holding.shards.iter().map(|lease| lease.shard).collect();
+        known().insert(owner.to_owned(), held);
+        holding
     }
 
     pub async fn fan_out(&self, holding: &Holding, directory: &Directory) -> FannedOut {

@@ -31,6 +31,15 @@ const CREATE_CLUSTER: (&str, &str) = (
 /// Whom the server runs as when we are root, which it refuses to be.
 const USER: &str = "postgres";
 
+/// Whether a commit waits for the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Disk {
+    /// No: what tests write need not survive the machine.
+    Unsynced,
+    /// Yes, as for whoever runs it.
+    Synced,
+}
+
 /// A running server. Dropped, it ends.
 pub struct Postgres {
     bin: PathBuf,
@@ -42,7 +51,7 @@ pub struct Postgres {
 
 impl Postgres {
     /// Starts one, after installing PostgreSQL where it is missing and that is possible.
-    pub async fn start(children: &mut Children) -> anyhow::Result<Self> {
+    pub async fn start(children: &mut Children, disk: Disk) -> anyhow::Result<Self> {
         let bin = find_or_install(children).await?;
         let directory = tempfile::Builder::new()
             .prefix("tidings-postgres-")
@@ -72,8 +81,9 @@ impl Postgres {
             &["-D", &data, "-A", "trust", "-U", USER, "--no-sync"],
         )?;
         let options = format!(
-            "-k {sockets} -c listen_addresses=127.0.0.1 -p {port} -c fsync=off -c max_connections=400 \
+            "-k {sockets} -c listen_addresses=127.0.0.1 -p {port} -c fsync={} -c max_connections=400 \
              -c ssl=on -c ssl_cert_file={} -c ssl_key_file={}",
+            disk.fsync(),
             display(&certificate.server),
             display(&certificate.key)
         );
@@ -102,6 +112,23 @@ impl Postgres {
         ]
     }
 
+    /// Makes an empty database; its URL.
+    pub fn create_database(&self, name: &str) -> anyhow::Result<String> {
+        let (server, _) = self.url.rsplit_once('/').context("a URL without a path")?;
+        let maintenance = format!("--maintenance-db={}", self.url);
+        self.perform("createdb", &[&maintenance, name])?;
+        Ok(format!("{server}/{name}"))
+    }
+
+    /// The id of the process that all others of the server descend from.
+    pub fn process(&self) -> anyhow::Result<u32> {
+        let file = self.data().join("postmaster.pid");
+        let text =
+            fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        let line = text.lines().next().unwrap_or_default();
+        line.trim().parse().context("postmaster.pid has no id")
+    }
+
     fn data(&self) -> PathBuf {
         self.directory.path().join("data")
     }
@@ -115,6 +142,15 @@ impl Postgres {
             );
         }
         run(&program, arguments)
+    }
+}
+
+impl Disk {
+    fn fsync(self) -> &'static str {
+        match self {
+            Self::Unsynced => "off",
+            Self::Synced => "on",
+        }
     }
 }
 
@@ -176,6 +212,8 @@ fn run(program: &str, arguments: &[&str]) -> anyhow::Result<()> {
     // A server that goes on running must not hold our output open.
     let status = Command::new(program)
         .args(arguments)
+        // The server's user may not enter the directory we are in.
+        .current_dir("/")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .status()

@@ -69,7 +69,13 @@ impl RabbitMq {
         ]
     }
 
-    fn url(&self) -> String {
+    /// The id of the process that leads the group of all of them.
+    pub fn process(&self) -> u32 {
+        self.keeper.id()
+    }
+
+    /// Where it answers.
+    pub fn url(&self) -> String {
         format!("amqp://guest:guest@127.0.0.1:{}/%2f", self.ports.amqp)
     }
 

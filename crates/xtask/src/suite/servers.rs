@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use super::child::Children;
-use super::postgres::{self, Postgres};
+use super::postgres::{self, Disk, Postgres};
 use super::rabbitmq::{self, RabbitMq};
 
 /// One of each, unless whoever runs this has named a server of their own. Dropped, they end.
@@ -31,7 +31,7 @@ impl Servers {
             rabbitmq: None,
         };
         if !given(postgres::VARIABLE) {
-            servers.postgres = Some(Postgres::start(children).await?);
+            servers.postgres = Some(Postgres::start(children, Disk::Unsynced).await?);
         }
         if !given(rabbitmq::URL) {
             servers.rabbitmq = Some(RabbitMq::start(children).await?);

@@ -3,37 +3,27 @@
 use super::Engine;
 use super::step::{Kind, Step};
 use domain::Shard;
-use domain::shard::{LEASE, RENEW_EVERY};
 use std::collections::HashSet;
-use std::time::{Duration, Instant};
 use store::shard::Holding;
-
-/// Added to the time at which a lease runs out, so that it has run out when it is looked at.
-const A_MOMENT: Duration = Duration::from_millis(20);
 
 impl Engine {
     pub(super) fn renew_when_due(&mut self) {
-        let is_due = self
-            .last_renewal
-            .is_none_or(|last| last.elapsed() >= self.renew_after);
+        let is_due = self.tenure.is_due(self.begun.elapsed());
         if (!is_due && self.holds_leases()) || self.busy.contains(&Kind::Lease) {
             return;
         }
-        self.last_renewal = Some(Instant::now());
+        self.tenure.ask(self.begun.elapsed());
         let (store, owner) = (self.context.store.clone(), self.owner.clone());
+        let used = self.holding.keys().copied().collect();
         self.begin(Kind::Lease, async move {
-            store.lease_shards(owner).await.map(Step::Leased)
+            store.lease_shards(owner, used).await.map(Step::Leased)
         });
     }
 
-    /// Whether the leases hold at this moment: without them nothing is sent. A clock that is set back
-    /// makes none longer.
+    /// Whether the leases hold at this moment: without them nothing is sent.
     pub(super) fn holds_leases(&self) -> bool {
-        let is_fresh = |renewed: Instant| renewed.elapsed() < LEASE;
-        self.held_since.is_some_and(is_fresh)
-            && self
-                .held_until
-                .is_some_and(|until| self.context.clock.now() < until)
+        let now = self.context.clock.now();
+        self.tenure.holds(self.begun.elapsed(), now)
     }
 
     pub(super) fn on_leased(&mut self, holding: Holding) {
@@ -49,12 +39,9 @@ impl Engine {
             .into_iter()
             .map(|lease| (lease.shard, lease))
             .collect();
-        self.held_until = holding.until;
-        // The store began to count no earlier than it was asked.
-        self.held_since = self.last_renewal;
-        // Whoever has missed several renewals is gone: its shards are taken as soon as they are free.
-        let next_free = holding.next_free_in.map(|wait| wait + A_MOMENT);
-        self.renew_after = next_free.unwrap_or(RENEW_EVERY).min(RENEW_EVERY);
+        if let Some(until) = holding.until {
+            self.tenure.grant(until, holding.again_in);
+        }
         self.unstamped.extend(
             holding
                 .adopted

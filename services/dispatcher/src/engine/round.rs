@@ -277,8 +277,8 @@ mod tests {
         let mut lane = Lane::new(lease.shard, tenant);
         lane.waiting.push_back(Job { to, lease, event });
         engine.lanes.insert(id, lane);
-        engine.held_until = Some(now.plus(Duration::from_secs(8)));
-        engine.held_since = Some(std::time::Instant::now());
+        engine.tenure.ask(engine.begun.elapsed());
+        engine.tenure.grant(now.plus(Duration::from_secs(8)), None);
         engine.is_stale = false;
         engine.enter_round(id);
         // It returns: a lane that cannot start leaves the round.

@@ -131,7 +131,9 @@ impl Load {
     /// Stops, waits until everything accepted is told to everybody, and looks whether it was told right.
     pub async fn end(mut self) -> Sums {
         self.shared.is_over.store(true, Ordering::SeqCst);
-        while self.clients.join_next().await.is_some() {}
+        while let Some(ended) = self.clients.join_next().await {
+            ended.unwrap();
+        }
         let accepted = std::mem::take(&mut *self.shared.accepted.lock().unwrap());
         let mut hits = 0;
         for endpoint in &self.endpoints {
@@ -191,7 +193,8 @@ impl Shared {
             match timeout(PATIENCE, self.ask(&request, turn)).await {
                 Ok(Ok(answer)) if answer.status < 300 => return answer,
                 Ok(Ok(answer)) => {
-                    let is_trouble = answer.status == 503 || answer.status == 409;
+                    // Away, busy with the same request, or too long asleep to read it.
+                    let is_trouble = [503, 409, 408].contains(&answer.status);
                     assert!(is_trouble, "a good request was refused: {answer}");
                 }
                 Ok(Err(_)) | Err(_) => {}

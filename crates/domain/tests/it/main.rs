@@ -1,0 +1,44 @@
+//! The rules over long histories, driven by a seed.
+
+mod lease;
+mod limit;
+mod retry;
+
+use std::time::Duration;
+use tidings_domain::Random;
+
+/// How many histories each rule goes through.
+const HISTORIES: u64 = 10_000;
+/// How far a clock is set, forward or back.
+const JUMP_MS: i64 = 2 * 60 * 60 * 1_000;
+
+/// Chances of one history.
+struct Dice(Random);
+
+impl Dice {
+    fn of(history: u64) -> Self {
+        Self(Random::seeded(history))
+    }
+
+    /// Below `limit`.
+    fn below(&self, limit: u64) -> u64 {
+        u64::from_le_bytes(self.0.bytes()) % limit
+    }
+
+    fn is_one_in(&self, chances: u64) -> bool {
+        self.below(chances) == 0
+    }
+
+    fn millis(&self, most: u64) -> Duration {
+        Duration::from_millis(self.below(most))
+    }
+
+    /// A clock is set, anywhere within two hours.
+    fn jump(&self) -> i64 {
+        i64::try_from(self.below(2 * JUMP_MS.unsigned_abs())).unwrap_or(0) - JUMP_MS
+    }
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
