@@ -26,6 +26,23 @@ pub fn message(number: u64) -> String {
     format!("{MESSAGE}{number}")
 }
 
+/// Where the API tells of what has this key: an event, or a message. The numbers of events, `UUIDv7`s, are
+/// far greater than any count.
+pub fn path(key: u128) -> String {
+    match u64::try_from(key) {
+        Ok(number) => format!("/v1/messages?provider_message_id={}", message(number)),
+        Err(_) => format!("/v1/events/evt_{}", digits(key)),
+    }
+}
+
+fn digits(key: u128) -> String {
+    let digit = |place: u32| {
+        let value = usize::try_from(key >> (5 * place) & 31).unwrap_or_default();
+        char::from(ALPHABET[value])
+    };
+    (0..26).rev().map(digit).collect()
+}
+
 /// The number of the message that the body of a webhook tells of.
 pub fn number_of_message(body: &[u8]) -> Option<u128> {
     let field = format!(r#""provider_message_id":"{MESSAGE}"#);
@@ -45,6 +62,7 @@ mod tests {
     fn the_key_of_an_id_is_its_number() {
         let expected = 0x0189_0a5d_ac96_774b_bcce_b302_099a_8057;
         assert_eq!(key(b"evt_01h455vb4pex5vsknk084sn02q"), Some(expected));
+        assert_eq!(path(expected), "/v1/events/evt_01h455vb4pex5vsknk084sn02q");
     }
 
     #[test]

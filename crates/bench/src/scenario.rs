@@ -2,6 +2,7 @@
 
 mod callback;
 mod fixed;
+mod lost;
 mod neighbour;
 mod saturation;
 
@@ -51,8 +52,15 @@ impl Stage<'_> {
     }
 
     /// Waits until everything has arrived, and accounts for it.
-    async fn settle(&mut self, scenario: &str, load: &Load, endpoints: &[Endpoint]) -> Tally {
+    async fn settle(
+        &mut self,
+        scenario: &str,
+        tenant: &Tenant,
+        load: &Load,
+        endpoints: &[Endpoint],
+    ) -> Tally {
         let tally = tally::settle(load, endpoints, DRAIN).await;
+        lost::explain(tenant, load, &tally, self.say).await;
         let account = Account::new(scenario, load, &tally);
         self.report.accounts.push(account);
         tally

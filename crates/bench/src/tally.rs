@@ -12,6 +12,9 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// repeated makes up for nothing.
 const LAST_ONES: Duration = Duration::from_millis(500);
 
+/// How many of the lost are kept as evidence.
+const MOST_MISSING: usize = 10_000;
+
 /// Where everything went.
 #[derive(Debug, Default)]
 pub struct Tally {
@@ -25,12 +28,24 @@ pub struct Tally {
     pub told_twice: usize,
     /// What was accepted and did not arrive in time, counted for each endpoint.
     pub lost: usize,
+    /// Some of what is lost.
+    pub missing: Vec<Missing>,
     /// Arrivals of what was never answered with 2xx.
     pub unasked: usize,
     /// From when each request was due to its first arrival.
     pub latencies: Latencies,
     /// When the last first arrival was.
     pub last: Option<Instant>,
+}
+
+/// Something that did not arrive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Missing {
+    /// At which endpoint, from 1.
+    pub endpoint: usize,
+    pub key: u128,
+    /// When its request was due.
+    pub due: Instant,
 }
 
 /// Waits until everything that was accepted has arrived at every endpoint, or the time is over.
@@ -75,11 +90,22 @@ impl Tally {
             self.unasked += before;
             match rest[before..].first().filter(|_| of_it > 0) {
                 Some(first) => self.arrived(accepted, first, of_it),
-                None => self.lost += 1,
+                None => self.miss(accepted),
             }
             rest = &rest[before + of_it..];
         }
         self.unasked += rest.len();
+    }
+
+    fn miss(&mut self, accepted: &Accepted) {
+        self.lost += 1;
+        if self.missing.len() < MOST_MISSING {
+            self.missing.push(Missing {
+                endpoint: self.endpoints,
+                key: accepted.key,
+                due: accepted.due,
+            });
+        }
     }
 
     fn arrived(&mut self, accepted: &Accepted, first: &Arrival, times: usize) {
@@ -115,6 +141,8 @@ mod tests {
         assert_eq!(tally.told_twice, 1);
         assert_eq!(tally.lost, 1);
         assert_eq!(tally.unasked, 2);
+        let (endpoint, key) = (2, 2);
+        assert_eq!(tally.missing, [Missing { endpoint, key, due }]);
         assert_eq!(tally.last, Some(due + Duration::from_millis(5)));
         assert!((tally.latencies.quantiles().p50_ms - 2.0).abs() < 1e-9);
     }

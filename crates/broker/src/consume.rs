@@ -83,6 +83,7 @@ struct Consumer<'a, H, F> {
 impl<H: Handler, F: Future<Output = ()> + Unpin> Consumer<'_, H, F> {
     async fn work(&mut self, jobs: Vec<Received>) {
         self.source.begin();
+        failpoint::reach!(BrokerAfterClaim);
         match ask(self.handler, &jobs, self.options.lease).await {
             Answer::Given(dispositions) => self.settle(&jobs, dispositions).await,
             Answer::Missing(reason) if jobs.len() == 1 => {
@@ -125,6 +126,7 @@ impl<H: Handler, F: Future<Output = ()> + Unpin> Consumer<'_, H, F> {
             .map(|(job, disposition)| Settlement::new(job, disposition))
             .collect();
         let mut is_in_trouble = false;
+        failpoint::reach!(BrokerBeforeAck);
         while let Err(error) = self.source.settle(&settlements).await {
             let is_over = error == Error::Lost || !error.is_transient();
             if is_over || self.stop.is_reached() {
@@ -141,6 +143,7 @@ impl<H: Handler, F: Future<Output = ()> + Unpin> Consumer<'_, H, F> {
             }
             self.stop.within(TROUBLE).await;
         }
+        failpoint::reach!(BrokerAfterAck);
     }
 
     /// One line for a batch, not one for a job: an outage retries thousands.

@@ -252,6 +252,37 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn an_idle_queue_finds_by_itself_that_its_disk_has_room_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Clock::movable();
+        let file = file::open(&folder.path().join("queue.db"), clock.now()).unwrap();
+        file.connection
+            .execute_batch("PRAGMA max_page_count = 60")
+            .unwrap();
+        let embedded = Embedded::start(file, clock).unwrap();
+        while embedded
+            .publish(Queue::Callbacks, vec![7; 3_000])
+            .await
+            .is_ok()
+        {}
+        assert!(embedded.health().unwrap_err().contains("is full"));
+        let mut claim = embedded.claim(Queue::Callbacks, ALL).await.unwrap();
+        let done = |job: &Received| Settlement {
+            id: job.id,
+            attempt: 1,
+            outcome: Outcome::Done,
+        };
+        let settlements: Vec<_> = claim.jobs.iter().map(done).collect();
+        claim.ticket.settle(&settlements).await.unwrap();
+        let heals = async {
+            while embedded.health().is_err() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        timeout(Duration::from_secs(10), heals).await.unwrap();
+    }
+
+    #[tokio::test]
     async fn a_claim_that_nobody_waits_for_any_more_is_given_back_uncounted() {
         let folder = tempfile::tempdir().unwrap();
         let clock = Clock::movable();

@@ -64,6 +64,7 @@ impl Store {
                     .map(|(_, row)| TenantId::from(row.tenant_id))
                     .collect();
                 let stamped = stamp(connection, rows)?;
+                failpoint::reach!(StoreAfterStamp);
                 let mut made = Making {
                     now: clock.now(),
                     random: random.clone(),

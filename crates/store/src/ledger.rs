@@ -145,6 +145,7 @@ impl Ledger {
         let tenants = self.events.iter().map(|event| event.tenant_id);
         self.effects.shards = tenants.map(Shard::of_tenant).collect();
         self.effects.raised = self.events.len();
+        failpoint::reach!(StoreBeforeEvents if !self.events.is_empty());
         event::insert(connection, self.events)?;
         Ok(self.effects)
     }

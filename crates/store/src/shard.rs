@@ -54,6 +54,7 @@ impl Store {
             let leases: Vec<Lease> = rows.iter().filter_map(ShardRow::lease).collect();
             let plan = plan(&owner, &used, &leases, live, now);
             give(connection, &plan.give)?;
+            failpoint::reach!(StoreAfterGive if !plan.give.is_empty());
             let mut held = renew(connection, &plan.keep, now)?;
             let free = lock::unkept_shards(connection, numbers(&plan.take))?;
             let taken = take(connection, free, &owner, now)?;
@@ -228,6 +229,7 @@ fn adopt(
     if taken.is_empty() {
         return Ok(Vec::new());
     }
+    failpoint::reach!(StoreBeforeAdopt);
     each!(connection, c => diesel::update(deliveries::table)
         .filter(deliveries::shard.eq_any(numbers(taken)))
         .filter(deliveries::state.eq(PENDING))

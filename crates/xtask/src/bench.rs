@@ -25,6 +25,18 @@ const BUILD: &[&str] = &[
     "tidings-bench",
 ];
 
+/// What cargo tells the program it runs, this one, of its package. A build script that looks at them would
+/// run again, and what depends on it would be built again, whenever somebody else has built meanwhile.
+const OF_THIS_PACKAGE: [&str; 7] = [
+    "CARGO_MANIFEST_DIR",
+    "CARGO_MANIFEST_PATH",
+    "CARGO_PKG_NAME",
+    "CARGO_PKG_VERSION_MAJOR",
+    "CARGO_PKG_VERSION_MINOR",
+    "CARGO_PKG_VERSION_PATCH",
+    "CARGO_PKG_VERSION_PRE",
+];
+
 /// What is measured, and how.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
@@ -34,6 +46,9 @@ pub struct Arguments {
     /// How long each scenario sends.
     #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u64).range(1..=600))]
     seconds: u64,
+    /// Measure what is built already.
+    #[arg(long)]
+    built: bool,
     /// Put the results into docs/PERFORMANCE.md.
     #[arg(long)]
     write: bool,
@@ -81,7 +96,9 @@ pub fn run(root: &Path, arguments: &Arguments) -> anyhow::Result<ExitCode> {
 }
 
 async fn measure(children: &mut Children, arguments: &Arguments) -> anyhow::Result<()> {
-    children.succeed("cargo", BUILD).await?;
+    if !arguments.built {
+        build(children).await?;
+    }
     for mode in arguments.mode.each() {
         let report = measure_mode(children, *mode, arguments.seconds).await?;
         if arguments.write {
@@ -89,6 +106,18 @@ async fn measure(children: &mut Children, arguments: &Arguments) -> anyhow::Resu
         }
     }
     Ok(())
+}
+
+async fn build(children: &mut Children) -> anyhow::Result<()> {
+    let mut command = Command::new("cargo");
+    command.args(BUILD);
+    for name in OF_THIS_PACKAGE {
+        command.env_remove(name);
+    }
+    let ended = children
+        .run(command, None, &mut |line| println!("{line}"))
+        .await?;
+    ended.succeeded().context("the release build")
 }
 
 /// The tables of one mode.

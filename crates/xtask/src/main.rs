@@ -36,6 +36,15 @@ enum Task {
     Tidy,
     /// Measure the release build under load, and account for every id.
     Bench(bench::Arguments),
+    /// Kill processes of an installation again and again under load, and account for every id.
+    Crash {
+        /// Which installation.
+        #[arg(long)]
+        mode: suite::crash::Mode,
+        /// How many processes are killed.
+        #[arg(long, default_value_t = 50)]
+        kills: u32,
+    },
     /// Start the private PostgreSQL and RabbitMQ that tests run on, until Ctrl-C.
     Servers,
 }
@@ -53,6 +62,7 @@ fn run(task: &Task) -> anyhow::Result<ExitCode> {
         Task::Test { long } => suite::run(&root, *long),
         Task::Tidy => tidy::run(&root).map(|()| ExitCode::SUCCESS),
         Task::Bench(arguments) => bench::run(&root, arguments),
+        Task::Crash { mode, kills } => suite::run_crash(&root, *mode, *kills),
         Task::Servers => suite::run_servers(&root),
     }
 }

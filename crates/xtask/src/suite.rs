@@ -4,6 +4,7 @@ mod certificate;
 pub mod child;
 mod control;
 mod count;
+pub mod crash;
 pub mod postgres;
 mod quiet;
 pub mod rabbitmq;
@@ -51,6 +52,17 @@ pub fn run_servers(root: &Path) -> anyhow::Result<ExitCode> {
         println!("they end with this; press Ctrl-C");
         let Err(Interrupted) = children.unless_interrupted(pending::<Infallible>()).await;
         Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// Crashes an installation again and again under load.
+pub fn run_crash(root: &Path, mode: crash::Mode, kills: u32) -> anyhow::Result<ExitCode> {
+    runtime()?.block_on(async {
+        let mut children = Children::new(root)?;
+        match crash::run(&mut children, mode, kills).await {
+            Err(error) if error.is::<Interrupted>() => Ok(ExitCode::from(INTERRUPTED)),
+            ended => ended.map(|()| ExitCode::SUCCESS),
+        }
     })
 }
 

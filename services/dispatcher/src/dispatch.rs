@@ -31,7 +31,9 @@ pub(crate) async fn attempt(
         .start("attempt delivery", Kind::Client, job.event.trace.as_ref());
     span.set("webhook.id", job.event.id.to_string().as_str());
     let request = request(context, endpoint, job, started_at, &span);
+    failpoint::reach!(DispatcherBeforeSend);
     let sent = context.client.send(request, rules.timeout).await;
+    failpoint::reach!(DispatcherAfterSend);
     let ended_at = context.clock.now();
     let attempt = conclude(context, rules, job, endpoint, started_at, ended_at, sent);
     match attempt.error {

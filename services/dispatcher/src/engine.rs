@@ -234,6 +234,7 @@ impl Engine {
         let (store, owner) = (self.context.store.clone(), self.owner.clone());
         // Dropping the engine drops its recorder: what ended is recorded before the process ends.
         drop(self);
+        failpoint::reach!(DispatcherBeforeRelease);
         if let Err(error) = store.release_shards(owner).await {
             tracing::warn!(%error, "the shards could not be given up; others take them when their leases end");
         }

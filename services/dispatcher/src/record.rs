@@ -37,9 +37,11 @@ pub(crate) fn start(context: &Context, lost: mpsc::UnboundedSender<Vec<Shard>>) 
 /// nobody, because their deliveries stay claimed.
 async fn record(context: &Context, batch: Vec<Attempt>, lost: &mpsc::UnboundedSender<Vec<Shard>>) {
     let mut is_in_trouble = false;
+    failpoint::reach!(DispatcherBeforeRecord);
     loop {
         match context.store.record_attempts(batch.clone()).await {
             Ok(shards) => {
+                failpoint::reach!(DispatcherAfterRecord);
                 if is_in_trouble {
                     tracing::info!(attempts = batch.len(), "attempts are recorded again");
                 }

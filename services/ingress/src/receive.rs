@@ -297,6 +297,7 @@ async fn publish(door: &Door, job: CallbackJob, span: &mut Span) -> Result<(), P
         job: Job::Callback(job),
         traceparent: Some(context),
     };
+    failpoint::reach!(IngressBeforePublish);
     let published = match envelope.to_bytes() {
         Ok(bytes) => door
             .context
@@ -306,6 +307,7 @@ async fn publish(door: &Door, job: CallbackJob, span: &mut Span) -> Result<(), P
             .map_err(|e| e.to_string()),
         Err(error) => Err(error.to_string()),
     };
+    failpoint::reach!(IngressAfterPublish if published.is_ok());
     published.map_err(|error| {
         tracing::error!(error, "a callback could not be published");
         span.fail("not published");

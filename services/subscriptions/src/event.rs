@@ -158,6 +158,7 @@ fn respond(
 ) -> Result<HttpResponse, Problem> {
     match published {
         Published::New => {
+            failpoint::reach!(SubscriptionsBeforeEventHint);
             context.metrics.event("api");
             context.broker.hint(Hint::Shard(Shard::of_tenant(tenant)));
             Ok(HttpResponse::Accepted()

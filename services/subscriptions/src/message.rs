@@ -115,6 +115,7 @@ async fn register(
         .await;
     match registered.map_err(failure::of_store)? {
         Registered::New { message, effects } => {
+            failpoint::reach!(SubscriptionsBeforeMessageHint if !effects.shards.is_empty());
             tell(context, &effects);
             let held = Held {
                 message: *message,

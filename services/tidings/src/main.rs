@@ -1,5 +1,8 @@
 //! The executable: reads the command line, does what it says, and ends with the code that tells.
 
+#[cfg(feature = "failpoints")]
+mod failpoints;
+
 use clap::Parser;
 use std::process::ExitCode;
 use tidings::command::Command;
@@ -7,6 +10,11 @@ use tidings::print;
 
 fn main() -> ExitCode {
     let command = Command::parse();
+    #[cfg(feature = "failpoints")]
+    if let Err(failure) = failpoints::arm() {
+        print::error(&failure.to_string());
+        return failure.code();
+    }
     // reqwest and the egress client share one TLS library with one provider.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = match tokio::runtime::Builder::new_multi_thread()

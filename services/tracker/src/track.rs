@@ -86,8 +86,10 @@ impl Tracker {
             .collect();
         let batch = Arc::new(batch);
         self.context.store.record_callbacks(batch.clone()).await?;
+        failpoint::reach!(TrackerBetweenCommits);
         let applied = self.context.store.apply_callbacks(batch).await?;
         drop(spans);
+        failpoint::reach!(TrackerBeforeHint if !applied.effects.shards.is_empty());
         self.tell(&applied);
         Ok(())
     }
@@ -121,8 +123,10 @@ impl Tracker {
             tracing::error!(%error, "the failure of a callback could not be noted");
         }
         if is_over {
+            failpoint::reach!(TrackerBeforeDeadLetter);
             return self.bury(reason);
         }
+        failpoint::reach!(TrackerBeforeRetry);
         Disposition::Retry {
             after: backoff(job.attempt),
             reason,

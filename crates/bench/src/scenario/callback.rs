@@ -74,7 +74,7 @@ pub async fn to_tenant(stage: &mut Stage<'_>) -> anyhow::Result<()> {
 
     let report = Report::new(account, SECRET);
     let load = load::open(report, stage.system.ingress, count, PER_SECOND).await;
-    let tally = stage.settle(scenario, &load, &endpoints).await;
+    let tally = stage.settle(scenario, &tenant, &load, &endpoints).await;
 
     let told = tally.latencies.quantiles();
     let [p50, p99] = stage.targets.callback_to_tenant;

@@ -22,7 +22,7 @@ pub async fn events(
     let count = count(stage.time, per_second);
     let load = load::open(script, tenant.api, count, per_second).await;
     let cost = stage.system.cost_since(&before);
-    let tally = stage.settle(&scenario, &load, &endpoints).await;
+    let tally = stage.settle(&scenario, &tenant, &load, &endpoints).await;
 
     let told = tally.latencies.quantiles();
     let what = format!("publish → tenant at {per_second}/s");

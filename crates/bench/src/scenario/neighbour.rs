@@ -43,6 +43,6 @@ async fn median_ms(
     let script = Publish::new(&tenant.key);
     let count = fixed::count(stage.time, PER_SECOND);
     let load = load::open(script, tenant.api, count, PER_SECOND).await;
-    let tally = stage.settle(scenario, &load, good).await;
+    let tally = stage.settle(scenario, tenant, &load, good).await;
     Ok(tally.latencies.quantiles().p50_ms)
 }

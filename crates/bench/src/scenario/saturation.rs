@@ -68,7 +68,7 @@ async fn publish(
     let (tenant, endpoints) = tenant_with_endpoints(stage, endpoints, Manner::KnowsEvents).await?;
     let script = Publish::new(&tenant.key);
     let load = load::closed(script, tenant.api, 0..u64::MAX, time).await;
-    let tally = stage.settle(scenario, &load, &endpoints).await;
+    let tally = stage.settle(scenario, &tenant, &load, &endpoints).await;
     Ok((load, tally))
 }
 

@@ -71,7 +71,8 @@ impl Ledger {
         // The outcome is in the health.
         let _ = self.transact(Durability::Power, |connection, _| {
             connection.execute_batch(
-                "INSERT INTO jobs VALUES (-1, -1, 0, 0, 0, NULL, zeroblob(65536));
+                "INSERT INTO jobs (id, queue_id, attempts, is_alone, first_seen_at, payload)
+                 VALUES (-1, -1, 0, 0, 0, zeroblob(65536));
                  DELETE FROM jobs WHERE id = -1",
             )
         });

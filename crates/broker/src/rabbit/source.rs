@@ -101,6 +101,9 @@ impl Source {
             Some((arrival, leave_of(one, now)?))
         });
         self.publish_all(moves).await?;
+        failpoint::reach!(
+            BrokerBeforeForget if settlements.iter().any(|one| leave_of(one, now).is_some())
+        );
         let mut settled = Vec::with_capacity(settlements.len());
         for one in settlements {
             let Some(position) = self.in_hand.iter().position(|a| a.job.id == one.id) else {
@@ -282,6 +285,7 @@ impl Source {
     async fn send_off(&mut self) -> Result<(), Error> {
         self.publish_all(self.leaving.iter().map(|(arrival, leave)| (arrival, leave)))
             .await?;
+        failpoint::reach!(BrokerAfterIsolation if !self.leaving.is_empty());
         let gone: Vec<Arrival> = self.leaving.drain(..).map(|(arrival, _)| arrival).collect();
         self.acknowledge(&gone).await
     }

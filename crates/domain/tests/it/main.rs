@@ -1,4 +1,8 @@
 //! The rules over long histories, driven by a seed.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot set its scene has failed"
+)]
 
 mod lease;
 mod limit;

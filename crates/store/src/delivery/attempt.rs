@@ -63,6 +63,7 @@ impl Store {
                 .collect();
             let records: Vec<Record> = under.iter().copied().map(Record::new).collect();
             let mut new = dialect::attempt::record(connection, &records)?;
+            failpoint::reach!(StoreBeforeCounts);
             let mut fared: BTreeMap<Uid, Fared> = BTreeMap::new();
             for (attempt, record) in under.iter().zip(&records) {
                 if new.remove(&(record.row.delivery_id, record.row.number)) {

@@ -409,17 +409,17 @@ async fn no_shard_is_leased_to_two_dispatchers_and_no_fence_comes_twice(scene: S
     let stores = nodes(&scene, 2);
     let owners = ["a", "b", "c", "d"];
     let mut owner_of: HashMap<(Shard, i64), &str> = HashMap::new();
-    let mut used: HashMap<&str, Vec<Shard>> = HashMap::new();
+    let mut known: HashMap<&str, Vec<Shard>> = HashMap::new();
     for round in 0..12 {
-        let leased = stores.iter().zip(owners).map(|(store, owner)| {
-            let used = used.get(owner).cloned().unwrap_or_default();
+        let renewals = stores.iter().zip(owners).map(|(store, owner)| {
+            let used = known.get(owner).cloned().unwrap_or_default();
             store.lease_shards(owner.to_owned(), used)
         });
-        let leased: Vec<_> = leased.collect();
+        let renewals: Vec<_> = renewals.collect();
         let mut held: HashSet<Shard> = HashSet::new();
-        for (holding, owner) in join_all(leased).await.into_iter().zip(owners) {
+        for (holding, owner) in join_all(renewals).await.into_iter().zip(owners) {
             let leases = holding.unwrap().shards;
-            used.insert(owner, leases.iter().map(|lease| lease.shard).collect());
+            known.insert(owner, leases.iter().map(|lease| lease.shard).collect());
             for lease in leases {
                 assert!(
                     held.insert(lease.shard),

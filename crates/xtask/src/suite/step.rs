@@ -23,10 +23,35 @@ const CLIPPY: &[&str] = &[
     "-D",
     "warnings",
 ];
+/// What only the build for the walk through all failpoints has.
+const CLIPPY_WALK: &[&str] = &[
+    "clippy",
+    "--workspace",
+    "--features",
+    "tidings/failpoints",
+    "--bin",
+    "tidings",
+    "--test",
+    "walk",
+    "--locked",
+    "--",
+    "-D",
+    "warnings",
+];
 const DENY: &[&str] = &["deny", "--locked", "check"];
 const TEST: &[&str] = &["test", "--workspace", "--locked", "--no-fail-fast"];
 /// The end-to-end tests once more, in the other mode.
 const TEST_DISTRIBUTED: &[&str] = &["test", "--package", "tidings", "--locked", "--test", "it"];
+/// The walk through all failpoints, in both modes. With `--workspace`, dependencies are those of [`TEST`].
+const TEST_WALK: &[&str] = &[
+    "test",
+    "--workspace",
+    "--locked",
+    "--features",
+    "tidings/failpoints",
+    "--test",
+    "walk",
+];
 /// In which mode end-to-end tests run: `embedded`, or this.
 const DISTRIBUTED: (&str, &str) = ("TIDINGS_TEST_MODE", "distributed");
 const RELEASE: &[&str] = &["build", "--release", "--locked"];
@@ -94,7 +119,7 @@ impl Step {
         match self {
             Self::SetUp => setup::run(children).await,
             Self::Format => cargo(children, FORMAT).await,
-            Self::Clippy => cargo(children, CLIPPY).await,
+            Self::Clippy => clippy(children).await,
             Self::Tidy => tidy::run(children.root()),
             Self::Deny => deny(children).await,
             Self::Test => test(children, totals).await,
@@ -112,6 +137,11 @@ async fn cargo(children: &mut Children, arguments: &[&str]) -> anyhow::Result<()
     children.succeed("cargo", arguments).await
 }
 
+async fn clippy(children: &mut Children) -> anyhow::Result<()> {
+    cargo(children, CLIPPY).await?;
+    cargo(children, CLIPPY_WALK).await
+}
+
 async fn deny(children: &mut Children) -> anyhow::Result<()> {
     if setup::answers("cargo-deny", &["--version"]) {
         return cargo(children, DENY).await;
@@ -125,6 +155,8 @@ async fn test(children: &mut Children, totals: &mut Totals) -> anyhow::Result<()
     let servers = Servers::start(children).await?;
     let mut variables = servers.variables();
     count(children, TEST, &variables, totals).await?;
+    println!("\nthe walk through all failpoints");
+    count(children, TEST_WALK, &variables, totals).await?;
     let (name, mode) = DISTRIBUTED;
     println!("\nthe end-to-end tests again, with {name}={mode}");
     variables.push((name, mode.to_owned()));

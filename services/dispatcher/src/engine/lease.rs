@@ -16,7 +16,12 @@ impl Engine {
         let (store, owner) = (self.context.store.clone(), self.owner.clone());
         let used = self.holding.keys().copied().collect();
         self.begin(Kind::Lease, async move {
-            store.lease_shards(owner, used).await.map(Step::Leased)
+            let holding = store.lease_shards(owner, used).await?;
+            failpoint::reach!(DispatcherAfterAdopt if !holding.adopted.is_empty());
+            failpoint::reach!(
+                DispatcherAfterLeave if holding.again_in.is_some_and(|wait| wait.is_zero())
+            );
+            Ok(Step::Leased(holding))
         });
     }
 

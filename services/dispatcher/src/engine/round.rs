@@ -129,6 +129,7 @@ impl Engine {
         let store = self.context.store.clone();
         let ids: Vec<_> = jobs.iter().map(|job| job.to.delivery_id).collect();
         self.begin(Kind::SetAside(id), async move {
+            failpoint::reach!(DispatcherBeforeSetAside);
             // Until it is done, nobody has these deliveries: it has to be done.
             while let Err(error) = store.set_aside(ids.clone()).await {
                 tracing::warn!(subscription.id = %id, %error, "deliveries could not be set aside yet");

@@ -120,6 +120,7 @@ impl Engine {
         self.begin(Kind::FanOut, async move {
             let mine = under.values().copied().collect();
             let done = store.fan_out(asked.clone(), mine, room, &directory).await?;
+            failpoint::reach!(DispatcherAfterFanOut if !done.stamped.is_empty());
             Ok(Step::FannedOut { asked, done, under })
         });
     }
@@ -134,6 +135,7 @@ impl Engine {
         self.begin(Kind::Claim, async move {
             let mine = under.values().copied().collect();
             let claimed = store.claim_due(mine, room, &directory).await?;
+            failpoint::reach!(DispatcherAfterClaim if !claimed.owed.is_empty());
             Ok(Step::Claimed { claimed, under })
         });
     }
@@ -159,6 +161,7 @@ impl Engine {
             let (store, directory) = (self.context.store.clone(), self.directory.clone());
             self.begin(Kind::Backlog(id), async move {
                 let claimed = store.claim_backlog(lease, id, limit, &directory).await?;
+                failpoint::reach!(DispatcherAfterBacklog if !claimed.owed.is_empty());
                 Ok(Step::Backlog {
                     id,
                     claimed,

@@ -1,6 +1,5 @@
-//! Two processes of each role.
+//! Processes under test: one with all roles, or two of each role.
 
-use crate::servers::Servers;
 use serde_json::Value;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -15,14 +14,20 @@ const ROLES: [&str; 5] = [
     "poller",
     "subscriptions",
 ];
-const REPLICAS: usize = 2;
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 pub struct Fleet {
-    servers: Servers,
+    settings: Vec<(String, String)>,
     root: TempDir,
-    /// By replica, then by role.
-    replicas: Vec<Vec<Process>>,
+    members: Vec<Member>,
+}
+
+/// A process, which may have been started several times.
+struct Member {
+    /// All roles, where there is none.
+    roles: Vec<&'static str>,
+    name: String,
+    process: Process,
 }
 
 /// Where the fleet is reached.
@@ -33,17 +38,44 @@ pub struct Addresses {
 }
 
 impl Fleet {
-    pub async fn start(servers: Servers) -> Self {
+    /// One process with all roles, on files of its own.
+    pub async fn embedded() -> Self {
+        Self::start(Vec::new(), vec![("everything".to_owned(), Vec::new())]).await
+    }
+
+    /// Two processes of each role: the first five are the first replicas.
+    pub async fn distributed(settings: Vec<(String, String)>) -> Self {
+        let replica = |number| ROLES.map(|role| (format!("{role}-{number}"), vec![role]));
+        let members = [replica(0), replica(1)].concat();
+        Self::start(settings, members).await
+    }
+
+    async fn start(
+        settings: Vec<(String, String)>,
+        members: Vec<(String, Vec<&'static str>)>,
+    ) -> Self {
         let mut fleet = Self {
-            servers,
+            settings,
             root: tempfile::tempdir().unwrap(),
-            replicas: Vec::new(),
+            members: Vec::new(),
         };
-        for number in 0..REPLICAS {
-            let replica = fleet.launch(number).await;
-            fleet.replicas.push(replica);
+        let starting = members
+            .iter()
+            .map(|(name, roles)| fleet.launch(name, roles).start());
+        let processes = futures_util::future::join_all(starting).await;
+        for ((name, roles), process) in members.into_iter().zip(processes) {
+            fleet.members.push(Member {
+                roles,
+                name,
+                process,
+            });
         }
         fleet
+    }
+
+    /// How many processes there are.
+    pub fn size(&self) -> usize {
+        self.members.len()
     }
 
     pub fn addresses(&self) -> Addresses {
@@ -57,32 +89,50 @@ impl Fleet {
         self.each(role).nth(replica).unwrap().admin_url()
     }
 
-    pub fn kill(&self, replica: usize) {
-        self.replicas[replica].iter().for_each(Process::kill);
+    pub fn process(&self, member: usize) -> &Process {
+        &self.members[member].process
     }
 
-    pub fn freeze(&self, replica: usize) {
-        self.replicas[replica].iter().for_each(Process::freeze);
+    /// Starts a process that has ended.
+    pub async fn start_again(&mut self, member: usize) {
+        let Member { name, roles, .. } = &self.members[member];
+        let process = self.launch(name, roles).start().await;
+        self.members[member].process = process;
     }
 
-    pub fn thaw(&self, replica: usize) {
-        self.replicas[replica].iter().for_each(Process::thaw);
+    pub fn kill_replica(&self, replica: usize) {
+        self.replica(replica).for_each(Process::kill);
     }
 
-    pub async fn terminate(&self, replica: usize) {
-        for process in &self.replicas[replica] {
-            let status = process.terminate(Duration::from_secs(25)).await;
-            assert!(status.success(), "{}", process.log());
+    pub fn freeze_replica(&self, replica: usize) {
+        self.replica(replica).for_each(Process::freeze);
+    }
+
+    pub fn thaw_replica(&self, replica: usize) {
+        self.replica(replica).for_each(Process::thaw);
+    }
+
+    pub async fn terminate_replica(&self, replica: usize) {
+        for process in self.replica(replica) {
+            terminate(process).await;
         }
     }
 
-    pub async fn start_again(&mut self, replica: usize) {
-        self.replicas[replica] = self.launch(replica).await;
+    pub async fn start_replica_again(&mut self, replica: usize) {
+        let members = replica * ROLES.len()..(replica + 1) * ROLES.len();
+        let starting = members.clone().map(|member| {
+            let Member { name, roles, .. } = &self.members[member];
+            self.launch(name, roles).start()
+        });
+        let processes = futures_util::future::join_all(starting).await;
+        for (member, process) in members.zip(processes) {
+            self.members[member].process = process;
+        }
     }
 
     pub async fn end(self) {
-        for replica in 0..REPLICAS {
-            self.terminate(replica).await;
+        for member in &self.members {
+            terminate(&member.process).await;
         }
     }
 
@@ -111,32 +161,43 @@ impl Fleet {
     }
 
     pub async fn wait_until_ready(&self, within: Duration) {
-        for process in self.replicas.iter().flatten() {
-            let admin = Api::anonymous(&process.admin_url());
+        for member in &self.members {
+            let admin = Api::anonymous(&member.process.admin_url());
             until_answer(&admin, "/readyz", |said| said["ready"] == true, within).await;
         }
     }
 
+    /// The processes that run a role.
     fn each(&self, role: &str) -> impl Iterator<Item = &Process> {
-        let role = ROLES.iter().position(|known| *known == role).unwrap();
-        self.replicas.iter().map(move |replica| &replica[role])
+        let runs = move |member: &&Member| member.roles.is_empty() || member.roles.contains(&role);
+        self.members
+            .iter()
+            .filter(runs)
+            .map(|member| &member.process)
     }
 
-    async fn launch(&self, replica: usize) -> Vec<Process> {
-        let settings = self.servers.settings();
-        let settings: Vec<(&str, &str)> = settings
+    fn replica(&self, number: usize) -> impl Iterator<Item = &Process> {
+        let members = self.members.chunks(ROLES.len()).nth(number).unwrap();
+        members.iter().map(|member| &member.process)
+    }
+
+    fn launch(&self, name: &str, roles: &[&str]) -> Launch {
+        let settings: Vec<(&str, &str)> = self
+            .settings
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_str()))
             .collect();
-        let starting = ROLES.map(|role| {
-            let data_dir = self.root.path().join(format!("{role}-{replica}"));
-            Launch::new(PROGRAM, data_dir)
-                .settings(&settings)
-                .roles(&[role])
-                .start()
-        });
-        futures_util::future::join_all(starting).await
+        let launch = Launch::new(PROGRAM, self.root.path().join(name)).settings(&settings);
+        if roles.is_empty() {
+            return launch;
+        }
+        launch.roles(roles)
     }
+}
+
+async fn terminate(process: &Process) {
+    let status = process.terminate(Duration::from_secs(25)).await;
+    assert!(status.success(), "{}", process.log());
 }
 
 /// The body of GET, whatever its status, once it is as wanted.

@@ -5,6 +5,7 @@
     reason = "a test that cannot set its scene has failed"
 )]
 
+mod crash;
 mod fleet;
 mod load;
 #[path = "../it/servers.rs"]
@@ -41,28 +42,28 @@ async fn replicas_and_servers_fail_under_load_and_nothing_is_lost_or_told_under_
         return;
     };
     let _turn = TURN.lock().await;
-    let mut fleet = Fleet::start(servers).await;
+    let mut fleet = Fleet::distributed(servers.settings()).await;
     fleet.wait_for_shards(&[32, 32], TAKEN_OVER).await;
     let load = Load::start(&fleet.addresses()).await;
     load.grow_by(60).await;
 
-    fleet.kill(0);
+    fleet.kill_replica(0);
     fleet.wait_for_shards_of(1, 64, TAKEN_OVER).await;
-    fleet.start_again(0).await;
+    fleet.start_replica_again(0).await;
     load.use_addresses(&fleet.addresses());
     fleet.wait_for_shards(&[32, 32], TAKEN_OVER).await;
 
     let frozen_at = Instant::now();
-    fleet.freeze(1);
+    fleet.freeze_replica(1);
     fleet.wait_for_shards_of(0, 64, TAKEN_OVER).await;
     sleep(Duration::from_secs(30).saturating_sub(frozen_at.elapsed())).await;
-    fleet.thaw(1);
+    fleet.thaw_replica(1);
     fleet.wait_for_shards(&[32, 32], TAKEN_OVER).await;
     load.grow_by(60).await;
 
-    fleet.terminate(0).await;
+    fleet.terminate_replica(0).await;
     fleet.wait_for_shards_of(1, 64, TAKEN_OVER).await;
-    fleet.start_again(0).await;
+    fleet.start_replica_again(0).await;
     load.use_addresses(&fleet.addresses());
     fleet.wait_for_shards(&[32, 32], TAKEN_OVER).await;
 
@@ -71,8 +72,9 @@ async fn replicas_and_servers_fail_under_load_and_nothing_is_lost_or_told_under_
         fleet.wait_until_ready(HEALED).await;
         load.grow_by(60).await;
     }
-    let sums = load.end().await;
-    assert!(sums.events > 300 && sums.messages > 100, "{sums:?}");
+    let account = load.end().await;
+    assert!(account.told > 1_000, "{account:?}");
+    assert_eq!((account.lost, account.two_ids), (0, 0), "{account:?}");
     fleet.end().await;
 }
 
@@ -83,7 +85,7 @@ async fn a_rabbitmq_short_of_memory_is_told_and_callbacks_are_answered_503_until
         return;
     };
     let _turn = TURN.lock().await;
-    let fleet = Fleet::start(servers).await;
+    let fleet = Fleet::distributed(servers.settings()).await;
     let load = Load::start(&fleet.addresses()).await;
     load.grow_by(10).await;
     rabbit.block().await;
@@ -100,7 +102,8 @@ async fn a_rabbitmq_short_of_memory_is_told_and_callbacks_are_answered_503_until
     rabbit.unblock().await;
     fleet.wait_until_ready(HEALED).await;
     load.grow_by(10).await;
-    load.end().await;
+    let account = load.end().await;
+    assert_eq!((account.lost, account.two_ids), (0, 0), "{account:?}");
     fleet.end().await;
 }
 

@@ -1,0 +1,150 @@
+//! Where a walk takes place: an installation of its own.
+
+use crate::servers::Backing;
+use broker::{Broker, RabbitOptions};
+use domain::{Clock, Random};
+use failpoint::Point;
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::process::ExitStatus;
+use tempfile::TempDir;
+use testkit::{Launch, Process};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_tidings");
+/// What `kill -9` sends.
+const SIGKILL: i32 = 9;
+/// For a process that testkit does not start; it has others of its own.
+const LISTENERS: [(&str, &str); 3] = [
+    ("TIDINGS_INGRESS__LISTEN", "127.0.0.1:0"),
+    ("TIDINGS_SUBSCRIPTIONS__LISTEN", "127.0.0.1:0"),
+    ("TIDINGS_RUNTIME__ADMIN_LISTEN", "127.0.0.1:0"),
+];
+
+pub struct Scene {
+    /// How many processes die in it.
+    pub deaths: usize,
+    backing: Backing,
+    directory: TempDir,
+}
+
+impl Scene {
+    pub fn new(backing: Backing, deaths: usize) -> Self {
+        Self {
+            deaths,
+            backing,
+            directory: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    /// A process that dies of nothing.
+    pub async fn start(&self) -> Process {
+        self.launch().start().await
+    }
+
+    /// A process that dies at this point.
+    pub async fn start_armed(&self, point: Point) -> Process {
+        let armed = self.armed(point);
+        let launch = armed.iter().fold(self.launch(), |launch, (name, value)| {
+            launch.setting(name, value)
+        });
+        launch.start().await
+    }
+
+    /// A second dispatcher.
+    pub async fn start_beside(&self) -> Process {
+        let data_dir = self.directory.path().join("beside");
+        let launch = self.launch_in(data_dir).roles(&["dispatcher"]);
+        launch.start().await
+    }
+
+    /// Runs a process that dies at this point before anybody can ask it anything.
+    pub async fn run_armed(&self, point: Point) -> ExitStatus {
+        let data_dir = self.data_dir().display().to_string();
+        let mut settings = self.settings();
+        settings.extend(self.armed(point));
+        let mut settings: Vec<(&str, &str)> = borrowed(&settings);
+        settings.extend(LISTENERS);
+        settings.push(("TIDINGS_DATA_DIR", &data_dir));
+        Process::run_command(PROGRAM, &["run"], &settings)
+            .await
+            .status
+    }
+
+    /// It died of the point, and of nothing else.
+    #[track_caller]
+    pub fn expect_death(&self, point: Point, status: ExitStatus) {
+        let fired = std::fs::read_to_string(self.marker());
+        assert_eq!(fired.as_deref().ok(), Some(point.as_str()), "{status}");
+        assert_eq!(status.signal(), Some(SIGKILL), "{status}");
+    }
+
+    /// Makes a message's row one that no release can have written, as after a disk fault.
+    pub async fn break_message(&self, id: &str) {
+        let broken = format!("update messages set state = 99 where provider_message_id = '{id}'");
+        let file = self.data_dir().join("tidings.db");
+        assert_eq!(self.backing.change_store(&file, &broken).await, 1);
+    }
+
+    /// The queue, while no process has it.
+    pub fn open_broker(&self) -> Broker {
+        let clock = Clock::system();
+        match &self.backing {
+            Backing::Files => Broker::open_embedded(&self.data_dir().join("queue.db"), clock),
+            Backing::Servers(servers) => {
+                let options = RabbitOptions::new(&servers.amqp, &servers.namespace);
+                Broker::open_rabbit(&options, clock, Random::system())
+            }
+        }
+        .unwrap()
+    }
+
+    fn launch(&self) -> Launch {
+        self.launch_in(self.data_dir())
+    }
+
+    fn launch_in(&self, data_dir: PathBuf) -> Launch {
+        let settings = self.settings();
+        Launch::new(PROGRAM, data_dir).settings(&borrowed(&settings))
+    }
+
+    fn settings(&self) -> Vec<(String, String)> {
+        // A failing endpoint is soon asked again. A job that is in hand at every death has one attempt
+        // left, and what cannot be done is soon a dead letter.
+        let attempts = (self.deaths + 1).to_string();
+        let mut settings = self.backing.settings();
+        settings.extend([
+            setting("TIDINGS_DISPATCHER__RETRY", "1,1,1,1,1".to_owned()),
+            setting("TIDINGS_TRACKER__MAX_ATTEMPTS", attempts),
+        ]);
+        settings
+    }
+
+    fn armed(&self, point: Point) -> [(String, String); 2] {
+        [
+            setting("TIDINGS_FAILPOINT", point.as_str().to_owned()),
+            setting(
+                "TIDINGS_FAILPOINT_MARKER",
+                self.marker().display().to_string(),
+            ),
+        ]
+    }
+
+    fn data_dir(&self) -> PathBuf {
+        self.directory.path().join("data")
+    }
+
+    fn marker(&self) -> PathBuf {
+        self.directory.path().join("failpoint.fired")
+    }
+}
+
+fn setting(name: &str, value: String) -> (String, String) {
+    (name.to_owned(), value)
+}
+
+fn borrowed(settings: &[(String, String)]) -> Vec<(&str, &str)> {
+    settings
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect()
+}
