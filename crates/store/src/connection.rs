@@ -109,6 +109,21 @@ impl Connection {
         })
     }
 
+    /// Runs `read`, all of which sees the store as it is at one moment.
+    pub(crate) fn at_one_moment<T>(
+        &mut self,
+        read: impl FnOnce(&mut Self) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.execute(match self {
+            Self::Sqlite(_) => "begin",
+            Self::Postgres(_) => "begin isolation level repeatable read read only",
+        })?;
+        let read = read(self);
+        // Nothing was written.
+        let ended = self.execute("rollback");
+        read.and_then(|value| ended.map(|()| value))
+    }
+
     /// Whether it may be used for the next transaction.
     pub(crate) fn is_fit(&self) -> bool {
         match self {

@@ -155,7 +155,9 @@ impl Store {
         &self,
         work: impl FnOnce(&mut Connection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        self.readers.read(work).await
+        self.readers
+            .read(|connection| connection.at_one_moment(work))
+            .await
     }
 
     /// Reads a row or two that a hot path waits for; never behind somebody's list.

@@ -113,7 +113,11 @@ impl Lent {
 
 impl Drop for Lent {
     fn drop(&mut self) {
-        if let Some(connection) = self.connection.take() {
+        if let Some(mut connection) = self.connection.take() {
+            if std::thread::panicking() {
+                // It may be in the middle of a transaction.
+                let _ = connection.execute("rollback");
+            }
             connection.rest();
             self.pool.lock().push(connection);
         }

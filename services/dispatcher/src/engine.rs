@@ -210,7 +210,7 @@ impl Engine {
             .lanes
             .entry(subscription)
             .or_insert_with(|| Lane::new(shard, tenant));
-        lane.has_backlog = true;
+        lane.note_backlog();
     }
 
     /// Lets attempts under way end and be recorded, then gives the shards up.

@@ -51,7 +51,8 @@ pub(crate) struct Stamp {
 }
 
 /// Writes the sequence of each event. SQLite finds them by position, its key; PostgreSQL by id, which
-/// tells the partition.
+/// tells the partition, and says so twice: joined alone, a plan that was made while the day was young
+/// reads the whole of it.
 pub(crate) fn stamp(connection: &mut Connection, stamps: &[Stamp]) -> Result<(), Error> {
     match connection {
         Connection::Sqlite(c) => {
@@ -63,10 +64,13 @@ pub(crate) fn stamp(connection: &mut Connection, stamps: &[Stamp]) -> Result<(),
         }
         Connection::Postgres(session) => {
             let text = "update events set sequence = stamp.sequence \
-                        from unnest({}, {}) as stamp (id, sequence) where events.id = stamp.id";
+                        from unnest({}, {}) as stamp (id, sequence) \
+                        where events.id = stamp.id and events.id = any({})";
+            let ids: Vec<Uid> = stamps.iter().map(|stamp| stamp.id).collect();
             Statement::<()>::new(text)
-                .bind::<Id, _>(stamps.iter().map(|stamp| stamp.id).collect())
+                .bind::<Id, _>(ids.clone())
                 .bind::<BigInt, _>(stamps.iter().map(|stamp| stamp.sequence).collect())
+                .bind::<Id, _>(ids)
                 .execute(session.raw())?;
         }
     }

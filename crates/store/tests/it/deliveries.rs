@@ -221,3 +221,33 @@ async fn what_was_set_aside_is_a_backlog(scene: Scene) {
         .unwrap();
     assert_eq!(recipients(&claimed.owed), [to]);
 }
+
+on_each_engine!(a_list_shows_a_delivery_and_its_attempts_as_they_were_at_one_moment);
+async fn a_list_shows_a_delivery_and_its_attempts_as_they_were_at_one_moment(scene: Scene) {
+    let holding = scene.hold_all("a").await;
+    let subscription = scene.subscribe(&["*"]).await;
+    for _ in 0..60 {
+        scene.publish("job.created").await;
+    }
+    let directory = Directory::default();
+    let owed = recipients(&scene.fan_out(&holding, &directory).await.owed);
+    assert_eq!(owed.len(), 60);
+    let record = async {
+        for to in owed {
+            let ended = attempt(&scene, &holding, to, Then::End(State::Delivered));
+            scene.store.record_attempts(vec![ended]).await.unwrap();
+        }
+    };
+    let look = async {
+        loop {
+            let seen = states(&scene, subscription).await;
+            for (state, attempts) in &seen {
+                assert_eq!(*attempts == 1, *state == State::Delivered);
+            }
+            if seen.iter().all(|(state, _)| *state == State::Delivered) {
+                break;
+            }
+        }
+    };
+    tokio::join!(record, look);
+}

@@ -82,7 +82,7 @@ impl Engine {
                 .drain(..)
                 .map(|job| job.event.body.len())
                 .sum::<usize>();
-            lane.has_backlog = false;
+            lane.forget_backlog();
             // Attempts under way still end here; their records carry the lost lease and are void.
             lane.in_flight > 0
         });

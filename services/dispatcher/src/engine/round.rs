@@ -124,7 +124,7 @@ impl Engine {
         }
         let jobs = self.empty(id);
         if let Some(lane) = self.lanes.get_mut(&id) {
-            lane.has_backlog = true;
+            lane.note_backlog();
         }
         let store = self.context.store.clone();
         let ids: Vec<_> = jobs.iter().map(|job| job.to.delivery_id).collect();
@@ -143,7 +143,7 @@ impl Engine {
     fn cancel(&mut self, id: SubscriptionId) {
         self.empty(id);
         if let Some(lane) = self.lanes.get_mut(&id) {
-            lane.has_backlog = false;
+            lane.forget_backlog();
         }
         self.forget_when_empty(id);
         let store = self.context.store.clone();

@@ -144,11 +144,15 @@ impl Engine {
         if self.waiting_bytes > super::MAX_WAITING_BYTES {
             return;
         }
-        let loading = self.lanes.values().filter(|lane| lane.is_loading).count();
+        let loading = self.lanes.values().filter(|lane| lane.is_loading()).count();
         let wanting: Vec<(SubscriptionId, Fenced)> = self
             .lanes
             .iter()
             .filter(|(id, lane)| lane.wants_backlog() && !self.is_held(**id, lane.tenant_id))
+            // A reading for an earlier lease may still be under way; what is still being set aside
+            // would be missed.
+            .filter(|(id, _)| !self.busy.contains(&Kind::Backlog(**id)))
+            .filter(|(id, _)| !self.busy.contains(&Kind::SetAside(**id)))
             .filter_map(|(id, lane)| Some((*id, *self.holding.get(&lane.shard)?)))
             .take(LOADING.saturating_sub(loading))
             .collect();
@@ -156,7 +160,7 @@ impl Engine {
             let Some(lane) = self.lanes.get_mut(&id) else {
                 continue;
             };
-            lane.is_loading = true;
+            lane.begin_loading();
             let limit = crate::lane::MAX_WAITING - lane.waiting.len();
             let (store, directory) = (self.context.store.clone(), self.directory.clone());
             self.begin(Kind::Backlog(id), async move {
@@ -220,8 +224,7 @@ impl Engine {
 
     fn on_backlog(&mut self, id: SubscriptionId, claimed: Claimed, under: &Leases) {
         if let Some(lane) = self.lanes.get_mut(&id) {
-            lane.is_loading = false;
-            lane.has_backlog = claimed.more;
+            lane.end_loading(claimed.more);
         }
         self.take_in(claimed.owed, under);
         self.forget_when_empty(id);
@@ -238,7 +241,7 @@ impl Engine {
             Kind::Refresh => self.is_stale = true,
             Kind::Backlog(id) => {
                 if let Some(lane) = self.lanes.get_mut(&id) {
-                    lane.is_loading = false;
+                    lane.end_loading(true);
                 }
             }
             Kind::Lease => self
