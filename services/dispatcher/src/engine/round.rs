@@ -141,6 +141,9 @@ impl Engine {
 
     /// What waits for a deleted subscription is cancelled.
     fn cancel(&mut self, id: SubscriptionId) {
+        if self.busy.contains(&Kind::SetAside(id)) {
+            return;
+        }
         self.empty(id);
         if let Some(lane) = self.lanes.get_mut(&id) {
             lane.forget_backlog();
@@ -148,8 +151,16 @@ impl Engine {
         self.forget_when_empty(id);
         let store = self.context.store.clone();
         self.begin(Kind::SetAside(id), async move {
-            while store.cancel_deliveries(id).await? {}
-            Ok(Step::SetAside(id))
+            loop {
+                match store.cancel_deliveries(id).await {
+                    Ok(true) => {}
+                    Ok(false) => return Ok(Step::SetAside(id)),
+                    Err(error) => {
+                        tracing::warn!(subscription.id = %id, %error, "deliveries could not be cancelled yet");
+                        tokio::time::sleep(AGAIN_AFTER).await;
+                    }
+                }
+            }
         });
     }
 
@@ -249,10 +260,8 @@ mod tests {
         Engine::new(Arc::new(rules), context, readiness.register("dispatcher"))
     }
 
-    #[tokio::test]
-    async fn a_lane_whose_tenant_is_not_loaded_waits_for_it_and_holds_nobody_up() {
-        let directory = tempfile::tempdir().unwrap();
-        let mut engine = engine(directory.path());
+    /// A lane with one delivery waiting.
+    fn with_a_lane(engine: &mut Engine) -> (TenantId, SubscriptionId) {
         let now = engine.context.clock.now();
         let random = engine.context.random.clone();
         let (tenant, id) = (
@@ -276,8 +285,18 @@ mod tests {
             attempts: 0,
         };
         let mut lane = Lane::new(lease.shard, tenant);
+        engine.waiting_bytes += event.body.len();
         lane.waiting.push_back(Job { to, lease, event });
         engine.lanes.insert(id, lane);
+        (tenant, id)
+    }
+
+    #[tokio::test]
+    async fn a_lane_whose_tenant_is_not_loaded_waits_for_it_and_holds_nobody_up() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut engine = engine(directory.path());
+        let now = engine.context.clock.now();
+        let (tenant, id) = with_a_lane(&mut engine);
         engine.tenure.ask(engine.begun.elapsed());
         engine.tenure.grant(now.plus(Duration::from_secs(8)), None);
         engine.is_stale = false;
@@ -286,5 +305,32 @@ mod tests {
         engine.start_attempts();
         assert!(engine.round.is_empty() && engine.in_flight == 0);
         assert!(engine.not_loaded.contains(&tenant));
+    }
+
+    #[tokio::test]
+    async fn a_subscription_deleted_while_it_is_set_aside_is_cancelled_after_that() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut engine = engine(directory.path());
+        let (_, id) = with_a_lane(&mut engine);
+        engine.busy.insert(Kind::SetAside(id));
+        engine.cancel(id);
+        assert_eq!(engine.lanes[&id].waiting.len(), 1, "nobody would have it");
+        engine.on_step(Step::SetAside(id));
+        assert!(engine.round.contains(&id), "it is looked at again");
+        engine.cancel(id);
+        assert!(!engine.lanes.contains_key(&id));
+        assert!(engine.busy.contains(&Kind::SetAside(id)));
+    }
+
+    #[tokio::test]
+    async fn a_reading_that_fails_for_a_shard_that_is_lost_leaves_nothing_in_memory() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut engine = engine(directory.path());
+        let (_, id) = with_a_lane(&mut engine);
+        engine.empty(id);
+        engine.lanes.get_mut(&id).unwrap().begin_loading();
+        let failed = Step::Failed(Kind::Backlog(id), store::Error::LeaseLost);
+        engine.on_step(failed);
+        assert!(!engine.lanes.contains_key(&id));
     }
 }

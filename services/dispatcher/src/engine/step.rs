@@ -188,7 +188,8 @@ impl Engine {
             Step::Refreshed(true) => self.wake_all(),
             Step::Refreshed(false) => self.retry_parked(),
             Step::Backlog { id, claimed, under } => self.on_backlog(id, claimed, &under),
-            Step::SetAside(_) => {}
+            // More may have come to wait meanwhile, or the subscription been deleted.
+            Step::SetAside(id) => self.enter_round(id),
             Step::Failed(kind, error) => self.on_failed(kind, &error),
         }
     }
@@ -241,8 +242,10 @@ impl Engine {
             Kind::Refresh => self.is_stale = true,
             Kind::Backlog(id) => {
                 if let Some(lane) = self.lanes.get_mut(&id) {
-                    lane.end_loading(true);
+                    // Who has the shard next finds its backlogs by himself.
+                    lane.end_loading(self.holding.contains_key(&lane.shard));
                 }
+                self.forget_when_empty(id);
             }
             Kind::Lease => self
                 .check
