@@ -76,10 +76,13 @@ pub(crate) fn count_tries(connection: &mut Connection, tries: &[(Uid, i32)]) -> 
         Connection::Postgres(session) if !tries.is_empty() => {
             let text = "update callbacks set attempts = tried.attempts \
                         from unnest({}, {}) as tried (receipt_id, attempts) \
-                        where callbacks.receipt_id = tried.receipt_id";
+                        where callbacks.receipt_id = tried.receipt_id \
+                            and callbacks.receipt_id = any({})";
+            let receipts: Vec<&Uid> = tries.iter().map(|(receipt, _)| receipt).collect();
             Statement::<()>::new(text)
-                .bind::<Id, _>(tries.iter().map(|(receipt, _)| receipt).collect())
+                .bind::<Id, _>(receipts.clone())
                 .bind::<Integer, _>(tries.iter().map(|(_, number)| number).collect())
+                .bind::<Id, _>(receipts)
                 .execute(session.raw())?;
         }
         Connection::Postgres(_) => {}
@@ -143,11 +146,14 @@ pub(crate) fn mark_processed(
             let text = "update callbacks set status = 1, processed_at = heard_at, error = null, \
                             reports = mark.reports \
                         from unnest({}, {}) as mark (receipt_id, reports), unnest({}) as heard_at \
-                        where callbacks.receipt_id = mark.receipt_id";
+                        where callbacks.receipt_id = mark.receipt_id \
+                            and callbacks.receipt_id = any({})";
+            let receipts: Vec<&Uid> = marks.iter().map(|mark| &mark.receipt_id).collect();
             Statement::<()>::new(text)
-                .bind::<Id, _>(marks.iter().map(|mark| &mark.receipt_id).collect())
+                .bind::<Id, _>(receipts.clone())
                 .bind::<Text, _>(marks.iter().map(|mark| &mark.reports).collect())
                 .bind::<Instant, _>(vec![now])
+                .bind::<Id, _>(receipts)
                 .execute(session.raw())?;
         }
         Connection::Postgres(_) => {}
