@@ -16,7 +16,6 @@ use domain::{Clock, Random};
 use std::path::Path;
 use std::time::{Duration, Instant};
 use store::Store;
-use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use wire::Queue;
 
@@ -135,14 +134,14 @@ async fn open_store(mode: &Mode, directory: &Path) -> anyhow::Result<Store> {
         Mode::Distributed(servers) => {
             migrate(servers).await?;
             let url = &servers.ceiling_url;
-            Ok(Store::open_postgres(url, Handle::current(), clock, random)?)
+            Ok(Store::open_postgres(url, clock, random)?)
         }
     }
 }
 
 async fn migrate(servers: &Servers) -> anyhow::Result<()> {
-    let (url, runtime) = (servers.ceiling_url.clone(), Handle::current());
-    let migrate = move || Store::migrate_postgres(&url, runtime);
+    let url = servers.ceiling_url.clone();
+    let migrate = move || Store::migrate_postgres(&url);
     tokio::task::spawn_blocking(migrate).await??;
     Ok(())
 }

@@ -35,11 +35,16 @@ pub struct Options {
     pub mode: Mode,
     /// How long each scenario sends.
     pub time: Duration,
+    /// Whether only memory is measured, under one load for that time.
+    pub soak: bool,
     /// What was built, in a few words.
     pub commit: String,
     /// Hears what goes on.
     pub say: fn(&str),
 }
+
+/// What is taken for the time of a scenario, at the most, where ceilings are measured.
+const LONGEST_CEILING: Duration = Duration::from_secs(20);
 
 /// Measures the ceilings, then plays every scenario on a system of its own. Fails when the system cannot
 /// be set up or dies; what is lost is told by [`Report::verdict`].
@@ -49,7 +54,8 @@ pub async fn run(options: &Options) -> anyhow::Result<Report> {
         ..Report::default()
     };
     (options.say)("the ceilings");
-    let ceilings = ceiling::measure(&options.mode, options.time / 3).await?;
+    let for_each = options.time.min(LONGEST_CEILING) / 3;
+    let ceilings = ceiling::measure(&options.mode, for_each).await?;
     let mut system = System::start(&options.program, &options.mode).await?;
     let targets = match options.mode {
         Mode::Embedded => target::EMBEDDED,
@@ -65,7 +71,11 @@ pub async fn run(options: &Options) -> anyhow::Result<Report> {
         report: &mut report,
         say: options.say,
     };
-    stage.play().await?;
+    if options.soak {
+        stage.soak().await?;
+    } else {
+        stage.play().await?;
+    }
     system.check()?;
     report.rows.extend(ceilings.rows());
     Ok(report)

@@ -20,6 +20,9 @@ struct Arguments {
     /// How long each scenario sends.
     #[arg(long, default_value_t = 6)]
     seconds: u64,
+    /// Measure only memory, under one load for that time.
+    #[arg(long)]
+    soak: bool,
     /// What was built, in a few words.
     #[arg(long, default_value = "an unnamed build")]
     commit: String,
@@ -84,6 +87,7 @@ fn options(arguments: Arguments) -> anyhow::Result<Options> {
         program,
         mode,
         time: Duration::from_secs(arguments.seconds),
+        soak: arguments.soak,
         commit: arguments.commit,
         say: |what| println!("… {what}"),
     })

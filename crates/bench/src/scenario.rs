@@ -5,6 +5,7 @@ mod fixed;
 mod lost;
 mod neighbour;
 mod saturation;
+mod soak;
 
 use crate::ceiling::Ceilings;
 use crate::load::Load;
@@ -43,6 +44,11 @@ impl Stage<'_> {
         neighbour::hangs(self).await?;
         self.add_costs(&saturated, &fixed);
         Ok(())
+    }
+
+    /// Plays only the one that shows whether memory grows.
+    pub async fn soak(&mut self) -> anyhow::Result<()> {
+        soak::memory(self).await
     }
 
     fn begin(&mut self, scenario: &str) -> anyhow::Result<()> {

@@ -134,6 +134,11 @@ impl System {
         self.processes.iter().map(peak).collect()
     }
 
+    /// What all processes of ours have in memory now, in bytes.
+    pub fn memory(&self) -> u64 {
+        usage::resident_bytes(&self.groups()).into_iter().sum()
+    }
+
     /// What each server has in memory now, in bytes.
     pub fn server_memory(&self) -> Vec<(String, u64)> {
         named(&self.servers, usage::resident_bytes(&self.servers))

@@ -10,7 +10,7 @@ use domain::{Clock, Random};
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
-use wire::{Hint, Queue};
+use wire::{Hint, Queue, Topic};
 
 /// The largest payload that is carried, in bytes.
 pub const MAX_PAYLOAD_BYTES: usize = 8 * 1_048_576;
@@ -134,8 +134,8 @@ impl Broker {
     }
 
     /// A receiver of the hints given from now on. Each receiver gets all of them.
-    pub fn hints(&self) -> HintReceiver {
-        self.hints.receiver()
+    pub fn hints(&self, topic: Topic) -> HintReceiver {
+        self.hints.receiver(topic)
     }
 
     /// Whether jobs can be published now, and if not, why. Costs nothing.

@@ -1,9 +1,10 @@
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 use tokio::sync::Notify;
-use wire::{Hint, HintSet};
+use tokio::sync::watch;
+use wire::{Hint, HintSet, Topic};
 
-/// Gets every hint given after it was made. Hints merge while nobody receives.
+/// Gets every hint about its topic given after it was made. Hints merge while nobody receives.
 #[derive(Debug)]
 pub struct HintReceiver(Arc<Pending>);
 
@@ -20,9 +21,18 @@ impl HintReceiver {
     }
 }
 
-/// Everybody who receives hints in this process.
+/// Everybody who receives hints in this process, and whether anybody ever did.
 #[derive(Debug, Default)]
-pub(crate) struct Hints(RwLock<Vec<Weak<Pending>>>);
+pub(crate) struct Hints {
+    work: Heard,
+    accounts: Heard,
+}
+
+#[derive(Debug, Default)]
+struct Heard {
+    receivers: RwLock<Vec<Weak<Pending>>>,
+    is_wanted: watch::Sender<bool>,
+}
 
 impl Hints {
     pub(crate) fn give(&self, hint: Hint) {
@@ -32,24 +42,51 @@ impl Hints {
     }
 
     pub(crate) fn give_all(&self, hints: HintSet) {
-        let receivers = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        for pending in receivers.iter().filter_map(Weak::upgrade) {
-            pending.add(hints);
+        for topic in Topic::ALL {
+            let hints = hints.about(topic);
+            if hints.is_empty() {
+                continue;
+            }
+            let heard = &self.heard(topic).receivers;
+            let receivers = heard.read().unwrap_or_else(PoisonError::into_inner);
+            for pending in receivers.iter().filter_map(Weak::upgrade) {
+                pending.add(hints);
+            }
         }
     }
 
-    pub(crate) fn receiver(&self) -> HintReceiver {
+    pub(crate) fn receiver(&self, topic: Topic) -> HintReceiver {
         let pending = Arc::new(Pending::default());
-        let mut receivers = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let heard = self.heard(topic);
+        let mut receivers = heard
+            .receivers
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
         receivers.retain(|receiver| receiver.strong_count() > 0);
         receivers.push(Arc::downgrade(&pending));
+        heard.is_wanted.send_replace(true);
         HintReceiver(pending)
+    }
+
+    /// Waits until somebody here receives hints about a topic.
+    pub(crate) async fn wanted(&self, topic: Topic) {
+        let mut is_wanted = self.heard(topic).is_wanted.subscribe();
+        // It fails only when the sender is gone, which is ours.
+        let _ = is_wanted.wait_for(|is_wanted| *is_wanted).await;
+    }
+
+    const fn heard(&self, topic: Topic) -> &Heard {
+        match topic {
+            Topic::Work => &self.work,
+            Topic::Accounts => &self.accounts,
+        }
     }
 }
 
 #[derive(Debug, Default)]
 struct Pending {
-    shards: AtomicU64,
+    events: AtomicU64,
+    deliveries: AtomicU64,
     changes: AtomicU8,
     arrived: Notify,
 }
@@ -59,7 +96,8 @@ const ACCOUNTS: u8 = 2;
 
 impl Pending {
     fn add(&self, hints: HintSet) {
-        self.shards.fetch_or(hints.shards, Ordering::SeqCst);
+        self.events.fetch_or(hints.events, Ordering::SeqCst);
+        self.deliveries.fetch_or(hints.deliveries, Ordering::SeqCst);
         let mut changes = 0;
         if hints.subscriptions {
             changes |= SUBSCRIPTIONS;
@@ -74,7 +112,8 @@ impl Pending {
     fn take(&self) -> HintSet {
         let changes = self.changes.swap(0, Ordering::SeqCst);
         HintSet {
-            shards: self.shards.swap(0, Ordering::SeqCst),
+            events: self.events.swap(0, Ordering::SeqCst),
+            deliveries: self.deliveries.swap(0, Ordering::SeqCst),
             subscriptions: changes & SUBSCRIPTIONS != 0,
             accounts: changes & ACCOUNTS != 0,
         }

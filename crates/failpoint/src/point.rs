@@ -14,8 +14,8 @@ pub enum Point {
     BrokerAfterIsolation,
     /// `tracker.between_commits`
     TrackerBetweenCommits,
-    /// `store.before_events`
-    StoreBeforeEvents,
+    /// `store.before_changes`
+    StoreBeforeChanges,
     /// `tracker.before_hint`
     TrackerBeforeHint,
     /// `tracker.before_retry`
@@ -32,8 +32,8 @@ pub enum Point {
     SubscriptionsBeforeEventHint,
     /// `subscriptions.before_message_hint`
     SubscriptionsBeforeMessageHint,
-    /// `store.after_stamp`
-    StoreAfterStamp,
+    /// `store.before_stamp`
+    StoreBeforeStamp,
     /// `dispatcher.after_fan_out`
     DispatcherAfterFanOut,
     /// `dispatcher.after_claim`
@@ -48,8 +48,8 @@ pub enum Point {
     DispatcherAfterSend,
     /// `dispatcher.before_record`
     DispatcherBeforeRecord,
-    /// `store.before_counts`
-    StoreBeforeCounts,
+    /// `store.before_record`
+    StoreBeforeRecord,
     /// `dispatcher.after_record`
     DispatcherAfterRecord,
     /// `store.before_adopt`
@@ -72,7 +72,7 @@ impl Point {
         Self::BrokerAfterClaim,
         Self::BrokerAfterIsolation,
         Self::TrackerBetweenCommits,
-        Self::StoreBeforeEvents,
+        Self::StoreBeforeChanges,
         Self::TrackerBeforeHint,
         Self::TrackerBeforeRetry,
         Self::TrackerBeforeDeadLetter,
@@ -81,7 +81,7 @@ impl Point {
         Self::BrokerAfterAck,
         Self::SubscriptionsBeforeEventHint,
         Self::SubscriptionsBeforeMessageHint,
-        Self::StoreAfterStamp,
+        Self::StoreBeforeStamp,
         Self::DispatcherAfterFanOut,
         Self::DispatcherAfterClaim,
         Self::DispatcherBeforeSetAside,
@@ -89,7 +89,7 @@ impl Point {
         Self::DispatcherBeforeSend,
         Self::DispatcherAfterSend,
         Self::DispatcherBeforeRecord,
-        Self::StoreBeforeCounts,
+        Self::StoreBeforeRecord,
         Self::DispatcherAfterRecord,
         Self::StoreBeforeAdopt,
         Self::DispatcherAfterAdopt,
@@ -106,7 +106,7 @@ impl Point {
             Self::BrokerAfterClaim => "broker.after_claim",
             Self::BrokerAfterIsolation => "broker.after_isolation",
             Self::TrackerBetweenCommits => "tracker.between_commits",
-            Self::StoreBeforeEvents => "store.before_events",
+            Self::StoreBeforeChanges => "store.before_changes",
             Self::TrackerBeforeHint => "tracker.before_hint",
             Self::TrackerBeforeRetry => "tracker.before_retry",
             Self::TrackerBeforeDeadLetter => "tracker.before_dead_letter",
@@ -115,7 +115,7 @@ impl Point {
             Self::BrokerAfterAck => "broker.after_ack",
             Self::SubscriptionsBeforeEventHint => "subscriptions.before_event_hint",
             Self::SubscriptionsBeforeMessageHint => "subscriptions.before_message_hint",
-            Self::StoreAfterStamp => "store.after_stamp",
+            Self::StoreBeforeStamp => "store.before_stamp",
             Self::DispatcherAfterFanOut => "dispatcher.after_fan_out",
             Self::DispatcherAfterClaim => "dispatcher.after_claim",
             Self::DispatcherBeforeSetAside => "dispatcher.before_set_aside",
@@ -123,7 +123,7 @@ impl Point {
             Self::DispatcherBeforeSend => "dispatcher.before_send",
             Self::DispatcherAfterSend => "dispatcher.after_send",
             Self::DispatcherBeforeRecord => "dispatcher.before_record",
-            Self::StoreBeforeCounts => "store.before_counts",
+            Self::StoreBeforeRecord => "store.before_record",
             Self::DispatcherAfterRecord => "dispatcher.after_record",
             Self::StoreBeforeAdopt => "store.before_adopt",
             Self::DispatcherAfterAdopt => "dispatcher.after_adopt",

@@ -27,7 +27,6 @@ use tidings_store::delivery::{Attempt, Owed, Room, Then};
 use tidings_store::directory::Directory;
 use tidings_store::shard::Fenced;
 use tidings_store::subscription::{Health, Subscription};
-use tokio::runtime::Handle;
 
 const BATCHES: [usize; 4] = [1, 8, 64, 512];
 const FOR: Duration = Duration::from_secs(2);
@@ -78,10 +77,10 @@ async fn on_postgres(url: &str, clock: &Clock, random: &Random) -> Store {
     }
     let (server, _) = url.rsplit_once('/').unwrap();
     let own = format!("{server}/{name}?sslmode=disable");
-    let (clock, random, runtime) = (clock.clone(), random.clone(), Handle::current());
+    let (clock, random) = (clock.clone(), random.clone());
     tokio::task::spawn_blocking(move || {
-        Store::migrate_postgres(&own, runtime.clone()).unwrap();
-        Store::open_postgres(&own, runtime, clock, random).unwrap()
+        Store::migrate_postgres(&own).unwrap();
+        Store::open_postgres(&own, clock, random).unwrap()
     })
     .await
     .unwrap()

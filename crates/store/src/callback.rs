@@ -140,7 +140,7 @@ impl Store {
                     CallbackRow::new(accepted, first == Some(&accepted.receipt_id.into()))
                 })
                 .collect();
-            insert_rows!(connection, callbacks::table, &rows);
+            insert_rows!(connection, callbacks::table, rows.iter());
             Ok(())
         })
         .await

@@ -49,8 +49,9 @@ macro_rules! insert_rows {
                 }
             }
             $crate::connection::Connection::Postgres(c) => {
-                if !$rows.is_empty() {
-                    let insert = $crate::dialect::array::Columns::insert($rows);
+                let rows = $rows;
+                if rows.clone().next().is_some() {
+                    let insert = $crate::dialect::array::Columns::insert(rows);
                     diesel::RunQueryDsl::execute(insert, c.raw())?;
                 }
             }
@@ -88,25 +89,19 @@ impl Connection {
         // The timeout comes first: a process that is just ending may still hold the file.
         let pragmas = "pragma busy_timeout = 5000; pragma journal_mode = wal; \
                        pragma synchronous = full; pragma wal_autocheckpoint = 0; \
-                       pragma cache_size = -16000; pragma temp_store = memory;";
+                       pragma journal_size_limit = 67108864; pragma temp_store = memory;";
         connection
             .batch_execute(pragmas)
             .map_err(|error| failed(error.to_string()))?;
-        if purpose == Purpose::Read {
-            connection
-                .batch_execute("pragma query_only = on")
-                .map_err(|error| failed(error.to_string()))?;
-        }
+        // In KiB. There are several readers, and what they read often is in the writer's cache or the
+        // system's as well.
+        connection
+            .batch_execute(match purpose {
+                Purpose::Write => "pragma cache_size = -16000",
+                Purpose::Read => "pragma cache_size = -2000; pragma query_only = on",
+            })
+            .map_err(|error| failed(error.to_string()))?;
         Ok(Self::Sqlite(connection))
-    }
-
-    /// Begins a transaction of many callers' work, in its first savepoint. SQLite takes its write
-    /// lock at once. On PostgreSQL nobody waits for a lock while others' work holds some.
-    pub(crate) fn begin_group(&mut self) -> Result<(), Error> {
-        self.execute(match self {
-            Self::Sqlite(_) => "begin immediate; savepoint work",
-            Self::Postgres(_) => "begin; set local lock_timeout = '50ms'; savepoint work",
-        })
     }
 
     /// Runs `read`, all of which sees the store as it is at one moment.

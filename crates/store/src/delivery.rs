@@ -6,7 +6,7 @@ mod row;
 
 pub use attempt::{Attempt, Then};
 pub use claim::{Claimed, Room};
-pub(crate) use row::DeliveryRow;
+pub(crate) use row::{AttemptRow, DeliveryRow};
 
 use crate::Store;
 use crate::connection::{Connection, each};
@@ -15,11 +15,13 @@ use crate::event::Kept;
 use crate::page::{Page, Window};
 use crate::schema::{attempts, deliveries, events};
 use crate::sql_types::Uid;
+use diesel::dsl::sql;
+use diesel::expression::SqlLiteral;
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 use domain::Timestamp;
 use domain::delivery::State;
 use domain::id::{DeliveryId, EventId, SubscriptionId, TenantId};
-use row::AttemptRow;
 use std::collections::HashMap;
 
 /// An event, and the deliveries of it that the caller now has in its memory.
@@ -111,6 +113,16 @@ impl Place {
 }
 
 pub(crate) const PENDING: i16 = encode_state(State::Pending);
+
+/// That a delivery is pending and where, said in constants: a partial index serves a statement that
+/// is planned once for all parameters only where that names the index's condition itself.
+pub(crate) fn is_pending_in(place: Place) -> SqlLiteral<Bool> {
+    sql(match place {
+        Place::Scheduled => "deliveries.state = 0 and deliveries.place = 0",
+        Place::Claimed => "deliveries.state = 0 and deliveries.place = 1",
+        Place::Backlog => "deliveries.state = 0 and deliveries.place = 2",
+    })
+}
 
 impl Store {
     /// Cancels up to 500 pending deliveries of a subscription that was deleted; whether there may

@@ -5,10 +5,16 @@ pub(crate) mod attempt;
 pub(crate) mod callback;
 pub(crate) mod delivery;
 pub(crate) mod event;
+pub(crate) mod fan_out;
+pub(crate) mod idempotency;
 pub(crate) mod lease;
+pub(crate) mod ledger;
 pub(crate) mod lock;
 pub(crate) mod message;
 pub(crate) mod partition;
+mod together;
 mod transaction;
 
-pub(crate) use transaction::{Outcome, outcome_of, touch, transaction_id};
+pub(crate) use transaction::{
+    ALONE, COMMIT, Outcome, TOGETHER, begin, outcome_of, server_run, touch,
+};

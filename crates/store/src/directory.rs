@@ -75,10 +75,21 @@ impl Directory {
         connection: &mut Connection,
         tenants: &HashSet<TenantId>,
     ) -> Result<Updated, Error> {
-        let _updating = self.updating();
         let newest = version(connection, Versioned::Subscriptions)?;
+        self.follow(connection, newest, tenants)
+    }
+
+    /// As [`Self::refresh`], where the version of the subscriptions was read before.
+    pub(crate) fn follow(
+        &self,
+        connection: &mut Connection,
+        newest: i64,
+        tenants: &HashSet<TenantId>,
+    ) -> Result<Updated, Error> {
+        let _updating = self.updating();
         let since = self.known().version;
-        if newest == since {
+        // It may have been brought further meanwhile.
+        if newest <= since {
             return self.load(connection, tenants, Vec::new(), false);
         }
         let changed: Vec<Uid> = each!(connection, c => tenants::table

@@ -1,9 +1,13 @@
 //! Events: the log, and the outbox.
 
+mod publish;
+
+pub(crate) use publish::Publishing;
+
 use crate::Store;
-use crate::connection::{Connection, each, insert_rows};
+use crate::connection::each;
 use crate::error::Error;
-use crate::idempotency::{self, Claim, Claimed};
+use crate::idempotency;
 use crate::page::{Page, Window};
 use crate::schema::events;
 use crate::sql_types::{Moment, Uid};
@@ -36,27 +40,6 @@ pub struct Kept {
 }
 
 impl Store {
-    /// Writes an event, once for each idempotency key.
-    pub async fn publish_event(
-        &self,
-        event: Event,
-        claim: Option<Claim>,
-    ) -> Result<Published, Error> {
-        let rows = [NewEventRow::from(event)];
-        self.write(move |connection| {
-            if let Some(claim) = &claim {
-                match idempotency::claim(connection, claim)? {
-                    Claimed::New => {}
-                    Claimed::Same(answer) => return Ok(Published::Replayed(answer)),
-                    Claimed::Other => return Ok(Published::Mismatch),
-                }
-            }
-            insert_rows!(connection, events::table, &rows);
-            Ok(Published::New)
-        })
-        .await
-    }
-
     /// A tenant's event.
     pub async fn find_event(&self, tenant: TenantId, id: EventId) -> Result<Option<Kept>, Error> {
         self.read(move |connection| {
@@ -98,13 +81,6 @@ impl Store {
         })
         .await
     }
-}
-
-/// Writes events; they are owed from the commit on.
-pub(crate) fn insert(connection: &mut Connection, events: Vec<Event>) -> Result<(), Error> {
-    let rows: Vec<_> = events.into_iter().map(NewEventRow::from).collect();
-    insert_rows!(connection, events::table, &rows);
-    Ok(())
 }
 
 #[derive(Insertable)]

@@ -1,14 +1,12 @@
 //! The fan-out: new events get their place in their tenant's order, and become deliveries.
 
 use crate::Store;
-use crate::connection::{Connection, insert_rows};
 use crate::delivery::{DeliveryRow, Owed, PENDING, Place, Room};
-use crate::dialect::event::{self, Stamp};
+use crate::dialect::fan_out::{Unstamped, look, write};
 use crate::directory::{Directory, OfTenant};
 use crate::error::Error;
 use crate::event::{EventRow, Kept};
-use crate::schema::deliveries;
-use crate::shard::{Fenced, holding, next_sequences};
+use crate::shard::{Fenced, numbers_of, those_held};
 use crate::sql_types::Moment;
 use domain::id::{DeliveryId, SubscriptionId, TenantId};
 use domain::{Random, Shard, Timestamp};
@@ -48,23 +46,25 @@ impl Store {
         let done = self
             .write(move |connection| {
                 let mut room = room.clone();
-                let mine = holding(connection, &mine)?;
-                let owned: HashSet<Shard> = mine.iter().map(|lease| lease.shard).collect();
-                let mut shards = shards.clone();
-                shards.retain(|shard| owned.contains(shard));
-                let rows = unstamped(connection, &shards)?;
-                if rows.is_empty() {
+                let asked: Vec<i16> = shards.iter().map(|s| i16::from(s.number())).collect();
+                let seen = look(connection, &numbers_of(&mine), &asked, BATCH)?;
+                let held = those_held(&mine, seen.fences);
+                let owned: HashSet<Shard> = held.iter().map(|lease| lease.shard).collect();
+                let is_full = i64::try_from(seen.unstamped.len()) == Ok(BATCH);
+                let rows = in_shards(seen.unstamped, &owned);
+                let Some((last, _)) = rows.last() else {
                     return Ok(FannedOut::default());
-                }
-                let full_at = (rows.len() == usize::try_from(BATCH).unwrap_or(0))
-                    .then(|| rows.last().map(|(shard, _)| *shard))
-                    .flatten();
+                };
+                let mut done = FannedOut {
+                    full_at: is_full.then_some(*last),
+                    ..FannedOut::default()
+                };
                 let tenants: HashSet<_> = rows
                     .iter()
                     .map(|(_, row)| TenantId::from(row.tenant_id))
                     .collect();
-                let stamped = stamp(connection, rows)?;
-                failpoint::reach!(StoreAfterStamp);
+                failpoint::reach!(StoreBeforeStamp);
+                let unstamped = number(&rows);
                 let mut made = Making {
                     now: clock.now(),
                     random: random.clone(),
@@ -72,16 +72,16 @@ impl Store {
                     room: &mut room,
                     rows: Vec::new(),
                 };
-                let mut done = FannedOut {
-                    full_at,
-                    ..FannedOut::default()
-                };
-                let known = shared.refresh(connection, &tenants)?.of;
-                for event in stamped {
+                let known = shared.follow(connection, seen.version, &tenants)?.of;
+                for (_, row) in rows {
+                    let event = Kept::try_from(row)?;
                     let to = known.get(&event.event.tenant_id).cloned();
                     made.deliveries_of(event, &to.unwrap_or_default(), &mut done);
                 }
-                insert_rows!(connection, deliveries::table, &made.rows);
+                let stamped = write(connection, &unstamped, &made.rows)?;
+                for Owed { event, .. } in &mut done.owed {
+                    event.sequence = stamped.get(&event.event.id.into()).copied();
+                }
                 Ok(done)
             })
             .await;
@@ -92,45 +92,31 @@ impl Store {
     }
 }
 
-fn unstamped(
-    connection: &mut Connection,
-    shards: &[Shard],
-) -> Result<Vec<(Shard, EventRow)>, Error> {
-    let numbers: Vec<i16> = shards
-        .iter()
-        .map(|shard| i16::from(shard.number()))
-        .collect();
-    let rows = event::unstamped(connection, &numbers, BATCH)?;
-    Ok(rows
-        .into_iter()
-        .filter_map(|(number, row)| Some((Shard::new(u8::try_from(number).ok()?)?, row)))
-        .collect())
+/// Those of the rows that are of these shards.
+fn in_shards(rows: Vec<(i16, EventRow)>, owned: &HashSet<Shard>) -> Vec<(Shard, EventRow)> {
+    rows.into_iter()
+        .filter_map(|(number, row)| {
+            let shard = Shard::new(u8::try_from(number).ok()?)?;
+            owned.contains(&shard).then_some((shard, row))
+        })
+        .collect()
 }
 
-/// Gives each event the next number of its shard: so numbers of one tenant only grow, in the order
-/// in which its events were written.
-fn stamp(connection: &mut Connection, rows: Vec<(Shard, EventRow)>) -> Result<Vec<Kept>, Error> {
+/// Events in the order of their shards and positions, each with its place among those of its shard:
+/// so numbers of one tenant only grow, in the order in which its events were written.
+fn number(rows: &[(Shard, EventRow)]) -> Vec<Unstamped> {
     let mut counts: BTreeMap<Shard, i64> = BTreeMap::new();
-    for (shard, _) in &rows {
-        *counts.entry(*shard).or_default() += 1;
-    }
-    let mut next = next_sequences(connection, &counts)?;
-    let mut stamps = Vec::with_capacity(rows.len());
-    let mut stamped = Vec::with_capacity(rows.len());
-    for (shard, row) in rows {
-        let sequence = next.entry(shard).or_default();
-        stamps.push(Stamp {
+    let place = |(shard, row): &(Shard, EventRow)| {
+        let nth = counts.entry(*shard).or_default();
+        *nth += 1;
+        Unstamped {
             id: row.id,
             position: row.position,
-            sequence: *sequence,
-        });
-        let mut kept = Kept::try_from(row)?;
-        kept.sequence = Some(*sequence);
-        *sequence += 1;
-        stamped.push(kept);
-    }
-    event::stamp(connection, &stamps)?;
-    Ok(stamped)
+            shard: i16::from(shard.number()),
+            nth: *nth,
+        }
+    };
+    rows.iter().map(place).collect()
 }
 
 struct Making<'a> {

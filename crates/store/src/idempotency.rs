@@ -2,13 +2,16 @@
 
 use crate::Store;
 use crate::connection::{Connection, each};
+use crate::dialect;
+use crate::dialect::array::columns;
 use crate::error::Error;
 use crate::schema::idempotency_keys;
-use crate::sql_types::{Moment, Uid};
+use crate::sql_types::{Id, Instant, Moment, Uid};
 use diesel::prelude::*;
-use diesel::query_dsl::methods;
+use diesel::sql_types::{Binary, SmallInt, Text};
 use domain::Timestamp;
 use domain::id::TenantId;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 /// How long a key is remembered.
@@ -66,49 +69,81 @@ impl Store {
     }
 }
 
-/// Claims a key in the transaction of what it stands for. Another transaction that claims it now
-/// waits until this one ends.
-pub(crate) fn claim(connection: &mut Connection, claim: &Claim) -> Result<Claimed, Error> {
-    let row = KeyRow {
-        key: claim.key.to_vec(),
-        tenant_id: claim.tenant_id.into(),
-        body_hash: claim.body_hash.to_vec(),
-        status: i16::try_from(claim.answer.status).unwrap_or(200),
-        answer: claim.answer.body.clone(),
-        created_at: claim.at.into(),
+/// Claims keys in the transaction of what they stand for; of each, whether it was the first under
+/// its key. Another transaction that claims one of them now waits until this one ends.
+pub(crate) fn claim(connection: &mut Connection, claims: &[&Claim]) -> Result<Vec<Claimed>, Error> {
+    if claims.is_empty() {
+        return Ok(Vec::new());
+    }
+    // Each key once, and in one order, so that two transactions never wait for one another.
+    let first: BTreeMap<&[u8; 32], &Claim> = claims
+        .iter()
+        .rev()
+        .map(|claim| (&claim.key, *claim))
+        .collect();
+    let rows: Vec<KeyRow> = first.values().copied().map(KeyRow::from).collect();
+    let mut new = dialect::idempotency::keep(connection, &rows)?;
+    let taken = first.keys().filter(|key| !new.contains(key.as_slice()));
+    let taken: Vec<&[u8]> = taken.map(|key| key.as_slice()).collect();
+    let mut known: HashMap<Vec<u8>, KeyRow> = HashMap::new();
+    if !taken.is_empty() {
+        let rows: Vec<KeyRow> = each!(connection, c => idempotency_keys::table
+            .filter(idempotency_keys::key.eq_any(&taken))
+            .select(KeyRow::as_select())
+            .load(c))?;
+        known.extend(rows.into_iter().map(|row| (row.key.clone(), row)));
+    }
+    let judge = |claim: &&Claim| {
+        if new.remove(claim.key.as_slice()) {
+            known.insert(claim.key.to_vec(), KeyRow::from(*claim));
+            return Claimed::New;
+        }
+        match known.get(claim.key.as_slice()) {
+            Some(known) if known.body_hash == claim.body_hash => Claimed::Same(known.answer()),
+            _ => Claimed::Other,
+        }
     };
-    let oldest = Moment::from(claim.at.minus(REMEMBERED));
-    let claimed = each!(connection, c => {
-        let insert = diesel::insert_into(idempotency_keys::table)
-            .values(&row)
-            .on_conflict(idempotency_keys::key)
-            .do_update()
-            .set(&row);
-        methods::FilterDsl::filter(insert, idempotency_keys::created_at.lt(oldest)).execute(c)
-    })?;
-    if claimed > 0 {
-        return Ok(Claimed::New);
-    }
-    let known: KeyRow = each!(connection, c => idempotency_keys::table
-        .find(claim.key.as_slice())
-        .select(KeyRow::as_select())
-        .first(c))?;
-    if known.body_hash != claim.body_hash {
-        return Ok(Claimed::Other);
-    }
-    Ok(Claimed::Same(Answer {
-        status: u16::try_from(known.status).unwrap_or(200),
-        body: known.answer,
-    }))
+    Ok(claims.iter().map(judge).collect())
 }
 
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = idempotency_keys, treat_none_as_default_value = false)]
-struct KeyRow {
-    key: Vec<u8>,
+pub(crate) struct KeyRow {
+    pub(crate) key: Vec<u8>,
     tenant_id: Uid,
     body_hash: Vec<u8>,
     status: i16,
     answer: String,
-    created_at: Moment,
+    pub(crate) created_at: Moment,
+}
+
+columns!(KeyRow => "idempotency_keys" {
+    key: Binary,
+    tenant_id: Id,
+    body_hash: Binary,
+    status: SmallInt,
+    answer: Text,
+    created_at: Instant,
+});
+
+impl KeyRow {
+    fn answer(&self) -> Answer {
+        Answer {
+            status: u16::try_from(self.status).unwrap_or(200),
+            body: self.answer.clone(),
+        }
+    }
+}
+
+impl From<&Claim> for KeyRow {
+    fn from(claim: &Claim) -> Self {
+        Self {
+            key: claim.key.to_vec(),
+            tenant_id: claim.tenant_id.into(),
+            body_hash: claim.body_hash.to_vec(),
+            status: i16::try_from(claim.answer.status).unwrap_or(200),
+            answer: claim.answer.body.clone(),
+            created_at: claim.at.into(),
+        }
+    }
 }

@@ -48,10 +48,14 @@ impl Store {
 }
 
 pub(crate) fn version(connection: &mut Connection, of: Versioned) -> Result<i64, Error> {
-    Ok(each!(connection, c => versions::table
-        .find(of.name())
-        .select(versions::value)
-        .first(c))?)
+    Ok(each!(connection, c => version_of(of).first(c))?)
+}
+
+/// The query of the above.
+#[diesel::dsl::auto_type(no_type_alias)]
+pub(crate) fn version_of(of: Versioned) -> _ {
+    let name: &'static str = of.name();
+    versions::table.find(name).select(versions::value)
 }
 
 /// Says that something of the kind changed. The row's lock makes the order of the numbers the

@@ -2,11 +2,12 @@
 //! transaction. Whoever meets a report (a callback, a registration that finds orphans) applies it
 //! here and nowhere else.
 
-use crate::connection::{Connection, insert_rows};
+use crate::callback::Mark;
+use crate::connection::Connection;
+use crate::dialect::{self, ledger::Changes};
 use crate::error::Error;
-use crate::event;
-use crate::message::{self, Entry, HistoryRow, Tracked};
-use crate::schema::message_history;
+use crate::event::NewEventRow;
+use crate::message::{Entry, HistoryRow, MessageRow, Tracked};
 use domain::event::{Event, MessageData, Resource};
 use domain::id::{CallbackId, EventId, MessageId};
 use domain::json::Raw;
@@ -137,16 +138,26 @@ impl Ledger {
         applied.outcome
     }
 
-    /// Writes the messages, their history and the events.
-    pub(crate) fn finish(mut self, connection: &mut Connection) -> Result<Effects, Error> {
-        let changed = self.changed.iter().filter_map(|id| self.messages.get(id));
-        message::update(connection, changed)?;
-        insert_rows!(connection, message_history::table, &self.history);
+    /// Writes the messages, their history and the events, and marks callbacks that are applied with
+    /// it.
+    pub(crate) fn finish(
+        mut self,
+        connection: &mut Connection,
+        marks: Vec<Mark>,
+    ) -> Result<Effects, Error> {
         let tenants = self.events.iter().map(|event| event.tenant_id);
         self.effects.shards = tenants.map(Shard::of_tenant).collect();
         self.effects.raised = self.events.len();
-        failpoint::reach!(StoreBeforeEvents if !self.events.is_empty());
-        event::insert(connection, self.events)?;
+        failpoint::reach!(StoreBeforeChanges if !self.events.is_empty());
+        let messages = self.changed.iter().filter_map(|id| self.messages.get(id));
+        let changes = Changes {
+            marks,
+            now: self.clock.now().into(),
+            messages: messages.map(MessageRow::from).collect(),
+            history: self.history,
+            events: self.events.into_iter().map(NewEventRow::from).collect(),
+        };
+        dialect::ledger::write(connection, &changes)?;
         Ok(self.effects)
     }
 }

@@ -195,23 +195,21 @@ pub(crate) struct Tracked {
     pub history_length: i32,
 }
 
-/// The messages that reports with these names may be about.
+/// The messages that reports with these names may be about. Under these keys nobody registers
+/// anything until the transaction ends.
 pub(crate) fn candidates(
     connection: &mut Connection,
     wanted: &Wanted<'_>,
+    keys: &[DedupeKey],
 ) -> Result<Vec<Tracked>, Error> {
-    let rows = dialect::message::candidates(connection, wanted)?;
+    let rows = dialect::message::candidates(connection, wanted, keys)?;
     rows.into_iter().map(Tracked::try_from).collect()
 }
 
-/// Writes what the ledger changed.
-pub(crate) fn update<'a>(
-    connection: &mut Connection,
-    changed: impl Iterator<Item = &'a Tracked>,
-) -> Result<(), Error> {
-    let row = |held: &Tracked| MessageRow::new(&held.message, held.identity, held.history_length);
-    let rows: Vec<MessageRow> = changed.map(row).collect();
-    dialect::message::update(connection, &rows)
+impl From<&Tracked> for MessageRow {
+    fn from(held: &Tracked) -> Self {
+        Self::new(&held.message, held.identity, held.history_length)
+    }
 }
 
 fn join_orphans(
@@ -221,7 +219,7 @@ fn join_orphans(
 ) -> Result<crate::ledger::Effects, Error> {
     let waiting = orphan::waiting_for(connection, &message.registration)?;
     if waiting.is_empty() {
-        return ledger.finish(connection);
+        return ledger.finish(connection, Vec::new());
     }
     let registration = &message.registration;
     let mut wanted = Wanted::default();
@@ -230,7 +228,8 @@ fn join_orphans(
         registration.provider_message_id.as_deref(),
         registration.client_reference.as_deref(),
     );
-    ledger.hold(candidates(connection, &wanted)?);
+    // The registration holds their locks already, for itself.
+    ledger.hold(candidates(connection, &wanted, &[])?);
     let mut joined = Vec::new();
     for orphan in waiting {
         let found = find_match(ledger.messages(), registration.account_id, &orphan.report);
@@ -247,7 +246,7 @@ fn join_orphans(
         joined.push(orphan.id);
     }
     orphan::remove(connection, &joined)?;
-    ledger.finish(connection)
+    ledger.finish(connection, Vec::new())
 }
 
 /// What makes a message the same message: its account, its provider message id (else its client

@@ -83,7 +83,7 @@ pub(crate) fn park(connection: &mut Connection, parked: Vec<Orphan>) -> Result<(
         .into_iter()
         .map(OrphanRow::try_from)
         .collect::<Result<Vec<_>, _>>()?;
-    insert_rows!(connection, orphans::table, &rows);
+    insert_rows!(connection, orphans::table, rows.iter());
     Ok(())
 }
 

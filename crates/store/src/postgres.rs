@@ -2,6 +2,7 @@
 
 mod address;
 mod gate;
+mod here;
 mod session;
 mod tls;
 
@@ -11,9 +12,9 @@ pub use session::Session;
 use crate::connection::Connection;
 use crate::error::Error;
 use address::Address;
+use here::Here;
 use rustls::ClientConfig;
 use std::time::Duration;
-use tokio::runtime::Handle;
 use tokio_postgres::config::{Host, TargetSessionAttrs};
 use tokio_postgres::error::SqlState;
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -23,23 +24,23 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(3);
 /// How long the other side may be silent before the connection counts as dead.
 const SILENCE: Duration = Duration::from_secs(15);
 /// What every session is set to: a statement that takes longer is a mistake, a lock waited for
-/// longer is held by somebody who is gone, and times are in UTC.
+/// longer is held by somebody who is gone, times are in UTC, and no statement is so long that it
+/// would be worth compiling.
 const SESSION: &str = "set statement_timeout = '10s'; set lock_timeout = '2s'; \
-                       set idle_in_transaction_session_timeout = '5s'; set timezone = 'UTC'";
+                       set idle_in_transaction_session_timeout = '5s'; set timezone = 'UTC'; \
+                       set jit = off";
 
 /// Where a PostgreSQL is and how to reach it.
 #[derive(Clone)]
 pub(crate) struct Postgres {
     config: tokio_postgres::Config,
     tls: ClientConfig,
-    /// Drives the connections.
-    runtime: Handle,
 }
 
 impl Postgres {
     /// Reads a `postgres://` URL, and the file with the authorities it may name. Connects to
     /// nothing.
-    pub(crate) fn parse(url: &str, runtime: Handle) -> Result<Self, Error> {
+    pub(crate) fn parse(url: &str) -> Result<Self, Error> {
         let Address { mut config, trust } = address::parse(url)?;
         config
             .application_name("tidings")
@@ -54,20 +55,20 @@ impl Postgres {
         Ok(Self {
             config,
             tls: tls::client(&trust)?,
-            runtime,
         })
     }
 
     /// Connects, for transactions that begin within `lifetime`. On a blocking thread.
     pub(crate) fn connect(&self, lifetime: Duration) -> Result<Connection, Error> {
-        let connected = self.runtime.block_on(async {
+        let here = Here::new().map_err(|error| self.failed(&error.to_string()))?;
+        let connected = here.run(async {
             let tls = MakeRustlsConnect::new(self.tls.clone());
             tokio::time::timeout(CONNECT_WITHIN, self.config.connect(tls)).await
         });
         let (client, driver) = connected
             .map_err(|_| self.failed("it does not answer"))?
             .map_err(|error| self.refused(&error))?;
-        let session = Session::start(client, driver, &self.runtime, lifetime)
+        let session = Session::start(client, driver, &here, lifetime)
             .map_err(|error| self.failed(&error.to_string()))?;
         let mut connection = Connection::Postgres(Box::new(session));
         connection.execute(SESSION)?;

@@ -2,7 +2,7 @@
 
 use crate::Store;
 use crate::connection::{Connection, each};
-use crate::delivery::{PENDING, Place};
+use crate::delivery::{Place, is_pending_in};
 use crate::dialect::{lease, lock};
 use crate::error::Error;
 use crate::schema::{deliveries, dispatchers, shards};
@@ -11,7 +11,7 @@ use diesel::prelude::*;
 use domain::id::{SubscriptionId, TenantId};
 use domain::shard::{LEASE, Lease, RENEW_EVERY, is_running, plan};
 use domain::{Shard, Timestamp};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::time::Duration;
 
 /// A shard that is leased, and the fence every write about it carries.
@@ -105,21 +105,26 @@ pub(crate) fn holding(
     connection: &mut Connection,
     leases: &[Fenced],
 ) -> Result<Vec<Fenced>, Error> {
+    let fences = lease::fences(connection, &numbers_of(leases))?;
+    Ok(those_held(leases, fences))
+}
+
+/// The numbers of the shards leased, each once, in order.
+pub(crate) fn numbers_of(leases: &[Fenced]) -> Vec<i16> {
     let mut numbers: Vec<i16> = leases
         .iter()
         .map(|lease| i16::from(lease.shard.number()))
         .collect();
     numbers.sort_unstable();
     numbers.dedup();
-    // First the lock, then the look: it would not see what was changed while it waited.
-    lock::keep_shards(connection, &numbers)?;
-    let fences: Vec<(i16, i64)> = each!(connection, c => shards::table
-        .filter(shards::number.eq_any(&numbers))
-        .select((shards::number, shards::fence))
-        .load(c))?;
+    numbers
+}
+
+/// Those of these leases whose fences are what the store has.
+pub(crate) fn those_held(leases: &[Fenced], fences: Vec<(i16, i64)>) -> Vec<Fenced> {
     let fences: HashMap<i16, i64> = fences.into_iter().collect();
     let holds = |lease: &Fenced| fences.get(&i16::from(lease.shard.number())) == Some(&lease.fence);
-    Ok(leases.iter().copied().filter(holds).collect())
+    leases.iter().copied().filter(holds).collect()
 }
 
 /// Ends every lease: nobody else can be alive.
@@ -129,25 +134,6 @@ pub(crate) fn free_all(connection: &mut Connection) -> Result<(), Error> {
         .execute(c))?;
     each!(connection, c => diesel::delete(dispatchers::table).execute(c))?;
     Ok(())
-}
-
-/// The next sequence number of each shard, of as many as it needs.
-pub(crate) fn next_sequences(
-    connection: &mut Connection,
-    counts: &BTreeMap<Shard, i64>,
-) -> Result<BTreeMap<Shard, i64>, Error> {
-    let needed: Vec<(i16, i64)> = counts
-        .iter()
-        .map(|(shard, count)| (i16::from(shard.number()), *count))
-        .collect();
-    let lasts = lease::move_sequences(connection, &needed)?;
-    Ok(lasts
-        .into_iter()
-        .filter_map(|(number, last)| {
-            let shard = shard_of(number)?;
-            Some((shard, last - counts.get(&shard)? + 1))
-        })
-        .collect())
 }
 
 /// Says that this dispatcher is alive; how many are.
@@ -232,14 +218,12 @@ fn adopt(
     failpoint::reach!(StoreBeforeAdopt);
     each!(connection, c => diesel::update(deliveries::table)
         .filter(deliveries::shard.eq_any(numbers(taken)))
-        .filter(deliveries::state.eq(PENDING))
-        .filter(deliveries::place.eq(Place::Claimed.code()))
+        .filter(is_pending_in(Place::Claimed))
         .set(deliveries::place.eq(Place::Scheduled.code()))
         .execute(c))?;
     let backlogs: Vec<(i16, Uid, Uid)> = each!(connection, c => deliveries::table
         .filter(deliveries::shard.eq_any(numbers(taken)))
-        .filter(deliveries::state.eq(PENDING))
-        .filter(deliveries::place.eq(Place::Backlog.code()))
+        .filter(is_pending_in(Place::Backlog))
         .select((deliveries::shard, deliveries::subscription_id, deliveries::tenant_id))
         .distinct()
         .load(c))?;

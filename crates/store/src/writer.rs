@@ -8,20 +8,27 @@ mod job;
 mod queue;
 mod remote;
 
+use crate::checkpoint::Rest;
 use crate::connection::Connection;
 use crate::error::Error;
 use crate::postgres::Gate;
 use domain::Random;
-use job::{Call, Job};
+use job::Call;
+pub(crate) use job::Job;
 use queue::Queue;
 use remote::Remote;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 /// How much work may wait for the writer; beyond it callers wait, then are told that it is busy.
 const QUEUE: usize = 4_096;
+/// How long a caller waits for a place.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A place in the writer's queue.
+pub(crate) type Place = OwnedSemaphorePermit;
 
 /// The face of the writer threads. They end when the last clone is dropped.
 #[derive(Clone)]
@@ -41,9 +48,9 @@ impl Drop for Door {
 
 impl Writer {
     /// One thread, on the connection to an SQLite file.
-    pub(crate) fn local(connection: Connection) -> Result<Self, Error> {
+    pub(crate) fn local(connection: Connection, rest: Rest) -> Result<Self, Error> {
         let queue = Arc::new(Queue::default());
-        start(&queue, Line::Local(connection))?;
+        start(&queue, Line::Local(connection, rest))?;
         Ok(Self::of(queue))
     }
 
@@ -71,20 +78,29 @@ impl Writer {
         &self,
         work: impl FnMut(&mut Connection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        let permit =
-            tokio::time::timeout(Duration::from_secs(5), self.room.clone().acquire_owned())
-                .await
-                .map_err(|_| Error::Busy("too many writes are waiting"))?
-                .map_err(|_| Error::Closed)?;
+        let place = self.admit().await?;
         let (tell, told) = oneshot::channel();
-        self.door.0.push(Box::new(Call::new(work, tell, permit)))?;
+        self.push(Box::new(Call::new(work, tell, place)))?;
         told.await.unwrap_or(Err(Error::Closed))
+    }
+
+    /// Waits for a place in the queue; whoever brings work has one until it is done.
+    pub(crate) async fn admit(&self) -> Result<Place, Error> {
+        tokio::time::timeout(PATIENCE, self.room.clone().acquire_owned())
+            .await
+            .map_err(|_| Error::Busy("too many writes are waiting"))?
+            .map_err(|_| Error::Closed)
+    }
+
+    /// Puts work into the queue.
+    pub(crate) fn push(&self, job: Box<dyn Job>) -> Result<(), Error> {
+        self.door.0.push(job)
     }
 }
 
 /// How a thread commits.
 enum Line {
-    Local(Connection),
+    Local(Connection, Rest),
     Remote(Remote),
 }
 
@@ -95,7 +111,10 @@ fn start(queue: &Arc<Queue>, mut line: Line) -> Result<(), Error> {
         .spawn(move || {
             while let Some(first) = queue.take_first() {
                 match &mut line {
-                    Line::Local(connection) => commit_local(connection, first, &queue),
+                    Line::Local(connection, rest) => {
+                        commit_local(connection, first, &queue);
+                        rest.move_when_due(connection);
+                    }
                     Line::Remote(remote) => remote.commit(first, &queue),
                 }
             }
@@ -108,7 +127,7 @@ fn start(queue: &Arc<Queue>, mut line: Line) -> Result<(), Error> {
 }
 
 fn commit_local(connection: &mut Connection, first: Box<dyn Job>, queue: &Queue) {
-    if let Err(error) = connection.begin_group() {
+    if let Err(error) = connection.execute("begin immediate; savepoint work") {
         tracing::error!(%error, "a transaction could not begin");
         let _ = connection.execute("rollback");
         return first.tell(Err(Error::Busy("a transaction could not begin")));

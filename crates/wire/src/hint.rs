@@ -6,20 +6,47 @@ use serde::{Deserialize, Serialize};
 /// Where to look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Hint {
-    /// This shard has work.
-    Shard(Shard),
+    /// Events of this shard's tenants were written: somebody has to fan them out.
+    Events(Shard),
+    /// Deliveries were made for this shard by who does not have it.
+    Deliveries(Shard),
     /// A subscription changed.
     Subscriptions,
     /// A provider account changed.
     Accounts,
 }
 
+/// What hints are about. Who hears them hears about one of these only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Topic {
+    /// Events, deliveries and subscriptions: what a dispatcher works on.
+    Work,
+    /// Provider accounts.
+    Accounts,
+}
+
+impl Topic {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Work, Self::Accounts];
+
+    /// Its name on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Work => "work",
+            Self::Accounts => "accounts",
+        }
+    }
+}
+
 /// Hints, merged: what crosses the broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct HintSet {
-    /// Shards that have work: bit `n` is shard `n`.
+    /// Shards with new events: bit `n` is shard `n`.
     #[serde(default)]
-    pub shards: u64,
+    pub events: u64,
+    /// Shards with new deliveries, likewise.
+    #[serde(default)]
+    pub deliveries: u64,
     /// Whether a subscription changed.
     #[serde(default)]
     pub subscriptions: bool,
@@ -31,23 +58,41 @@ pub struct HintSet {
 impl HintSet {
     /// Whether there is no hint.
     pub const fn is_empty(self) -> bool {
-        self.shards == 0 && !self.subscriptions && !self.accounts
+        self.events == 0 && self.deliveries == 0 && !self.subscriptions && !self.accounts
     }
 
-    /// Whether this shard has work.
-    pub const fn has_shard(self, shard: Shard) -> bool {
-        self.shards & bit(shard) != 0
+    /// Those about a topic.
+    #[must_use]
+    pub const fn about(self, topic: Topic) -> Self {
+        match topic {
+            Topic::Work => Self {
+                accounts: false,
+                ..self
+            },
+            Topic::Accounts => Self {
+                events: 0,
+                deliveries: 0,
+                subscriptions: false,
+                accounts: self.accounts,
+            },
+        }
     }
 
-    /// The shards that have work.
-    pub fn shards(self) -> impl Iterator<Item = Shard> {
-        Shard::all().filter(move |shard| self.has_shard(*shard))
+    /// The shards with new events.
+    pub fn events(self) -> impl Iterator<Item = Shard> {
+        of(self.events)
+    }
+
+    /// The shards with new deliveries.
+    pub fn deliveries(self) -> impl Iterator<Item = Shard> {
+        of(self.deliveries)
     }
 
     /// Adds a hint.
     pub const fn add(&mut self, hint: Hint) {
         match hint {
-            Hint::Shard(shard) => self.shards |= bit(shard),
+            Hint::Events(shard) => self.events |= bit(shard),
+            Hint::Deliveries(shard) => self.deliveries |= bit(shard),
             Hint::Subscriptions => self.subscriptions = true,
             Hint::Accounts => self.accounts = true,
         }
@@ -69,14 +114,34 @@ const fn bit(shard: Shard) -> u64 {
     1 << shard.number()
 }
 
+fn of(bits: u64) -> impl Iterator<Item = Shard> {
+    Shard::all().filter(move |shard| bits & bit(*shard) != 0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
+    fn each_hint_is_about_one_topic() {
+        let mut all = HintSet::default();
+        all.add(Hint::Events(Shard::new(0).unwrap()));
+        all.add(Hint::Deliveries(Shard::new(1).unwrap()));
+        all.add(Hint::Subscriptions);
+        all.add(Hint::Accounts);
+        let (work, accounts) = (all.about(Topic::Work), all.about(Topic::Accounts));
+        assert!(!work.accounts && work.subscriptions);
+        assert_eq!((work.events, work.deliveries), (1, 2));
+        let mut expected = HintSet::default();
+        expected.add(Hint::Accounts);
+        assert_eq!(accounts, expected);
+    }
+
+    #[test]
     fn hints_arrive_as_they_were_sent_and_what_is_missing_is_no_hint() {
         let mut sent = HintSet::default();
-        sent.add(Hint::Shard(Shard::new(63).unwrap()));
+        sent.add(Hint::Events(Shard::new(63).unwrap()));
+        sent.add(Hint::Deliveries(Shard::new(1).unwrap()));
         sent.add(Hint::Accounts);
         assert_eq!(HintSet::from_bytes(&sent.to_bytes()), Some(sent));
         assert_eq!(HintSet::from_bytes(b"{}"), Some(HintSet::default()));

@@ -5,5 +5,5 @@ pub mod body;
 pub mod hint;
 pub mod job;
 
-pub use hint::{Hint, HintSet};
+pub use hint::{Hint, HintSet, Topic};
 pub use job::{CallbackJob, Envelope, Job, Queue};

@@ -46,6 +46,9 @@ pub struct Arguments {
     /// How long each scenario sends.
     #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u64).range(1..=600))]
     seconds: u64,
+    /// Measure only memory, under one load for that time.
+    #[arg(long)]
+    soak: bool,
     /// Measure what is built already.
     #[arg(long)]
     built: bool,
@@ -100,9 +103,9 @@ async fn measure(children: &mut Children, arguments: &Arguments) -> anyhow::Resu
         build(children).await?;
     }
     for mode in arguments.mode.each() {
-        let report = measure_mode(children, *mode, arguments.seconds).await?;
+        let report = measure_mode(children, *mode, arguments).await?;
         if arguments.write {
-            page::keep(children.root(), mode.name(), &report)?;
+            page::keep(children.root(), &place(*mode, arguments.soak), &report)?;
         }
     }
     Ok(())
@@ -120,14 +123,25 @@ async fn build(children: &mut Children) -> anyhow::Result<()> {
     ended.succeeded().context("the release build")
 }
 
+/// What the place of results on their page is called.
+fn place(mode: Mode, soak: bool) -> String {
+    let what = if soak { ", memory" } else { "" };
+    format!("{}{what}", mode.name())
+}
+
 /// The tables of one mode.
-async fn measure_mode(children: &mut Children, mode: Mode, seconds: u64) -> anyhow::Result<String> {
+async fn measure_mode(
+    children: &mut Children,
+    mode: Mode,
+    arguments: &Arguments,
+) -> anyhow::Result<String> {
     let built = Graph::load(children.root())?.target.join("release");
     let directory = tempfile::tempdir()?;
     let report = directory.path().join("report");
     let mut command = Command::new(built.join("tidings-bench"));
     command
-        .args(["--seconds", &seconds.to_string()])
+        .args(["--seconds", &arguments.seconds.to_string()])
+        .args(arguments.soak.then_some("--soak"))
         .args(["--commit", &commit(children.root())])
         .arg("--report")
         .arg(&report);

@@ -24,6 +24,7 @@ use store::delivery::Owed;
 use store::directory::Directory;
 use store::shard::Fenced;
 use tokio::sync::mpsc;
+use wire::Topic;
 
 /// How often the engine looks for what nothing told it of: due retries, lost hints.
 const TICK: Duration = Duration::from_millis(100);
@@ -109,7 +110,7 @@ impl Engine {
             under_way: FuturesUnordered::new(),
             busy: HashSet::new(),
             in_trouble: HashSet::new(),
-            hints: context.broker.hints(),
+            hints: context.broker.hints(Topic::Work),
             recorder: record::start(&context, tell_lost),
             lost,
             ended: mpsc::unbounded_channel(),
@@ -158,13 +159,9 @@ impl Engine {
 
     fn on_hints(&mut self, hints: &broker::HintSet) {
         self.is_stale |= hints.subscriptions;
-        for shard in hints.shards() {
-            if self.holding.contains_key(&shard) {
-                self.unstamped.insert(shard);
-                // Another dispatcher may have made deliveries for this shard.
-                self.look_for_due = true;
-            }
-        }
+        let held = |shard: &Shard| self.holding.contains_key(shard);
+        self.unstamped.extend(hints.events().filter(held));
+        self.look_for_due |= hints.deliveries().any(|shard| held(&shard));
     }
 
     fn on_tick(&mut self) {

@@ -10,6 +10,10 @@ use tokio::sync::mpsc;
 const BATCH: usize = 256;
 /// How many ended attempts may wait to be recorded; beyond it no new one is begun.
 const WAITING: usize = 2_048;
+/// How long ended attempts gather: whoever is told does not wait for it, and at a few hundred a
+/// second it saves most of the commits. A crash makes the attempts of that time again, as it does
+/// those under way.
+const GATHER: Duration = Duration::from_millis(10);
 /// How long to wait before a record that failed is tried again.
 const AGAIN_AFTER: Duration = Duration::from_millis(200);
 
@@ -26,11 +30,27 @@ pub(crate) fn start(context: &Context, lost: mpsc::UnboundedSender<Vec<Shard>>) 
         .clone()
         .spawn("dispatcher.record", async move {
             let mut batch = Vec::with_capacity(BATCH);
-            while ended.recv_many(&mut batch, BATCH).await > 0 {
+            while gather(&mut ended, &mut batch).await {
                 record(&context, std::mem::take(&mut batch), &lost).await;
             }
         });
     recorder
+}
+
+/// What has ended within a moment of the first; false when nothing will any more.
+async fn gather(ended: &mut mpsc::Receiver<Attempt>, batch: &mut Vec<Attempt>) -> bool {
+    if ended.recv_many(batch, BATCH).await == 0 {
+        return false;
+    }
+    let until = tokio::time::Instant::now() + GATHER;
+    while batch.len() < BATCH {
+        let more = ended.recv_many(batch, BATCH - batch.len());
+        match tokio::time::timeout_at(until, more).await {
+            Ok(1..) => {}
+            Ok(0) | Err(_) => break,
+        }
+    }
+    true
 }
 
 /// Records a batch, however long the store is away: until then the attempts may be made again by

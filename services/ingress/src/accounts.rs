@@ -13,6 +13,7 @@ use std::time::Duration;
 use store::Store;
 use store::account::Account;
 use store::installation::Versioned;
+use wire::Topic;
 
 /// How long an account that is not there is not looked up again.
 const UNKNOWN_FOR: Duration = Duration::from_secs(2);
@@ -181,7 +182,7 @@ pub(crate) fn keep_fresh(door: &web::Data<Door>) {
             let (door, check) = (door.clone(), check.clone());
             async move {
                 let shutdown = &door.context.shutdown;
-                let mut hints = door.context.broker.hints();
+                let mut hints = door.context.broker.hints(Topic::Accounts);
                 let mut seen = None;
                 loop {
                     match door.context.store.version(Versioned::Accounts).await {

@@ -160,7 +160,7 @@ fn respond(
         Published::New => {
             failpoint::reach!(SubscriptionsBeforeEventHint);
             context.metrics.event("api");
-            context.broker.hint(Hint::Shard(Shard::of_tenant(tenant)));
+            context.broker.hint(Hint::Events(Shard::of_tenant(tenant)));
             Ok(HttpResponse::Accepted()
                 .content_type("application/json")
                 .body(answer.body))

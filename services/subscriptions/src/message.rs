@@ -257,7 +257,7 @@ fn tell(context: &Context, effects: &Effects) {
         context.metrics.event("tidings");
     }
     for shard in &effects.shards {
-        context.broker.hint(Hint::Shard(*shard));
+        context.broker.hint(Hint::Events(*shard));
     }
 }
 

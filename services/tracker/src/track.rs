@@ -153,7 +153,7 @@ impl Tracker {
             metrics.event("tidings");
         }
         for shard in &applied.effects.shards {
-            self.context.broker.hint(Hint::Shard(*shard));
+            self.context.broker.hint(Hint::Events(*shard));
         }
     }
 

@@ -15,6 +15,7 @@ async fn everything_that_is_accepted_is_accounted_for() {
         program: program(),
         mode: Mode::Embedded,
         time: Duration::from_secs(1),
+        soak: false,
         commit: "a test".to_owned(),
         say: |_| {},
     };

@@ -1,4 +1,4 @@
-//! Hints between processes: given to everybody who is there, kept for nobody.
+//! Hints between processes: given to everybody who is there and wants them, kept for nobody.
 
 use super::link::{Line, Link};
 use super::topology::{self, Topology};
@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::AbortHandle;
 use tokio::time::sleep;
-use wire::{Hint, HintSet};
+use wire::{Hint, HintSet, Topic};
 
 /// How long to wait before hints are listened for again.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
@@ -25,7 +25,7 @@ const MOST_WAITING: i64 = 1_000;
 /// Sends this process's hints to the others, and theirs to whoever receives hints here.
 pub(super) struct Relay {
     outgoing: Hints,
-    tasks: [AbortHandle; 2],
+    tasks: Vec<AbortHandle>,
 }
 
 impl Relay {
@@ -44,18 +44,23 @@ impl Relay {
             topology: Arc::clone(topology),
             me: me.clone(),
         };
-        let receiver = Receiver {
-            line: consuming.follower(),
-            topology: Arc::clone(topology),
-            local: Arc::clone(local),
-            me,
-        };
-        let hints = outgoing.receiver();
-        #[expect(clippy::disallowed_methods, reason = "they end with their relay")]
-        let tasks = [
-            tokio::spawn(sender.send(hints)).abort_handle(),
-            tokio::spawn(receiver.receive()).abort_handle(),
-        ];
+        let mut tasks = Vec::new();
+        for topic in Topic::ALL {
+            let receiver = Receiver {
+                topic,
+                line: consuming.follower(),
+                topology: Arc::clone(topology),
+                local: Arc::clone(local),
+                me: me.clone(),
+            };
+            let sender = sender.clone();
+            let hints = outgoing.receiver(topic);
+            #[expect(clippy::disallowed_methods, reason = "they end with their relay")]
+            tasks.extend([
+                tokio::spawn(sender.send(topic, hints)).abort_handle(),
+                tokio::spawn(receiver.receive()).abort_handle(),
+            ]);
+        }
         Self { outgoing, tasks }
     }
 
@@ -72,6 +77,7 @@ impl Drop for Relay {
     }
 }
 
+#[derive(Clone)]
 struct Sender {
     line: super::link::Follower,
     topology: Arc<Topology>,
@@ -80,7 +86,7 @@ struct Sender {
 
 impl Sender {
     /// Hints that come while one message is being sent go together into the next.
-    async fn send(self, mut hints: HintReceiver) {
+    async fn send(self, topic: Topic, mut hints: HintReceiver) {
         let mut channel: Option<Channel> = None;
         loop {
             let hints = hints.recv().await;
@@ -92,7 +98,7 @@ impl Sender {
             }
             // Away: whoever would have been told looks by itself within a second.
             if let Some(channel) = &channel {
-                let _ = self.publish(channel, hints).await;
+                let _ = self.publish(channel, topic, hints).await;
             }
         }
     }
@@ -105,12 +111,12 @@ impl Sender {
         Ok(channel)
     }
 
-    async fn publish(&self, channel: &Channel, hints: HintSet) -> lapin::Result<()> {
+    async fn publish(&self, channel: &Channel, topic: Topic, hints: HintSet) -> lapin::Result<()> {
         let properties = BasicProperties::default().with_app_id(self.me.clone());
         channel
             .basic_publish(
                 self.topology.hints(),
-                "".into(),
+                topic.as_str().into(),
                 BasicPublishOptions::default(),
                 &hints.to_bytes(),
                 properties,
@@ -121,6 +127,7 @@ impl Sender {
 }
 
 struct Receiver {
+    topic: Topic,
     line: super::link::Follower,
     topology: Arc<Topology>,
     local: Arc<Hints>,
@@ -129,6 +136,7 @@ struct Receiver {
 
 impl Receiver {
     async fn receive(self) {
+        self.local.wanted(self.topic).await;
         loop {
             // What was lost in between is found by looking, as after a lost hint.
             if let Ok(line) = self.line.line().await
@@ -166,7 +174,7 @@ impl Receiver {
             .queue_bind(
                 name.clone(),
                 self.topology.hints(),
-                "".into(),
+                self.topic.as_str().into(),
                 QueueBindOptions::default(),
                 FieldTable::default(),
             )

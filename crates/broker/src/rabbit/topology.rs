@@ -92,7 +92,7 @@ impl Topology {
 
     /// The exchange of hints.
     pub(super) fn hints(&self) -> ShortString {
-        format!("{}.hints.v1", self.namespace).into()
+        format!("{}.hints.v2", self.namespace).into()
     }
 
     /// Makes the places of a queue that are not there yet.
@@ -163,7 +163,7 @@ pub(super) async fn declare_hints(channel: &Channel, topology: &Topology) -> lap
     channel
         .exchange_declare(
             topology.hints(),
-            ExchangeKind::Fanout,
+            ExchangeKind::Direct,
             ExchangeDeclareOptions::default(),
             FieldTable::default(),
         )

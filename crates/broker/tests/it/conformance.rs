@@ -65,7 +65,7 @@ macro_rules! conformance {
             a_shutdown_finishes_the_batch_in_hand_and_leaves_the_rest
             a_shutdown_amid_isolation_gives_the_rest_back_uncounted
             a_consumer_that_is_dropped_gives_its_jobs_back
-            hints_merge_and_reach_every_receiver
+            hints_merge_and_reach_every_receiver_of_their_topic
             an_oversized_payload_is_refused
             the_depth_is_right_all_the_way
             a_closed_broker_refuses_and_says_so

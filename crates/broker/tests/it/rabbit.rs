@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use testkit::Proxy;
 use tidings_broker::{Broker, Disposition, Error, HintSet, RabbitOptions, Received};
 use tokio::time::{sleep, timeout};
-use wire::Hint;
+use wire::{Hint, Topic};
 
 crate::conformance!(Rabbit);
 
@@ -211,8 +211,8 @@ async fn a_hint_reaches_the_other_processes_and_comes_back_to_nobody() {
         return;
     };
     let (one, other) = (rabbit.open().await, rabbit.open().await);
-    let (mut at_one, mut at_other) = (one.hints(), other.hints());
-    let shard = Hint::Shard(Shard::new(7).unwrap());
+    let (mut at_one, mut at_other) = (one.hints(Topic::Work), other.hints(Topic::Work));
+    let shard = Hint::Events(Shard::new(7).unwrap());
     // Until both listen: a hint may be lost.
     let heard = async {
         loop {
@@ -223,7 +223,7 @@ async fn a_hint_reaches_the_other_processes_and_comes_back_to_nobody() {
         }
     };
     let expected = HintSet {
-        shards: 1 << 7,
+        events: 1 << 7,
         ..HintSet::default()
     };
     assert_eq!(timeout(LONG, heard).await.unwrap(), expected);
@@ -259,7 +259,7 @@ async fn a_queue_with_other_arguments_stops_only_itself_and_is_used_once_it_is_g
         "{consumed:?}"
     );
     // Its connections go on: hints are heard.
-    let mut hints = broker.hints();
+    let mut hints = broker.hints(Topic::Accounts);
     broker.hint(Hint::Accounts);
     assert!(hints.recv().await.accounts);
 

@@ -4,8 +4,8 @@ use super::row::outcomes_text;
 use super::{Accepted, ReportOutcome, known_receipts};
 use crate::Store;
 use crate::connection::Connection;
+use crate::dialect;
 use crate::dialect::message::Wanted;
-use crate::dialect::{self, lock};
 use crate::error::Error;
 use crate::ledger::{Effects, Heard, Ledger};
 use crate::message::candidates;
@@ -64,9 +64,8 @@ impl Store {
                     .reports
                     .extend(outcomes.iter().map(|outcome| outcome.outcome));
             }
-            dialect::callback::mark_processed(connection, &marks, now.into())?;
             orphan::park(connection, parked)?;
-            applied.effects = ledger.finish(connection)?;
+            applied.effects = ledger.finish(connection, marks)?;
             Ok(applied)
         })
         .await
@@ -129,18 +128,17 @@ fn hold_candidates(
     ledger: &mut Ledger,
 ) -> Result<(), Error> {
     let mut wanted = Wanted::default();
-    let mut locks = Vec::new();
+    let mut keys = Vec::new();
     for accepted in batch {
         for report in reports(accepted) {
             let account = accepted.account_id;
             let id = report.provider_message_id.as_deref();
             let reference = report.client_reference.as_deref();
             wanted.add(account, id, reference);
-            locks.extend(orphan::keys_of(account, id, reference));
+            keys.extend(orphan::keys_of(account, id, reference));
         }
     }
-    lock::for_reports(connection, &locks)?;
-    ledger.hold(candidates(connection, &wanted)?);
+    ledger.hold(candidates(connection, &wanted, &keys)?);
     Ok(())
 }
 

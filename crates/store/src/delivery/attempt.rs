@@ -5,12 +5,11 @@ use super::row::AttemptRow;
 use crate::Store;
 use crate::dialect;
 use crate::error::Error;
-use crate::shard::{Fenced, holding};
+use crate::shard::{Fenced, numbers_of, those_held};
 use crate::sql_types::{Moment, Uid};
 use domain::delivery::State;
 use domain::id::{AttemptId, DeliveryId, SubscriptionId};
 use domain::{Shard, Timestamp};
-use std::collections::BTreeMap;
 
 /// What an attempt did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,23 +55,10 @@ impl Store {
             let mut leases: Vec<Fenced> = batch.iter().map(|attempt| attempt.lease).collect();
             leases.sort_unstable_by_key(|lease| (lease.shard, lease.fence));
             leases.dedup();
-            let held = holding(connection, &leases)?;
-            let under: Vec<&Attempt> = batch
-                .iter()
-                .filter(|attempt| held.contains(&attempt.lease))
-                .collect();
-            let records: Vec<Record> = under.iter().copied().map(Record::new).collect();
-            let mut new = dialect::attempt::record(connection, &records)?;
-            failpoint::reach!(StoreBeforeCounts);
-            let mut fared: BTreeMap<Uid, Fared> = BTreeMap::new();
-            for (attempt, record) in under.iter().zip(&records) {
-                if new.remove(&(record.row.delivery_id, record.row.number)) {
-                    let id = Uid::from(attempt.subscription_id);
-                    fared.entry(id).or_default().count(attempt);
-                }
-            }
-            let fared: Vec<_> = fared.into_iter().collect();
-            dialect::attempt::count(connection, &fared)?;
+            failpoint::reach!(StoreBeforeRecord);
+            let records: Vec<Record> = batch.iter().map(Record::new).collect();
+            let fences = dialect::attempt::record(connection, &numbers_of(&leases), &records)?;
+            let held = those_held(&leases, fences);
             Ok(leases
                 .iter()
                 .filter(|lease| !held.contains(lease))
@@ -83,35 +69,12 @@ impl Store {
     }
 }
 
-/// How attempts of one subscription fared, summed over a batch.
-#[derive(Default)]
-pub(crate) struct Fared {
-    pub(crate) delivered: i64,
-    pub(crate) failed: i64,
-    last_success_at: Option<Timestamp>,
-    last_failure_at: Option<Timestamp>,
-}
-
-impl Fared {
-    fn count(&mut self, attempt: &Attempt) {
-        let (number, last) = match attempt.error {
-            None => (&mut self.delivered, &mut self.last_success_at),
-            Some(_) => (&mut self.failed, &mut self.last_failure_at),
-        };
-        *number += 1;
-        *last = (*last).max(Some(attempt.started_at));
-    }
-
-    /// When one last succeeded, and when one last failed.
-    pub(crate) fn last(&self) -> (Option<Moment>, Option<Moment>) {
-        let moment = |at: Option<Timestamp>| at.map(Moment::from);
-        (moment(self.last_success_at), moment(self.last_failure_at))
-    }
-}
-
-/// An attempt as it is written, and where it leaves its delivery.
+/// An attempt as it is written, under which lease, and where it leaves its delivery.
 pub(crate) struct Record {
     pub(crate) row: AttemptRow,
+    pub(crate) subscription_id: Uid,
+    /// The number of its shard, and the fence.
+    pub(crate) lease: (i16, i64),
     pub(crate) state: State,
     pub(crate) place: Place,
     pub(crate) due_at: Moment,
@@ -125,6 +88,8 @@ impl Record {
         };
         Self {
             row: AttemptRow::from(attempt),
+            subscription_id: attempt.subscription_id.into(),
+            lease: (i16::from(attempt.lease.shard.number()), attempt.lease.fence),
             state,
             place: Place::Scheduled,
             due_at: due_at.into(),

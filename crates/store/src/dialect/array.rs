@@ -1,5 +1,9 @@
 //! Statements of PostgreSQL that take whole columns as arrays: one text however many rows there are,
 //! so it is prepared once for each connection, and one round trip.
+//!
+//! A statement that joins a large table with its arrays names the keys twice, in the join and as
+//! `key = any({})`. Its plan is made once, perhaps while the table is empty; joined alone, that plan
+//! may read the whole of the table for as long as nobody analyses it.
 
 use diesel::connection::Connection;
 use diesel::pg::Pg;
@@ -13,8 +17,8 @@ use std::marker::PhantomData;
 /// A statement with arrays in the places of its `{}`, and the types of the columns it returns.
 pub(crate) struct Statement<'a, R = ()> {
     text: Cow<'static, str>,
-    arrays: Vec<Box<dyn QueryFragment<Pg> + 'a>>,
-    returns: PhantomData<R>,
+    arrays: Vec<Box<dyn QueryFragment<Pg> + Send + 'a>>,
+    returns: PhantomData<fn() -> R>,
 }
 
 impl<'a, R> Statement<'a, R> {
@@ -30,19 +34,33 @@ impl<'a, R> Statement<'a, R> {
     pub(crate) fn bind<S, T>(mut self, values: Vec<T>) -> Self
     where
         S: 'static,
-        T: 'a,
+        T: Send + 'a,
         Vec<T>: ToSql<Array<S>, Pg>,
         Pg: HasSqlType<Array<S>>,
     {
-        self.arrays.push(Box::new(Bound(values, PhantomData::<S>)));
+        self.arrays
+            .push(Box::new(Bound(values, PhantomData::<fn() -> S>)));
         self
+    }
+}
+
+impl<'a> Statement<'a> {
+    /// The same with more text after it, which returns these columns.
+    pub(crate) fn and<R>(self, more: &str) -> Statement<'a, R> {
+        Statement {
+            text: (self.text.into_owned() + more).into(),
+            arrays: self.arrays,
+            returns: PhantomData,
+        }
     }
 }
 
 /// Rows that are inserted as arrays, one for each column.
 pub(crate) trait Columns: Sized {
     /// Inserts them all.
-    fn insert(rows: &[Self]) -> Statement<'_>;
+    fn insert<'a>(rows: impl Iterator<Item = &'a Self> + Clone) -> Statement<'a>
+    where
+        Self: 'a;
 }
 
 /// The text that inserts rows made of arrays.
@@ -56,10 +74,12 @@ pub(crate) fn insert_text(table: &str, columns: &[&str]) -> String {
 macro_rules! columns {
     ($row:ty => $table:literal { $($column:ident: $kind:ty),* $(,)? }) => {
         impl $crate::dialect::array::Columns for $row {
-            fn insert(rows: &[Self]) -> $crate::dialect::array::Statement<'_> {
+            fn insert<'a>(
+                rows: impl Iterator<Item = &'a Self> + Clone,
+            ) -> $crate::dialect::array::Statement<'a> {
                 let text = $crate::dialect::array::insert_text($table, &[$(stringify!($column)),*]);
                 $crate::dialect::array::Statement::new(text)
-                    $(.bind::<$kind, _>(rows.iter().map(|row| &row.$column).collect::<Vec<_>>()))*
+                    $(.bind::<$kind, _>(rows.clone().map(|row| &row.$column).collect::<Vec<_>>()))*
             }
         }
     };
@@ -94,7 +114,7 @@ impl<R> Query for Statement<'_, R> {
 
 impl<R, C: Connection> RunQueryDsl<C> for Statement<'_, R> {}
 
-struct Bound<V, S>(V, PhantomData<S>);
+struct Bound<V, S>(V, PhantomData<fn() -> S>);
 
 impl<T, S: 'static> QueryFragment<Pg> for Bound<Vec<T>, S>
 where

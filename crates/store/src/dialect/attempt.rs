@@ -1,33 +1,56 @@
 //! Attempts: recording a batch of them, and what follows.
 
 use super::array::Statement;
+use super::{lease, together};
 use crate::connection::Connection;
-use crate::delivery::attempt::{Fared, Record};
+use crate::delivery::AttemptRow;
+use crate::delivery::attempt::Record;
 use crate::delivery::{PENDING, encode_state};
 use crate::error::Error;
 use crate::schema::{attempts, deliveries, subscriptions};
 use crate::sql_types::{Id, Instant, Moment, Uid};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Integer, Nullable, SmallInt, Text};
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashMap};
 
-/// Writes attempts, and moves their deliveries on while those are pending. The delivery and number
-/// of each that was not recorded before.
+/// Writes attempts under leases that hold, moves their deliveries on while those are pending, and
+/// counts how their subscriptions fared. What was recorded before changes nothing. The fences of the
+/// shards that are leased; they hold until the transaction ends.
 pub(crate) fn record(
     connection: &mut Connection,
+    leased: &[i16],
     records: &[Record],
-) -> Result<HashSet<(Uid, i32)>, Error> {
+) -> Result<Vec<(i16, i64)>, Error> {
     match connection {
-        Connection::Sqlite(c) => record_each(c, records),
-        Connection::Postgres(session) => Ok(at_once(records)
-            .load::<(Uid, i32)>(session.raw())?
-            .into_iter()
-            .collect()),
+        Connection::Sqlite(c) => {
+            let fences: Vec<(i16, i64)> = lease::fence(leased).load(c)?;
+            let held: HashMap<i16, i64> = fences.iter().copied().collect();
+            let is_held = |record: &&Record| held.get(&record.lease.0) == Some(&record.lease.1);
+            record_each(c, records.iter().filter(is_held))?;
+            Ok(fences)
+        }
+        Connection::Postgres(session) => {
+            let (kept, fences, recorded) = session.together(async |c| {
+                tokio::join!(
+                    biased;
+                    together::execute(c, lease::keep(leased)),
+                    together::load(c, lease::fence(leased)),
+                    together::execute(c, record_all(records)),
+                )
+            });
+            kept?;
+            let fences = fences?;
+            recorded?;
+            Ok(fences)
+        }
     }
 }
 
-fn record_each(c: &mut SqliteConnection, records: &[Record]) -> Result<HashSet<(Uid, i32)>, Error> {
-    let mut new = HashSet::new();
+fn record_each<'a>(
+    c: &mut SqliteConnection,
+    records: impl Iterator<Item = &'a Record>,
+) -> QueryResult<()> {
+    let mut fared: BTreeMap<Uid, Fared> = BTreeMap::new();
     for record in records {
         let row = &record.row;
         let inserted = diesel::insert_into(attempts::table)
@@ -46,33 +69,91 @@ fn record_each(c: &mut SqliteConnection, records: &[Record]) -> Result<HashSet<(
                 deliveries::due_at.eq(record.due_at),
             ))
             .execute(c)?;
-        new.insert((row.delivery_id, row.number));
+        fared.entry(record.subscription_id).or_default().count(row);
     }
-    Ok(new)
+    for (id, fared) in fared {
+        diesel::update(subscriptions::table.find(id))
+            .set((
+                subscriptions::delivered.eq(subscriptions::delivered + fared.delivered),
+                subscriptions::failed.eq(subscriptions::failed + fared.failed),
+                fared
+                    .success
+                    .map(|at| subscriptions::last_success_at.eq(Some(at))),
+                fared
+                    .failure
+                    .map(|at| subscriptions::last_failure_at.eq(Some(at))),
+            ))
+            .execute(c)?;
+    }
+    Ok(())
 }
 
-/// Of two attempts of one delivery the later one says where it stands.
-fn at_once(records: &[Record]) -> Statement<'_, (Id, Integer)> {
+/// How attempts of one subscription fared, summed over a batch.
+#[derive(Default)]
+struct Fared {
+    delivered: i64,
+    failed: i64,
+    /// When one last succeeded, and when one last failed.
+    success: Option<Moment>,
+    failure: Option<Moment>,
+}
+
+impl Fared {
+    fn count(&mut self, row: &AttemptRow) {
+        let (number, last) = match row.error {
+            None => (&mut self.delivered, &mut self.success),
+            Some(_) => (&mut self.failed, &mut self.failure),
+        };
+        *number += 1;
+        *last = (*last).max(Some(row.started_at));
+    }
+}
+
+/// As [`record_each`], of those whose lease holds. Of two attempts of one delivery the later one says
+/// where it stands.
+fn record_all(records: &[Record]) -> Statement<'_> {
     let text = "with told as (\
-                    select * from unnest({}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}) as t (\
-                        delivery_id, number, id, started_at, duration_ms, status_code, error, \
-                        response_body, state, place, due_at)), \
+                    select distinct on (delivery_id, number) t.* from unnest({}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}) \
+                        as t (delivery_id, number, id, started_at, duration_ms, status_code, error, \
+                            response_body, state, place, due_at, subscription_id, shard, fence) \
+                    join shards on shards.number = t.shard and shards.fence = t.fence), \
                 recorded as (\
                     insert into attempts (delivery_id, number, id, started_at, duration_ms, \
                         status_code, error, response_body) \
                     select delivery_id, number, id, started_at, duration_ms, status_code, error, \
                         response_body from told \
                     on conflict do nothing returning delivery_id, number), \
+                new as (\
+                    select told.* from told join recorded using (delivery_id, number)), \
                 last as (\
-                    select distinct on (delivery_id) * \
-                    from told join recorded using (delivery_id, number) \
+                    select distinct on (delivery_id) * from new \
                     order by delivery_id, number desc), \
                 moved as (\
                     update deliveries set attempts = last.number, state = last.state, \
                         place = last.place, due_at = last.due_at \
-                    from last where deliveries.id = last.delivery_id and deliveries.state = 0) \
-                select delivery_id, number from recorded";
+                    from last where deliveries.id = last.delivery_id and deliveries.state = 0 \
+                        and deliveries.id = any({})), \
+                fared as (\
+                    select subscription_id, \
+                        count(*) filter (where error is null) as delivered, \
+                        count(*) filter (where error is not null) as failed, \
+                        max(started_at) filter (where error is null) as success, \
+                        max(started_at) filter (where error is not null) as failure \
+                    from new group by subscription_id) \
+                update subscriptions set \
+                    delivered = subscriptions.delivered + fared.delivered, \
+                    failed = subscriptions.failed + fared.failed, \
+                    last_success_at = greatest(fared.success, last_success_at), \
+                    last_failure_at = greatest(fared.failure, last_failure_at) \
+                from fared where subscriptions.id = fared.subscription_id \
+                    and subscriptions.id = any({})";
     let rows = || records.iter().map(|record| &record.row);
+    let subscriptions = || {
+        records
+            .iter()
+            .map(|r| &r.subscription_id)
+            .collect::<Vec<_>>()
+    };
     Statement::new(text)
         .bind::<Id, _>(rows().map(|row| &row.delivery_id).collect())
         .bind::<Integer, _>(rows().map(|row| &row.number).collect())
@@ -85,45 +166,9 @@ fn at_once(records: &[Record]) -> Statement<'_, (Id, Integer)> {
         .bind::<SmallInt, _>(records.iter().map(|r| encode_state(r.state)).collect())
         .bind::<SmallInt, _>(records.iter().map(|r| r.place.code()).collect())
         .bind::<Instant, _>(records.iter().map(|record| &record.due_at).collect())
-}
-
-/// Counts how the attempts of subscriptions fared.
-pub(crate) fn count(connection: &mut Connection, fared: &[(Uid, Fared)]) -> Result<(), Error> {
-    match connection {
-        Connection::Sqlite(c) => {
-            for (id, fared) in fared {
-                let (success, failure) = fared.last();
-                diesel::update(subscriptions::table.find(id))
-                    .set((
-                        subscriptions::delivered.eq(subscriptions::delivered + fared.delivered),
-                        subscriptions::failed.eq(subscriptions::failed + fared.failed),
-                        success.map(|at| subscriptions::last_success_at.eq(Some(at))),
-                        failure.map(|at| subscriptions::last_failure_at.eq(Some(at))),
-                    ))
-                    .execute(c)?;
-            }
-        }
-        Connection::Postgres(session) if !fared.is_empty() => {
-            count_at_once(fared).execute(session.raw())?;
-        }
-        Connection::Postgres(_) => {}
-    }
-    Ok(())
-}
-
-fn count_at_once(fared: &[(Uid, Fared)]) -> Statement<'_> {
-    let text = "update subscriptions set \
-                    delivered = subscriptions.delivered + fared.delivered, \
-                    failed = subscriptions.failed + fared.failed, \
-                    last_success_at = coalesce(fared.success, last_success_at), \
-                    last_failure_at = coalesce(fared.failure, last_failure_at) \
-                from unnest({}, {}, {}, {}, {}) as fared (id, delivered, failed, success, failure) \
-                where subscriptions.id = fared.id";
-    let lasts = || fared.iter().map(|(_, fared)| fared.last());
-    Statement::new(text)
-        .bind::<Id, _>(fared.iter().map(|(id, _)| id).collect())
-        .bind::<BigInt, _>(fared.iter().map(|(_, fared)| &fared.delivered).collect())
-        .bind::<BigInt, _>(fared.iter().map(|(_, fared)| &fared.failed).collect())
-        .bind::<Nullable<Instant>, Option<Moment>>(lasts().map(|(success, _)| success).collect())
-        .bind::<Nullable<Instant>, Option<Moment>>(lasts().map(|(_, failure)| failure).collect())
+        .bind::<Id, _>(subscriptions())
+        .bind::<SmallInt, _>(records.iter().map(|record| record.lease.0).collect())
+        .bind::<BigInt, _>(records.iter().map(|record| record.lease.1).collect())
+        .bind::<Id, _>(rows().map(|row| &row.delivery_id).collect())
+        .bind::<Id, _>(subscriptions())
 }

@@ -123,40 +123,30 @@ pub(crate) fn hear(
     }
 }
 
-/// Marks callbacks as applied, with what became of each statement.
-pub(crate) fn mark_processed(
-    connection: &mut Connection,
-    marks: &[Mark],
-    now: Moment,
-) -> Result<(), Error> {
-    match connection {
-        Connection::Sqlite(c) => {
-            for mark in marks {
-                diesel::update(callbacks::table.find(mark.receipt_id))
-                    .set((
-                        callbacks::status.eq(PROCESSED),
-                        callbacks::processed_at.eq(Some(now)),
-                        callbacks::error.eq(None::<String>),
-                        callbacks::reports.eq(Some(&mark.reports)),
-                    ))
-                    .execute(c)?;
-            }
-        }
-        Connection::Postgres(session) if !marks.is_empty() => {
-            let text = "update callbacks set status = 1, processed_at = heard_at, error = null, \
-                            reports = mark.reports \
-                        from unnest({}, {}) as mark (receipt_id, reports), unnest({}) as heard_at \
-                        where callbacks.receipt_id = mark.receipt_id \
-                            and callbacks.receipt_id = any({})";
-            let receipts: Vec<&Uid> = marks.iter().map(|mark| &mark.receipt_id).collect();
-            Statement::<()>::new(text)
-                .bind::<Id, _>(receipts.clone())
-                .bind::<Text, _>(marks.iter().map(|mark| &mark.reports).collect())
-                .bind::<Instant, _>(vec![now])
-                .bind::<Id, _>(receipts)
-                .execute(session.raw())?;
-        }
-        Connection::Postgres(_) => {}
-    }
+/// Marks a callback as applied, with what became of each statement.
+pub(super) fn mark_one(c: &mut SqliteConnection, mark: &Mark, now: Moment) -> QueryResult<()> {
+    diesel::update(callbacks::table.find(mark.receipt_id))
+        .set((
+            callbacks::status.eq(PROCESSED),
+            callbacks::processed_at.eq(Some(now)),
+            callbacks::error.eq(None::<String>),
+            callbacks::reports.eq(Some(&mark.reports)),
+        ))
+        .execute(c)?;
     Ok(())
+}
+
+/// As [`mark_one`], of many.
+pub(super) fn mark_all(marks: &[Mark], now: Moment) -> Statement<'_> {
+    let text = "update callbacks set status = 1, processed_at = heard_at, error = null, \
+                    reports = mark.reports \
+                from unnest({}, {}) as mark (receipt_id, reports), unnest({}) as heard_at \
+                where callbacks.receipt_id = mark.receipt_id \
+                    and callbacks.receipt_id = any({})";
+    let receipts: Vec<&Uid> = marks.iter().map(|mark| &mark.receipt_id).collect();
+    Statement::new(text)
+        .bind::<Id, _>(receipts.clone())
+        .bind::<Text, _>(marks.iter().map(|mark| &mark.reports).collect())
+        .bind::<Instant, _>(vec![now])
+        .bind::<Id, _>(receipts)
 }

@@ -2,7 +2,7 @@
 //! over; it is found the next time.
 
 use crate::connection::{Connection, load_locked};
-use crate::delivery::{DeliveryRow, PENDING, Place};
+use crate::delivery::{DeliveryRow, Place, is_pending_in};
 use crate::error::Error;
 use crate::schema::deliveries;
 use crate::sql_types::{Moment, Uid};
@@ -17,8 +17,7 @@ pub(crate) fn due(
 ) -> Result<Vec<DeliveryRow>, Error> {
     let query = deliveries::table
         .filter(deliveries::shard.eq_any(numbers.to_vec()))
-        .filter(deliveries::state.eq(PENDING))
-        .filter(deliveries::place.eq(Place::Scheduled.code()))
+        .filter(is_pending_in(Place::Scheduled))
         .filter(deliveries::due_at.le(now))
         .limit(limit);
     Ok(load_locked!(
@@ -39,8 +38,7 @@ pub(crate) fn backlog(
     let query = deliveries::table
         .filter(deliveries::shard.eq(number))
         .filter(deliveries::subscription_id.eq(subscription))
-        .filter(deliveries::state.eq(PENDING))
-        .filter(deliveries::place.eq(Place::Backlog.code()))
+        .filter(is_pending_in(Place::Backlog))
         .order(deliveries::due_at)
         .limit(limit);
     Ok(load_locked!(

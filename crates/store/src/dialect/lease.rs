@@ -1,6 +1,7 @@
 //! Leases: whose clock counts, and who comes first.
 
 use super::array::Statement;
+use super::together;
 use crate::connection::{Connection, load_locked};
 use crate::error::Error;
 use crate::schema::shards;
@@ -30,30 +31,39 @@ pub(crate) fn shards(connection: &mut Connection) -> Result<Vec<ShardRow>, Error
     ))
 }
 
-/// Moves the sequences of shards on, each by its count; the last number of each.
-pub(crate) fn move_sequences(
+/// The fences of these shards, which nobody takes over until this transaction ends. First the lock,
+/// then the look: it would not see what was changed while it waited.
+pub(crate) fn fences(
     connection: &mut Connection,
-    counts: &[(i16, i64)],
+    numbers: &[i16],
 ) -> Result<Vec<(i16, i64)>, Error> {
     match connection {
-        Connection::Sqlite(c) => counts
-            .iter()
-            .map(|(number, count)| {
-                Ok(diesel::update(shards::table.find(number))
-                    .set(shards::sequence.eq(shards::sequence + count))
-                    .returning((shards::number, shards::sequence))
-                    .get_result(c)?)
-            })
-            .collect(),
+        Connection::Sqlite(c) => Ok(fence(numbers).load(c)?),
         Connection::Postgres(session) => {
-            let text = "update shards set sequence = shards.sequence + more.count \
-                        from unnest({}, {}) as more (number, count) \
-                        where shards.number = more.number \
-                        returning shards.number, shards.sequence";
-            Ok(Statement::<(SmallInt, BigInt)>::new(text)
-                .bind::<SmallInt, _>(counts.iter().map(|(number, _)| *number).collect())
-                .bind::<BigInt, _>(counts.iter().map(|(_, count)| *count).collect())
-                .load(session.raw())?)
+            let (kept, fences) = session.together(async |c| {
+                tokio::join!(
+                    biased;
+                    together::execute(c, keep(numbers)),
+                    together::load(c, fence(numbers)),
+                )
+            });
+            kept?;
+            Ok(fences?)
         }
     }
+}
+
+/// The statement that lets nobody take these shards over until its transaction ends.
+pub(super) fn keep(numbers: &[i16]) -> Statement<'_> {
+    Statement::new("select pg_advisory_xact_lock_shared(3, number) from unnest({}) as number")
+        .bind::<SmallInt, _>(numbers.to_vec())
+}
+
+/// The query for the fences of these shards.
+#[diesel::dsl::auto_type(no_type_alias)]
+pub(super) fn fence(numbers: &[i16]) -> _ {
+    let wanted: Vec<i16> = numbers.to_vec();
+    shards::table
+        .filter(shards::number.eq_any(wanted))
+        .select((shards::number, shards::fence))
 }

@@ -19,34 +19,27 @@ pub(crate) fn for_registration(
     connection: &mut Connection,
     keys: &[DedupeKey],
 ) -> Result<(), Error> {
-    keep(
-        connection,
-        "select pg_advisory_xact_lock(1, key) from unnest({}) as key",
-        keys,
-    )
+    if let Connection::Postgres(session) = connection {
+        Statement::<()>::new("select pg_advisory_xact_lock(1, key) from unnest({}) as key")
+            .bind::<Integer, _>(buckets(keys))
+            .execute(session.raw())?;
+    }
+    Ok(())
 }
 
 /// See [`for_registration`]. Reports do not wait for one another here: their messages' rows see to
 /// that.
-pub(crate) fn for_reports(connection: &mut Connection, keys: &[DedupeKey]) -> Result<(), Error> {
-    keep(
-        connection,
-        "select pg_advisory_xact_lock_shared(1, key) from unnest({}) as key",
-        keys,
-    )
+pub(super) fn for_reports(keys: &[DedupeKey]) -> Statement<'static> {
+    let text = "select pg_advisory_xact_lock_shared(1, key) from unnest({}) as key";
+    Statement::new(text).bind::<Integer, _>(buckets(keys))
 }
 
-fn keep(connection: &mut Connection, text: &'static str, keys: &[DedupeKey]) -> Result<(), Error> {
-    if let Connection::Postgres(session) = connection {
-        let mut locks: Vec<i32> = keys.iter().map(bucket).collect();
-        // In one order, so that two transactions never wait for one another.
-        locks.sort_unstable();
-        locks.dedup();
-        Statement::<()>::new(text)
-            .bind::<Integer, _>(locks)
-            .execute(session.raw())?;
-    }
-    Ok(())
+/// In one order, so that two transactions never wait for one another.
+fn buckets(keys: &[DedupeKey]) -> Vec<i32> {
+    let mut locks: Vec<i32> = keys.iter().map(bucket).collect();
+    locks.sort_unstable();
+    locks.dedup();
+    locks
 }
 
 fn bucket(key: &DedupeKey) -> i32 {
@@ -62,17 +55,6 @@ pub(crate) fn no_events_of(connection: &mut Connection, tenant: TenantId) -> Res
         let shard = i32::from(Shard::of_tenant(tenant).number());
         Statement::<()>::new("select pg_advisory_xact_lock(2, shard) from unnest({}) as shard")
             .bind::<Integer, _>(vec![shard])
-            .execute(session.raw())?;
-    }
-    Ok(())
-}
-
-/// Lets nobody take these shards over until this transaction ends.
-pub(crate) fn keep_shards(connection: &mut Connection, numbers: &[i16]) -> Result<(), Error> {
-    if let Connection::Postgres(session) = connection {
-        let text = "select pg_advisory_xact_lock_shared(3, number) from unnest({}) as number";
-        Statement::<()>::new(text)
-            .bind::<SmallInt, _>(numbers.to_vec())
             .execute(session.raw())?;
     }
     Ok(())

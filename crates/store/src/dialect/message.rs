@@ -1,6 +1,7 @@
 //! Messages: finding those that a batch may be about, and writing those that it changed.
 
 use super::array::Statement;
+use super::{lock, together};
 use crate::connection::Connection;
 use crate::error::Error;
 use crate::message::MessageRow;
@@ -9,6 +10,7 @@ use crate::sql_types::{Id, Instant, Uid};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Integer, Nullable, SmallInt, Text};
 use domain::id::AccountId;
+use domain::report::DedupeKey;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Under which names the messages of accounts are looked for.
@@ -34,11 +36,13 @@ impl<'a> Wanted<'a> {
     }
 }
 
-/// The messages with these names. On PostgreSQL they are locked, in the order of their ids, so that
-/// two transactions that know a message by different names change it one after the other.
+/// The messages with these names, about which nobody registers anything until the transaction ends.
+/// On PostgreSQL they are locked, in the order of their ids, so that two transactions that know a
+/// message by different names change it one after the other.
 pub(crate) fn candidates(
     connection: &mut Connection,
     wanted: &Wanted<'_>,
+    keys: &[DedupeKey],
 ) -> Result<Vec<MessageRow>, Error> {
     match connection {
         Connection::Sqlite(c) => {
@@ -49,7 +53,15 @@ pub(crate) fn candidates(
             Ok(rows)
         }
         Connection::Postgres(session) => {
-            let ids: Vec<Uid> = named(wanted).load(session.raw())?;
+            let (locked, ids) = session.together(async |c| {
+                tokio::join!(
+                    biased;
+                    together::execute(c, lock::for_reports(keys)),
+                    together::load::<Uid, _>(c, named(wanted)),
+                )
+            });
+            locked?;
+            let ids = ids?;
             if ids.is_empty() {
                 return Ok(Vec::new());
             }
@@ -93,8 +105,10 @@ fn of_account(
 fn named<'a>(wanted: &Wanted<'a>) -> Statement<'a, Id> {
     let text = "select messages.id from unnest({}, {}) as by_id (account, name) \
                 join messages on account_id = account and provider_message_id = name \
+                where account_id = any({}) and provider_message_id = any({}) \
                 union select messages.id from unnest({}, {}) as by_reference (account, name) \
-                join messages on account_id = account and client_reference = name";
+                join messages on account_id = account and client_reference = name \
+                where account_id = any({}) and client_reference = any({})";
     let pairs = |of: fn(&Names<'a>) -> BTreeSet<&'a str>| {
         let pairs = wanted.0.iter().flat_map(move |(account, names)| {
             let account = Uid::from(*account);
@@ -105,29 +119,18 @@ fn named<'a>(wanted: &Wanted<'a>) -> Statement<'a, Id> {
     let (id_accounts, ids) = pairs(|names| names.ids.clone());
     let (reference_accounts, references) = pairs(|names| names.references.clone());
     Statement::new(text)
+        .bind::<Id, _>(id_accounts.clone())
+        .bind::<Text, _>(ids.clone())
         .bind::<Id, _>(id_accounts)
         .bind::<Text, _>(ids)
+        .bind::<Id, _>(reference_accounts.clone())
+        .bind::<Text, _>(references.clone())
         .bind::<Id, _>(reference_accounts)
         .bind::<Text, _>(references)
 }
 
-/// Writes what reports change of messages.
-pub(crate) fn update(connection: &mut Connection, rows: &[MessageRow]) -> Result<(), Error> {
-    match connection {
-        Connection::Sqlite(c) => {
-            for row in rows {
-                update_one(c, row)?;
-            }
-        }
-        Connection::Postgres(session) if !rows.is_empty() => {
-            at_once(rows).execute(session.raw())?;
-        }
-        Connection::Postgres(_) => {}
-    }
-    Ok(())
-}
-
-fn update_one(c: &mut SqliteConnection, row: &MessageRow) -> Result<(), Error> {
+/// Writes what reports change of a message.
+pub(super) fn update_one(c: &mut SqliteConnection, row: &MessageRow) -> QueryResult<()> {
     diesel::update(messages::table.find(row.id))
         .set((
             messages::updated_at.eq(row.updated_at),
@@ -148,7 +151,8 @@ fn update_one(c: &mut SqliteConnection, row: &MessageRow) -> Result<(), Error> {
     Ok(())
 }
 
-fn at_once(rows: &[MessageRow]) -> Statement<'_> {
+/// As [`update_one`], of many.
+pub(super) fn update_all(rows: &[MessageRow]) -> Statement<'_> {
     let text = "update messages set \
                     updated_at = new.updated_at, state = new.state, \
                     override_number = new.override_number, \
@@ -162,7 +166,7 @@ fn at_once(rows: &[MessageRow]) -> Statement<'_> {
                     id, updated_at, state, override_number, standing_attempt, provider_time, \
                     transition, decided_seen, history_length, sent_at, delivered_at, \
                     failure_reason, failure_class, network_code) \
-                where messages.id = new.id";
+                where messages.id = new.id and messages.id = any({})";
     Statement::new(text)
         .bind::<Id, _>(rows.iter().map(|row| &row.id).collect())
         .bind::<Instant, _>(rows.iter().map(|row| &row.updated_at).collect())
@@ -178,4 +182,5 @@ fn at_once(rows: &[MessageRow]) -> Statement<'_> {
         .bind::<Nullable<Text>, _>(rows.iter().map(|row| &row.failure_reason).collect())
         .bind::<Nullable<Text>, _>(rows.iter().map(|row| &row.failure_class).collect())
         .bind::<Nullable<Text>, _>(rows.iter().map(|row| &row.network_code).collect())
+        .bind::<Id, _>(rows.iter().map(|row| &row.id).collect())
 }

@@ -1,9 +1,11 @@
 //! The transaction itself.
 
 use super::array::Statement;
+use super::together;
 use crate::connection::Connection;
 use crate::error::Error;
 use crate::schema::versions;
+use crate::sql_types::{Id, Uid};
 use diesel::prelude::*;
 use diesel::sql_types::{Nullable, Text};
 
@@ -17,13 +19,37 @@ pub(crate) enum Outcome {
     Forgotten,
 }
 
-/// The id of the transaction, if it wrote anything (PostgreSQL manual, 9.27.6).
-pub(crate) fn transaction_id(connection: &mut Connection) -> Result<Option<String>, Error> {
+/// How a transaction of one caller's work begins.
+pub(crate) const ALONE: &str = "begin; savepoint work";
+/// How a transaction of many callers' work begins, in its first savepoint: nobody waits for a lock
+/// while others' work holds some.
+pub(crate) const TOGETHER: &str = "begin; set local lock_timeout = '50ms'; savepoint work";
+/// How either ends. One that was aborted would take a bare commit as a rollback, without an error;
+/// its savepoint cannot be released.
+pub(crate) const COMMIT: &str = "release work; commit";
+
+/// Begins a transaction of PostgreSQL, in one of the ways above; its id (PostgreSQL manual, 9.27.6).
+pub(crate) fn begin(connection: &mut Connection, how: &str) -> Result<String, Error> {
     let Connection::Postgres(session) = connection else {
-        return Ok(None);
+        return Err(Error::Closed);
     };
-    let text = "select pg_current_xact_id_if_assigned()::text";
-    Ok(Statement::<Nullable<Text>>::new(text).get_result(session.raw())?)
+    let (begun, id) = session.together(async |c| {
+        let id = Statement::<Text>::new("select pg_current_xact_id()::text");
+        tokio::join!(biased; together::batch(c, how), together::get_result(c, id))
+    });
+    begun?;
+    Ok(id?)
+}
+
+/// Which run of the server this is: another one after a crash, and on a standby that took over. Ids
+/// that a server gave out in one run and wrote nowhere are given out again in the next.
+pub(crate) fn server_run(connection: &mut Connection) -> Result<Uid, Error> {
+    let Connection::Postgres(session) = connection else {
+        return Err(Error::Closed);
+    };
+    let first = "insert into server_run (id) values (gen_random_uuid()) on conflict do nothing";
+    Statement::<()>::new(first).execute(session.raw())?;
+    Ok(Statement::<Id>::new("select id from server_run").get_result(session.raw())?)
 }
 
 /// What became of the transaction with this id.

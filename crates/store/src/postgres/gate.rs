@@ -5,7 +5,6 @@ use crate::connection::Connection;
 use crate::error::Error;
 use crate::migration;
 use domain::Random;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -47,9 +46,7 @@ impl Gate {
     /// A new connection. On a blocking thread.
     pub(crate) fn connect(&self) -> Result<Connection, Error> {
         self.admit()?;
-        // The runtime may be ending under us.
-        let tried = catch_unwind(AssertUnwindSafe(|| self.attempt()));
-        let connected = tried.unwrap_or(Err(Error::Closed));
+        let connected = self.attempt();
         self.note(connected.as_ref().err());
         connected
     }

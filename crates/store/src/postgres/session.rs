@@ -1,13 +1,14 @@
 //! One session with PostgreSQL.
 
+use super::here::Here;
 use diesel::ConnectionResult;
 use diesel_async::AsyncPgConnection;
 use diesel_async::async_connection_wrapper::AsyncConnectionWrapper;
+use std::ops::AsyncFnOnce;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::runtime::Handle;
 
 /// How long one use may take. Timeouts of the server end it long before; a server that is frozen
 /// ends nothing.
@@ -15,9 +16,11 @@ const LONGEST_USE: Duration = Duration::from_mins(1);
 /// How often that is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
-/// tokio-postgres under diesel's synchronous face, and whether it still is any good.
+/// tokio-postgres under diesel's synchronous face, and whether it still is any good. Whoever uses it
+/// drives it, on his own thread: nobody else has to wake up for an answer.
 pub struct Session {
-    raw: AsyncConnectionWrapper<AsyncPgConnection>,
+    raw: AsyncConnectionWrapper<AsyncPgConnection, Here>,
+    here: Here,
     life: Arc<Life>,
     retires_at: Instant,
 }
@@ -37,20 +40,19 @@ impl Session {
     pub(super) fn start<S, T>(
         client: tokio_postgres::Client,
         driver: tokio_postgres::Connection<S, T>,
-        runtime: &Handle,
+        here: &Here,
         lifetime: Duration,
     ) -> ConnectionResult<Self>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let _entered = runtime.enter();
         let life = Arc::new(Life {
             born: Instant::now(),
             used_since: AtomicU64::new(0),
         });
         let shared = life.clone();
-        runtime.spawn(async move {
+        here.spawn(async move {
             tokio::select! {
                 ended = driver => {
                     if let Err(error) = ended {
@@ -61,20 +63,27 @@ impl Session {
             }
             shared.used_since.store(OVER, Ordering::SeqCst);
         });
-        let client = runtime.block_on(AsyncPgConnection::try_from(client))?;
+        let client = here.run(AsyncPgConnection::try_from(client))?;
         Ok(Self {
-            raw: client.into(),
+            raw: here.wrap(client),
+            here: here.clone(),
             retires_at: life.born + lifetime,
             life,
         })
     }
 
-    pub(crate) fn raw(&mut self) -> &mut AsyncConnectionWrapper<AsyncPgConnection> {
+    pub(crate) fn raw(&mut self) -> &mut AsyncConnectionWrapper<AsyncPgConnection, Here> {
         &mut self.raw
+    }
+
+    /// Runs statements that are sent together: those that are polled together cost one round trip.
+    pub(crate) fn together<R>(&mut self, work: impl AsyncFnOnce(&AsyncPgConnection) -> R) -> R {
+        self.here.run(work(&self.raw))
     }
 
     /// Whether another transaction may begin on it.
     pub(crate) fn is_fit(&self) -> bool {
+        self.here.catch_up();
         self.life.used_since.load(Ordering::SeqCst) != OVER && Instant::now() < self.retires_at
     }
 

@@ -4,6 +4,7 @@ use super::job::Job;
 use super::queue::Queue;
 use crate::connection::Connection;
 use crate::error::Error;
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
@@ -37,15 +38,33 @@ impl Group {
         }
     }
 
-    fn take(&mut self, job: Box<dyn Job>, done: Result<(), Error>, may_go_alone: bool) {
+    /// Takes note of how work went; its parts, where it failed as a whole and they are tried by
+    /// themselves.
+    fn take(
+        &mut self,
+        mut job: Box<dyn Job>,
+        done: Result<(), Error>,
+        may_go_alone: bool,
+    ) -> Vec<Box<dyn Job>> {
         match done {
             Err(error) if error.is_outage() => {
                 self.outage = Some(error);
                 self.ran.push((job, Ok(())));
             }
-            Err(error) if may_go_alone && error.may_go_alone() => self.aside.push(job),
-            done => self.ran.push((job, done)),
+            Err(error) => {
+                let parts = job.split();
+                if !parts.is_empty() {
+                    return parts;
+                }
+                if may_go_alone && error.may_go_alone() {
+                    self.aside.push(job);
+                } else {
+                    self.ran.push((job, Err(error)));
+                }
+            }
+            Ok(()) => self.ran.push((job, Ok(()))),
         }
+        Vec::new()
     }
 }
 
@@ -54,17 +73,21 @@ pub(super) fn run(connection: &mut Connection, first: Box<dyn Job>, queue: &Queu
     let may_go_alone = matches!(connection, Connection::Postgres(_));
     let started = Instant::now();
     let mut group = Group::default();
-    let mut next = Some(first);
+    let mut next = VecDeque::from([first]);
     let mut is_fresh = true;
     let mut taken = 0;
-    while let Some(mut job) = next.take() {
+    while let Some(mut job) = next.pop_front() {
+        if group.outage.is_some() {
+            group.ran.push((job, Ok(())));
+            continue;
+        }
         let done = in_savepoint(connection, is_fresh, job.as_mut());
         // What failed was rolled back: its savepoint serves the next one.
         is_fresh = done.is_err();
         taken += 1;
-        group.take(job, done, may_go_alone);
+        next.extend(group.take(job, done, may_go_alone));
         if group.outage.is_none() && taken < GROUP && started.elapsed() < GROUP_TIME {
-            next = queue.take_next();
+            next.extend(queue.take_next());
         }
     }
     group

@@ -1,13 +1,19 @@
 //! Work that somebody waits for.
 
+use super::Place;
 use crate::connection::Connection;
 use crate::error::Error;
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::oneshot;
 
 /// Work of any caller.
-pub(super) trait Job: Send {
+pub(crate) trait Job: Send {
     /// Does it, in a transaction that was begun. May be called again after that was undone.
     fn run(&mut self, connection: &mut Connection) -> Result<(), Error>;
+
+    /// Its parts, where it failed as a whole and they may do better each by itself. It is over then.
+    fn split(&mut self) -> Vec<Box<dyn Job>> {
+        Vec::new()
+    }
 
     /// Says how it ended: what it returned last, if that is durable.
     fn tell(self: Box<Self>, ended: Result<(), Error>);
@@ -19,20 +25,20 @@ pub(super) struct Call<T, W> {
     done: Option<T>,
     caller: oneshot::Sender<Result<T, Error>>,
     /// Its place in the queue.
-    _permit: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl<T, W> Call<T, W> {
     pub(super) const fn new(
         work: W,
         caller: oneshot::Sender<Result<T, Error>>,
-        permit: OwnedSemaphorePermit,
+        place: Place,
     ) -> Self {
         Self {
             work,
             done: None,
             caller,
-            _permit: permit,
+            _place: place,
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::connection::Connection;
 use crate::dialect;
 use crate::error::Error;
 use crate::postgres::Gate;
+use crate::sql_types::Uid;
 use domain::Random;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,6 +19,14 @@ use std::time::{Duration, Instant};
 const ASK_FOR: Duration = Duration::from_secs(12);
 /// How long until it is asked again.
 const ASK_EVERY: Duration = Duration::from_millis(100);
+
+/// How a writer's statements are planned. They find rows by key, so one plan serves all their
+/// parameters, and making one each time would cost more than following it. It is made for ten
+/// elements of an array whose length it does not know, and for tables that nobody has analysed:
+/// without the last two it looks at each row of one array for each of the other, or reads a whole
+/// table that was empty once.
+const PLANS: &str = "set plan_cache_mode = force_generic_plan; \
+                     set enable_nestloop = off; set enable_seqscan = off";
 
 /// How long a thread that gets no connection leaves the work to those that have one.
 const LEAVE_FOR: Duration = Duration::from_millis(250);
@@ -34,6 +43,8 @@ pub(super) struct Remote {
 /// A connection, counted while it is there.
 struct Counted {
     connection: Connection,
+    /// The run of the server it belongs to.
+    run: Uid,
     connected: Arc<AtomicUsize>,
 }
 
@@ -56,14 +67,14 @@ impl Remote {
     /// Commits this work and what else waits. Work that met somebody else's is then run again, each
     /// in a transaction of its own.
     pub(super) fn commit(&mut self, first: Box<dyn Job>, queue: &Queue) {
-        let mut held = match self.begin(Connection::begin_group) {
-            Ok(held) => held,
+        let (mut held, id) = match self.begin(dialect::TOGETHER) {
+            Ok(begun) => begun,
             Err(error) => return self.refuse(first, queue, error),
         };
         let mut group = group::run(&mut held.connection, first, queue);
         let ended = match group.outage.take() {
             Some(outage) => Err(Error::Undone(outage.to_string())),
-            None => self.end(held),
+            None => self.end(held, &id),
         };
         let aside = std::mem::take(&mut group.aside);
         group.tell(ended);
@@ -72,23 +83,33 @@ impl Remote {
         }
     }
 
-    /// Begins a transaction, on a new connection where the old one has ended.
-    fn begin(
-        &mut self,
-        begin: impl Fn(&mut Connection) -> Result<(), Error>,
-    ) -> Result<Counted, Error> {
-        if let Some(mut held) = self.idle.take().filter(|held| held.connection.is_fit()) {
-            held.connection.use_now();
-            if begin(&mut held.connection).is_ok() {
-                return Ok(held);
-            }
+    /// Begins a transaction, on a new connection where the old one has ended; its id.
+    fn begin(&mut self, how: &str) -> Result<(Counted, String), Error> {
+        if let Some(mut held) = self.take_idle()
+            && let Ok(id) = dialect::begin(&mut held.connection, how)
+        {
+            return Ok((held, id));
         }
+        let mut held = self.connect()?;
+        let id = dialect::begin(&mut held.connection, how)?;
+        Ok((held, id))
+    }
+
+    fn take_idle(&mut self) -> Option<Counted> {
+        let held = self.idle.take().filter(|held| held.connection.is_fit())?;
+        held.connection.use_now();
+        Some(held)
+    }
+
+    fn connect(&self) -> Result<Counted, Error> {
         let mut connection = self.gate.connect()?;
         connection.use_now();
-        begin(&mut connection)?;
+        connection.execute(PLANS)?;
+        let run = dialect::server_run(&mut connection)?;
         self.connected.fetch_add(1, Ordering::SeqCst);
         Ok(Counted {
             connection,
+            run,
             connected: self.connected.clone(),
         })
     }
@@ -106,33 +127,25 @@ impl Remote {
     }
 
     /// Commits, and finds out what became of it where the connection ends meanwhile.
-    fn end(&mut self, mut held: Counted) -> Result<(), Error> {
-        let undone = |error: Error| Error::Undone(error.to_string());
+    fn end(&mut self, mut held: Counted, id: &str) -> Result<(), Error> {
         let connection = &mut held.connection;
-        // A transaction that was aborted would take the commit as a rollback, without an error;
-        // it does not take this.
-        let id = dialect::transaction_id(connection).map_err(undone)?;
-        let committed = connection.execute("commit");
-        let Err(error) = committed else {
+        let Err(error) = connection.execute(dialect::COMMIT) else {
             self.keep(held);
             return Ok(());
         };
         if !error.is_outage() && connection.execute("rollback").is_ok() {
             self.keep(held);
-            return Err(undone(error));
+            return Err(Error::Undone(error.to_string()));
         }
+        let run = held.run;
         drop(held);
-        match id {
-            Some(id) => self.ask_after(&id, &error),
-            // It wrote nothing.
-            None => Ok(()),
-        }
+        self.ask_after(id, run, &error)
     }
 
-    fn ask_after(&mut self, id: &str, error: &Error) -> Result<(), Error> {
+    fn ask_after(&mut self, id: &str, run: Uid, error: &Error) -> Result<(), Error> {
         let started = Instant::now();
         while started.elapsed() < ASK_FOR {
-            match self.outcome_of(id) {
+            match self.outcome_of(id, run) {
                 Ok(dialect::Outcome::Committed) => return Ok(()),
                 Ok(dialect::Outcome::Aborted) => return Err(Error::Undone(error.to_string())),
                 Ok(dialect::Outcome::Forgotten) => break,
@@ -142,9 +155,15 @@ impl Remote {
         Err(Error::Uncertain(error.to_string()))
     }
 
-    fn outcome_of(&mut self, id: &str) -> Result<dialect::Outcome, Error> {
-        let mut held = self.begin(|_| Ok(()))?;
-        let outcome = dialect::outcome_of(&mut held.connection, id)?;
+    /// What became of a transaction of a run of the server. In another run its id may be that of
+    /// another one, so nobody can tell.
+    fn outcome_of(&mut self, id: &str, run: Uid) -> Result<dialect::Outcome, Error> {
+        let mut held = self.take_idle().map_or_else(|| self.connect(), Ok)?;
+        let outcome = if held.run == run {
+            dialect::outcome_of(&mut held.connection, id)?
+        } else {
+            dialect::Outcome::Forgotten
+        };
         self.keep(held);
         Ok(outcome)
     }
@@ -164,10 +183,10 @@ impl Remote {
     }
 
     fn try_alone(&mut self, job: &mut dyn Job) -> Result<(), Error> {
-        let mut held = self.begin(|connection| connection.execute("begin"))?;
+        let (mut held, id) = self.begin(dialect::ALONE)?;
         let done = group::caught(&mut held.connection, job);
         let Err(error) = done else {
-            return self.end(held);
+            return self.end(held, &id);
         };
         if held.connection.execute("rollback").is_err() {
             return Err(Error::Lost(error.to_string()));

@@ -9,7 +9,7 @@ use tidings_store::directory::Directory;
 use tidings_store::page::Window;
 use tidings_store::shard::{Fenced, Holding};
 
-fn recipients(owed: &[Owed]) -> Vec<Recipient> {
+pub fn recipients(owed: &[Owed]) -> Vec<Recipient> {
     owed.iter().flat_map(|owed| owed.to.clone()).collect()
 }
 
@@ -22,7 +22,7 @@ fn lease(holding: &Holding, to: Recipient) -> Fenced {
         .unwrap()
 }
 
-fn attempt(scene: &Scene, holding: &Holding, to: Recipient, then: Then) -> Attempt {
+pub fn attempt(scene: &Scene, holding: &Holding, to: Recipient, then: Then) -> Attempt {
     let failed = then != Then::End(State::Delivered);
     Attempt {
         id: AttemptId::new(scene.clock.now(), &scene.random),
@@ -39,7 +39,7 @@ fn attempt(scene: &Scene, holding: &Holding, to: Recipient, then: Then) -> Attem
     }
 }
 
-async fn claim_due(scene: &Scene, holding: &Holding, each: usize) -> Claimed {
+pub async fn claim_due(scene: &Scene, holding: &Holding, each: usize) -> Claimed {
     let room = Room {
         each,
         ..Room::default()

@@ -1,8 +1,10 @@
 use crate::scene::Scene;
 use domain::id::TenantId;
+use futures_util::future::join_all;
 use tidings_store::directory::Directory;
 use tidings_store::event::Published;
 use tidings_store::idempotency::{Answer, Claim, REMEMBERED};
+use tidings_store::page::Window;
 
 fn claim(scene: &Scene, key: u8, body: u8) -> Claim {
     Claim {
@@ -81,4 +83,45 @@ async fn an_event_is_nowhere_for_another_tenant(scene: Scene) {
             .unwrap()
             .is_none()
     );
+}
+
+on_each_engine!(of_many_published_at_once_under_one_key_one_is_written_and_the_others_hear_of_it);
+async fn of_many_published_at_once_under_one_key_one_is_written_and_the_others_hear_of_it(
+    scene: Scene,
+) {
+    let claim = |number: u8| Claim {
+        tenant_id: scene.tenant,
+        key: [7; 32],
+        body_hash: [number % 2; 32],
+        answer: Answer {
+            status: 202,
+            body: format!("answer {number}"),
+        },
+        at: scene.clock.now(),
+    };
+    let publishes = (0..40).map(|number| {
+        let event = scene.event("job.created");
+        scene.store.publish_event(event, Some(claim(number)))
+    });
+    let done = join_all(publishes).await;
+    let done: Vec<Published> = done.into_iter().map(Result::unwrap).collect();
+    let won = done.iter().position(|one| *one == Published::New).unwrap();
+    let answer = claim(u8::try_from(won).unwrap()).answer;
+    for (number, one) in done.into_iter().enumerate() {
+        if number == won {
+            continue;
+        }
+        let expected = if number % 2 == won % 2 {
+            Published::Replayed(answer.clone())
+        } else {
+            Published::Mismatch
+        };
+        assert_eq!(one, expected, "{number}");
+    }
+    let window = Window {
+        before: None,
+        limit: 100,
+    };
+    let page = scene.store.list_events(scene.tenant, window).await.unwrap();
+    assert_eq!(page.items.len(), 1);
 }

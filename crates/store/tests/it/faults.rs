@@ -6,10 +6,9 @@ use domain::{Clock, Random};
 use futures_util::future::join_all;
 use std::time::{Duration, Instant};
 use tidings_store::{Error, Store};
-use tokio::runtime::Handle;
 
 fn open(url: &str) -> Store {
-    Store::open_postgres(url, Handle::current(), Clock::system(), Random::system()).unwrap()
+    Store::open_postgres(url, Clock::system(), Random::system()).unwrap()
 }
 
 /// Until it works, for 30 s at most; everything it is told meanwhile is an outage.
@@ -138,6 +137,25 @@ async fn a_commit_whose_answer_got_lost_is_told_as_it_ended(scene: Scene) {
                 "{told:?}"
             ),
         }
+    }
+}
+
+// A server that crashed gives ids of transactions out again that it wrote nowhere: whoever asks after
+// his would hear of somebody else's.
+on_postgres!(a_commit_that_got_lost_in_a_crash_is_never_told_as_done);
+async fn a_commit_that_got_lost_in_a_crash_is_never_told_as_done(scene: Scene) {
+    let proxy = Proxy::before(scene.url()).await;
+    for cut in [Cut::AfterCommit, Cut::BeforeCommit] {
+        let store = open(&proxy.url(scene.url()));
+        // Every thread has its connection.
+        for ping in join_all((0..30).map(|_| store.ping())).await {
+            ping.unwrap();
+        }
+        // What a crash leaves of an unlogged table.
+        ask(scene.url(), "truncate server_run").await;
+        proxy.cut(cut);
+        let told = store.publish_event(scene.event("job.created"), None).await;
+        assert!(matches!(told, Err(Error::Uncertain(_))), "{told:?}");
     }
 }
 

@@ -48,6 +48,7 @@ mod messages;
 mod migrations;
 mod nodes;
 mod partitions;
+mod plans;
 mod proxy;
 mod scene;
 mod schema;

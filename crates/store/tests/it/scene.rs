@@ -20,7 +20,6 @@ use tidings_store::fan_out::FannedOut;
 use tidings_store::shard::Holding;
 use tidings_store::subscription::{Health, Subscription};
 use tidings_store::tenant::{NewKey, Tenant};
-use tokio::runtime::Handle;
 
 pub const PHONE: &str = "+254700000001";
 
@@ -259,9 +258,7 @@ impl Engine {
                 let path = directory.path().join("tidings.db");
                 Store::open_sqlite(&path, clock, random).unwrap()
             }
-            Self::Postgres(url) => {
-                Store::open_postgres(url, Handle::current(), clock, random).unwrap()
-            }
+            Self::Postgres(url) => Store::open_postgres(url, clock, random).unwrap(),
         }
     }
 }
@@ -289,8 +286,8 @@ pub fn variable(name: &str) -> Option<String> {
 }
 
 pub async fn migrate(url: &str) -> Result<Vec<String>, tidings_store::Error> {
-    let (url, runtime) = (url.to_owned(), Handle::current());
-    tokio::task::spawn_blocking(move || Store::migrate_postgres(&url, runtime))
+    let url = url.to_owned();
+    tokio::task::spawn_blocking(move || Store::migrate_postgres(&url))
         .await
         .unwrap()
 }

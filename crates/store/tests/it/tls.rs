@@ -3,13 +3,12 @@
 use crate::scene::{new_database, variable};
 use domain::{Clock, Random};
 use tidings_store::{Error, Store};
-use tokio::runtime::Handle;
 
 /// The outcome of connecting to the server by this name with these options.
 async fn connect(url: &str, name: &str, options: &str) -> Result<(), Error> {
     let url = url.replace("127.0.0.1", name);
     let url = format!("{url}?hostaddr=127.0.0.1&{options}");
-    let store = Store::open_postgres(&url, Handle::current(), Clock::system(), Random::system())?;
+    let store = Store::open_postgres(&url, Clock::system(), Random::system())?;
     // Connected is enough: nothing was migrated.
     match store.check().await {
         Err(Error::SchemaTooOld(_)) => Ok(()),
@@ -62,7 +61,7 @@ async fn each_sslmode_asks_for_as_much_as_it_says() {
 async fn a_file_of_authorities_that_is_none_is_a_clear_error() {
     let open = |path: &str| {
         let url = format!("postgres://db/t?sslmode=verify-full&sslrootcert={path}");
-        Store::open_postgres(&url, Handle::current(), Clock::system(), Random::system())
+        Store::open_postgres(&url, Clock::system(), Random::system())
     };
     let empty = tempfile::NamedTempFile::new().unwrap();
     for path in ["/nowhere/ca.pem", empty.path().to_str().unwrap()] {

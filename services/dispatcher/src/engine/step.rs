@@ -207,7 +207,7 @@ impl Engine {
             self.last_served = Some(full_at);
         }
         for shard in &done.elsewhere {
-            self.context.broker.hint(Hint::Shard(*shard));
+            self.context.broker.hint(Hint::Deliveries(*shard));
         }
         for (subscription, tenant) in done.backlogs {
             self.note_backlog(Shard::of_subscription(subscription), subscription, tenant);

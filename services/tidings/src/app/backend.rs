@@ -7,7 +7,6 @@ use domain::{Clock, Random};
 use runtime::DataDir;
 use std::time::Duration;
 use store::Store;
-use tokio::runtime::Handle;
 
 /// How often a broker that is being connected to is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -28,10 +27,8 @@ pub(crate) async fn open_store(
                 tokio::task::spawn_blocking(move || Store::open_sqlite(&path, clock, random));
             Ok(opened.await.map_err(Failure::runtime)??)
         }
-        StoreUrl::Postgres(url) => {
-            Store::open_postgres(url.reveal(), Handle::current(), clock, random)
-                .map_err(|error| Failure::Configuration(format!("store.url: {error}")))
-        }
+        StoreUrl::Postgres(url) => Store::open_postgres(url.reveal(), clock, random)
+            .map_err(|error| Failure::Configuration(format!("store.url: {error}"))),
     }
 }
 
@@ -72,8 +69,8 @@ pub(super) async fn migrate_postgres(config: &Config) -> Result<Vec<String>, sto
     let StoreUrl::Postgres(url) = &config.store.url else {
         return Ok(Vec::new());
     };
-    let (url, runtime) = (url.clone(), Handle::current());
-    tokio::task::spawn_blocking(move || Store::migrate_postgres(url.reveal(), runtime))
+    let url = url.clone();
+    tokio::task::spawn_blocking(move || Store::migrate_postgres(url.reveal()))
         .await
         .unwrap_or(Err(store::Error::Closed))
 }

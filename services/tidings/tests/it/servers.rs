@@ -6,7 +6,6 @@ use lapin::{Connection, ConnectionProperties};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use store::Store;
-use tokio::runtime::Handle;
 use tokio::sync::OnceCell;
 
 const MODE: &str = "TIDINGS_TEST_MODE";
@@ -118,8 +117,8 @@ impl Drop for Servers {
 async fn make_template(postgres: &str) -> String {
     let name = unique();
     execute(postgres, &format!("create database {name}")).await;
-    let (url, runtime) = (at(postgres, &name), Handle::current());
-    tokio::task::spawn_blocking(move || Store::migrate_postgres(&url, runtime))
+    let url = at(postgres, &name);
+    tokio::task::spawn_blocking(move || Store::migrate_postgres(&url))
         .await
         .unwrap()
         .unwrap();

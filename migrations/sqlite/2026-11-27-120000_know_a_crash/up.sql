@@ -1,0 +1,2 @@
+-- There is no server that could crash by itself.
+select 1;
