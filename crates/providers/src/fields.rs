@@ -81,6 +81,15 @@ impl<'a> Fields<'a> {
             .and_then(|text| Timestamp::parse_provider(&text))
     }
 
+    /// A time in milliseconds since the Unix epoch, where it has the thirteen digits of one between
+    /// 2001 and 2286: seconds have fewer, and dates written without separators have more.
+    pub(crate) fn epoch_ms(&self, name: &str) -> Option<Timestamp> {
+        let millis = self.given(name)?.parse().ok()?;
+        (1_000_000_000_000..10_000_000_000_000)
+            .contains(&millis)
+            .then(|| Timestamp::from_millis(millis))
+    }
+
     fn given(&self, name: &str) -> Option<Cow<'_, str>> {
         self.raw(name).filter(|text| !text.is_empty())
     }
@@ -139,6 +148,18 @@ mod tests {
             fields.required_id("long").err().map(|it| it.code()),
             Some("unrecognised")
         );
+    }
+
+    #[test]
+    fn only_thirteen_digits_are_milliseconds() {
+        let fields = form("a=1777630530855&b=1777630530&c=20260501101530&d=0&e=-1777630530855&f=");
+        assert_eq!(
+            fields.epoch_ms("a"),
+            Some(Timestamp::from_millis(1_777_630_530_855))
+        );
+        for name in ["b", "c", "d", "e", "f", "g"] {
+            assert_eq!(fields.epoch_ms(name), None, "{name}");
+        }
     }
 
     #[test]

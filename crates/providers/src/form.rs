@@ -8,10 +8,21 @@ use std::borrow::Cow;
 const MAX_KEYS: usize = 200;
 
 /// A form without repeated keys.
-pub(crate) struct Form<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
+pub(crate) struct Form<'a>(Vec<(Cow<'a, str>, Value<'a>)>);
+
+enum Value<'a> {
+    Text(Cow<'a, str>),
+    Raw(Cow<'a, [u8]>),
+}
 
 impl<'a> Form<'a> {
     pub(crate) fn read(bytes: &'a [u8]) -> Result<Self, Refusal> {
+        Self::read_with_raw(bytes, &[])
+    }
+
+    /// The same, but the values of the `raw` keys are whatever bytes they are: no UTF-8 is asked of
+    /// them, and they have no text. They are never longer than the body.
+    pub(crate) fn read_with_raw(bytes: &'a [u8], raw: &[&str]) -> Result<Self, Refusal> {
         let mut form = Self(Vec::new());
         for pair in bytes
             .split(|byte| *byte == b'&')
@@ -22,28 +33,49 @@ impl<'a> Form<'a> {
                     "more than {MAX_KEYS} keys"
                 )));
             }
-            form.insert(pair)?;
+            form.insert(pair, raw)?;
         }
         Ok(form)
     }
 
     /// The value of a key.
     pub(crate) fn text(&self, key: &str) -> Option<&str> {
+        match self.value(key)? {
+            Value::Text(text) => Some(text),
+            Value::Raw(_) => None,
+        }
+    }
+
+    /// The bytes of a raw key's value.
+    pub(crate) fn raw(&self, key: &str) -> Option<&[u8]> {
+        match self.value(key)? {
+            Value::Raw(bytes) => Some(bytes),
+            Value::Text(_) => None,
+        }
+    }
+
+    fn value(&self, key: &str) -> Option<&Value<'a>> {
         self.0
             .iter()
             .find(|(known, _)| known == key)
-            .map(|(_, value)| value.as_ref())
+            .map(|(_, value)| value)
     }
 
-    fn insert(&mut self, pair: &'a [u8]) -> Result<(), Refusal> {
+    fn insert(&mut self, pair: &'a [u8], raw: &[&str]) -> Result<(), Refusal> {
         let mut halves = pair.splitn(2, |byte| *byte == b'=');
         let key = decode(halves.next().unwrap_or_default()).map_err(|wrong| {
             Refusal::malformed_form(format!("key number {} {wrong}", self.0.len() + 1))
         })?;
-        let value = decode(halves.next().unwrap_or_default()).map_err(|wrong| {
+        let value = halves.next().unwrap_or_default();
+        let value = if raw.contains(&key.as_ref()) {
+            unescape(value).map(Value::Raw)
+        } else {
+            decode(value).map(Value::Text)
+        };
+        let value = value.map_err(|wrong| {
             Refusal::malformed_form(format!("the value of {} {wrong}", quote(&key)))
         })?;
-        if self.text(&key).is_some() {
+        if self.value(&key).is_some() {
             return Err(Refusal::malformed_form(format!(
                 "the key {} is repeated",
                 quote(&key)
@@ -56,10 +88,19 @@ impl<'a> Form<'a> {
 
 fn decode(raw: &[u8]) -> Result<Cow<'_, str>, &'static str> {
     const NOT_UTF_8: &str = "is not UTF-8";
-    if !raw.iter().any(|byte| matches!(byte, b'+' | b'%')) {
-        return std::str::from_utf8(raw)
+    match unescape(raw)? {
+        Cow::Borrowed(bytes) => std::str::from_utf8(bytes)
             .map(Cow::Borrowed)
-            .map_err(|_| NOT_UTF_8);
+            .map_err(|_| NOT_UTF_8),
+        Cow::Owned(bytes) => String::from_utf8(bytes)
+            .map(Cow::Owned)
+            .map_err(|_| NOT_UTF_8),
+    }
+}
+
+fn unescape(raw: &[u8]) -> Result<Cow<'_, [u8]>, &'static str> {
+    if !raw.iter().any(|byte| matches!(byte, b'+' | b'%')) {
+        return Ok(Cow::Borrowed(raw));
     }
     let mut bytes = Vec::with_capacity(raw.len());
     let mut rest = raw;
@@ -69,20 +110,18 @@ fn decode(raw: &[u8]) -> Result<Cow<'_, str>, &'static str> {
             b'+' => b' ',
             b'%' => {
                 let (byte, after) =
-                    escaped(rest).ok_or("has a % that two hexadecimal digits do not follow")?;
+                    hex_byte(rest).ok_or("has a % that two hexadecimal digits do not follow")?;
                 rest = after;
                 byte
             }
             plain => *plain,
         });
     }
-    String::from_utf8(bytes)
-        .map(Cow::Owned)
-        .map_err(|_| NOT_UTF_8)
+    Ok(Cow::Owned(bytes))
 }
 
 /// The byte whose two digits come next, and what follows them.
-fn escaped(digits: &[u8]) -> Option<(u8, &[u8])> {
+pub(crate) fn hex_byte(digits: &[u8]) -> Option<(u8, &[u8])> {
     let (pair, after) = digits.split_at_checked(2)?;
     if !pair.iter().all(u8::is_ascii_hexdigit) {
         return None;
@@ -132,6 +171,20 @@ mod tests {
         assert_eq!(refused(b"id=%ff"), "the value of \"id\" is not UTF-8");
         assert_eq!(refused(b"id=\xff"), "the value of \"id\" is not UTF-8");
         assert_eq!(refused(b"id=1&%ff=1"), "key number 2 is not UTF-8");
+    }
+
+    #[test]
+    fn a_raw_value_may_be_any_bytes_and_has_no_text() {
+        let form = Form::read_with_raw(b"a=%00%ff+\xe9&b=%C3%A9", &["a", "c"])
+            .ok()
+            .unwrap();
+        assert_eq!(form.raw("a"), Some(b"\x00\xff \xe9".as_slice()));
+        assert_eq!((form.text("a"), form.raw("c")), (None, None));
+        assert_eq!((form.text("b"), form.raw("b")), (Some("é"), None));
+        for body in ["a=1&a=%ff", "a=%f", "b=%ff"] {
+            let refusal = Form::read_with_raw(body.as_bytes(), &["a"]).err().unwrap();
+            assert_eq!(refusal.code(), "malformed_form", "{body}");
+        }
     }
 
     #[test]

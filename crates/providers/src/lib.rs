@@ -2,12 +2,19 @@
 #![warn(missing_docs)]
 
 mod africastalking;
+mod airtel;
 mod answer;
+mod batch;
 mod body;
 mod fields;
 mod form;
+mod infobip;
+mod jasmin;
+mod kannel;
+mod mtn;
 mod object;
 mod orange;
+mod padding;
 mod plain_dlr;
 mod provider;
 mod refusal;
@@ -15,7 +22,10 @@ pub mod registry;
 pub mod samples;
 mod stub;
 mod surrogate;
+mod twilio;
+mod vonage;
 mod word;
+mod zamtel;
 
 pub use answer::Answer;
 pub use body::{Body, MediaType};

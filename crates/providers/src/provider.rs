@@ -29,6 +29,18 @@ pub trait Provider: Sync {
         Answer::Standard
     }
 
+    /// Whether a GET is a callback too, with what it says in its query.
+    fn calls_by_get(&self) -> bool {
+        false
+    }
+
+    /// The form in which message ids of this provider are compared: the id as it is, unless the
+    /// provider's own systems disagree about how to write it. The ids of its statements have this
+    /// form already; an id from elsewhere, like that of a registration, must be given it first.
+    fn message_id<'a>(&self, id: &'a str) -> &'a str {
+        id
+    }
+
     /// What a word means, compared exactly. A word outside the table means nothing.
     fn status(&self, word: &str) -> Meaning {
         crate::word::meaning(self.words(), word)

@@ -1,5 +1,6 @@
 //! Why a body is not taken. Each detail tells the sender what to change.
 
+use domain::callback::Kind;
 use domain::text::cut;
 
 /// The most bytes of a body that a detail shows.
@@ -78,6 +79,11 @@ impl Refusal {
 
     pub(crate) fn missing(field: &str) -> Self {
         Self::unrecognised(format!("the field \"{field}\" is missing or empty"))
+    }
+
+    /// For a kind of callbacks that the provider of this name does not have.
+    pub(crate) fn lacking(provider: &str, kind: Kind) -> Self {
+        Self::unrecognised(format!("{provider} has no callbacks of kind {kind}"))
     }
 
     /// The same, with the place it was found in.

@@ -17,3 +17,15 @@ pub const ORANGE_DELIVERED_TO_NETWORK: &str =
 /// Orange: the same message reached the phone. JSON.
 pub const ORANGE_DELIVERED_TO_TERMINAL: &str =
     include_str!("../fixtures/orange/dlr_deliveredtoterminal.json");
+
+/// MTN (v3): the message is on its way. JSON.
+pub const MTN_ENROUTE: &str = include_str!("../fixtures/mtn/v3_dlr_enroute.json");
+
+/// MTN (v3): the same message reached the phone. JSON.
+pub const MTN_DELIVERED: &str = include_str!("../fixtures/mtn/v3_dlr_delivered.json");
+
+/// Twilio: the message reached the phone. A form.
+pub const TWILIO_DELIVERED: &str = include_str!("../fixtures/twilio/status_delivered.txt");
+
+/// Infobip: the message reached the phone, as a batch of one. JSON.
+pub const INFOBIP_DELIVERED: &str = include_str!("../fixtures/infobip/dlr_v3_delivered.json");

@@ -5,28 +5,36 @@
 //! be relied on.
 
 mod api_key;
+mod basic;
 mod header;
 mod hmac;
 mod invalid;
 mod ip_allowlist;
+mod parameter;
 mod parse;
 mod secret;
 mod spec;
 mod stored;
 mod token;
+mod twilio;
+mod vonage;
 
 use self::api_key::ApiKey;
+use self::basic::Basic;
 use self::hmac::Hmac;
 use self::invalid::Problems;
 use self::ip_allowlist::IpAllowlist;
 use self::token::Token;
+use self::twilio::Twilio;
+use self::vonage::Vonage;
 use serde_json::Value;
 use std::fmt;
 use std::net::IpAddr;
 
 pub use self::invalid::Invalid;
 pub use self::secret::Secret;
-pub use self::spec::{ApiKeySpec, CheckSpec, HmacSpec, IpAllowlistSpec, SignedContent};
+pub use self::spec::{ApiKeySpec, BasicSpec, CheckSpec, HmacSpec, IpAllowlistSpec, SignedContent};
+pub use self::spec::{TwilioSpec, VonageMethod, VonageSpec};
 pub use crate::mac::{Algorithm, Encoding};
 
 /// The most checks an account may have.
@@ -47,10 +55,29 @@ pub struct Presented<'a> {
     pub token: Option<&'a str>,
     /// The body as received.
     pub body: &'a [u8],
+    /// What providers see before [`Presented::target`]: the scheme, the host, and the path in front
+    /// of ours, if any.
+    pub public_url: &'a str,
+    /// The path and the query, as they stand in the request line.
+    pub target: &'a str,
+    /// Where what it says will be read; none if it will not be read at all.
+    pub parameters: Option<Parameters>,
     /// Who sent it: the socket's peer, or what a trusted proxy says.
     pub source: IpAddr,
     /// The time, in milliseconds since the Unix epoch.
     pub now_ms: i64,
+}
+
+/// Where a callback says what it says. A signature over parameters is judged by those there, so it
+/// must be where they are read once the callback is believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Parameters {
+    /// In the body, as a form.
+    Form,
+    /// In the body, as JSON.
+    Json,
+    /// In the query.
+    Query,
 }
 
 /// Why a callback is not believed. For the log and the security event, never for the answer.
@@ -60,7 +87,7 @@ pub enum Refusal {
     UnauthorizedIp,
     /// The signature, or what is needed to judge it, is missing, repeated, unreadable or wrong.
     InvalidSignature,
-    /// The API key is missing, repeated or wrong.
+    /// The API key, or the user name and the password, are missing, repeated, unreadable or wrong.
     InvalidApiKey,
     /// The token is missing or wrong, or there is one where the account has none.
     InvalidToken,
@@ -74,6 +101,9 @@ enum Check {
     Token(Token),
     Hmac(Hmac),
     ApiKey(ApiKey),
+    Basic(Basic),
+    Twilio(Twilio),
+    Vonage(Vonage),
     IpAllowlist(IpAllowlist),
 }
 
@@ -91,7 +121,12 @@ impl Checks {
     pub fn secret_headers(&self) -> impl Iterator<Item = &str> {
         self.list.iter().filter_map(|check| match check {
             Check::ApiKey(api_key) => Some(api_key.header()),
-            Check::Token(_) | Check::Hmac(_) | Check::IpAllowlist(_) => None,
+            Check::Basic(_) => Some(Basic::header()),
+            Check::Token(_)
+            | Check::Hmac(_)
+            | Check::Twilio(_)
+            | Check::Vonage(_)
+            | Check::IpAllowlist(_) => None,
         })
     }
 
@@ -111,17 +146,18 @@ impl Checks {
         let mut make_token = Some(token);
         let mut list = Vec::with_capacity(specs.len());
         for (index, spec) in specs.into_iter().enumerate() {
-            let at = format!("/{index}");
+            let (at, found) = (&format!("/{index}"), &mut problems);
             list.extend(match spec {
                 CheckSpec::Token => {
-                    Token::from_spec(make_token.take(), &at, &mut problems).map(Check::Token)
+                    Token::from_spec(make_token.take(), at, found).map(Check::Token)
                 }
-                CheckSpec::Hmac(spec) => Hmac::from_spec(spec, &at, &mut problems).map(Check::Hmac),
-                CheckSpec::ApiKey(spec) => {
-                    ApiKey::from_spec(spec, &at, &mut problems).map(Check::ApiKey)
-                }
+                CheckSpec::Hmac(spec) => Hmac::from_spec(spec, at, found).map(Check::Hmac),
+                CheckSpec::ApiKey(spec) => ApiKey::from_spec(spec, at, found).map(Check::ApiKey),
+                CheckSpec::Basic(spec) => Basic::from_spec(spec, at, found).map(Check::Basic),
+                CheckSpec::Twilio(spec) => Twilio::from_spec(spec, at, found).map(Check::Twilio),
+                CheckSpec::Vonage(spec) => Vonage::from_spec(spec, at, found).map(Check::Vonage),
                 CheckSpec::IpAllowlist(spec) => {
-                    IpAllowlist::from_spec(&spec, &at, &mut problems).map(Check::IpAllowlist)
+                    IpAllowlist::from_spec(&spec, at, found).map(Check::IpAllowlist)
                 }
             });
         }
@@ -173,7 +209,7 @@ impl Checks {
         Some(rotated)
     }
 
-    /// Whether a callback's body is signed.
+    /// Whether what a callback says is signed.
     pub fn is_signed(&self) -> bool {
         self.list.iter().any(Check::is_signature)
     }
@@ -190,12 +226,15 @@ impl Check {
             Self::Token(token) => token.verify(presented.token),
             Self::Hmac(hmac) => hmac.verify(presented),
             Self::ApiKey(key) => key.verify(presented.headers),
+            Self::Basic(basic) => basic.verify(presented.headers),
+            Self::Twilio(twilio) => twilio.verify(presented),
+            Self::Vonage(vonage) => vonage.verify(presented),
             Self::IpAllowlist(networks) => networks.verify(presented.source),
         }
     }
 
     fn is_signature(&self) -> bool {
-        matches!(self, Self::Hmac(_))
+        matches!(self, Self::Hmac(_) | Self::Twilio(_) | Self::Vonage(_))
     }
 
     fn redacted(&self) -> Value {
@@ -203,6 +242,9 @@ impl Check {
             Self::Token(_) => Token::shape(),
             Self::Hmac(hmac) => hmac.redacted(),
             Self::ApiKey(key) => key.shape(),
+            Self::Basic(basic) => basic.shape(),
+            Self::Twilio(twilio) => twilio.shape(),
+            Self::Vonage(vonage) => vonage.shape(),
             Self::IpAllowlist(networks) => networks.shape(),
         }
     }
@@ -213,6 +255,9 @@ impl Check {
             Self::Token(_) => Token::shape(),
             Self::Hmac(hmac) => hmac.revealed(),
             Self::ApiKey(key) => key.revealed(),
+            Self::Basic(basic) => basic.revealed(),
+            Self::Twilio(twilio) => twilio.revealed(),
+            Self::Vonage(vonage) => vonage.revealed(),
             Self::IpAllowlist(networks) => networks.shape(),
         }
     }

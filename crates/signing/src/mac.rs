@@ -1,9 +1,10 @@
-//! HMAC (RFC 2104) over the hash functions that providers and Standard Webhooks sign with.
+//! HMAC (RFC 2104) over the hash functions that providers and Standard Webhooks sign with, and the
+//! plain MD5 of one provider.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
-use md5::Md5;
+use md5::{Digest, Md5};
 use sha1::Sha1;
 use sha2::{Sha256, Sha512};
 
@@ -85,6 +86,15 @@ impl Encoding {
             Self::Base64 => STANDARD.decode(text).ok(),
         }
     }
+}
+
+/// The MD5 of the concatenated `content`.
+pub(crate) fn md5(content: &[&[u8]]) -> Vec<u8> {
+    let mut hash = Md5::new();
+    for part in content {
+        hash.update(part);
+    }
+    hash.finalize().to_vec()
 }
 
 #[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
@@ -175,6 +185,15 @@ mod tests {
                 whole
             );
         }
+    }
+
+    #[test]
+    fn the_vectors_of_rfc_1321_hold() {
+        assert_eq!(hex::encode(md5(&[])), "d41d8cd98f00b204e9800998ecf8427e");
+        assert_eq!(
+            hex::encode(md5(&[b"message", b"", b" digest"])),
+            "f96b697d7cb7938d525a2f31aaf161d0"
+        );
     }
 
     #[test]

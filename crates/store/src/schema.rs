@@ -304,3 +304,13 @@ diesel::table! {
         created_at -> Instant,
     }
 }
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    server_run (only_row) {
+        only_row -> Bool,
+        id -> Id,
+    }
+}

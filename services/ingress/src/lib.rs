@@ -14,7 +14,7 @@ use limit::Limits;
 use runtime::http::{Listener, Serving};
 use runtime::{Readiness, Shutdown, Step, Tasks};
 use signing::Vault;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use store::Store;
 use telemetry::{Metrics, Tracer};
 
@@ -49,6 +49,8 @@ struct Door {
     config: config::Ingress,
     accounts: Accounts,
     limits: Limits,
+    /// What providers see before the path; there once the listener is.
+    public_url: OnceLock<String>,
 }
 
 /// How many connections are served at once, over all workers.
@@ -69,14 +71,23 @@ pub fn serve(config: config::Ingress, context: Context) -> Result<Serving, runti
     let door = web::Data::new(Door {
         accounts: Accounts::new(&context),
         limits: Limits::new(&config.rate_limit),
+        public_url: config
+            .public_url
+            .clone()
+            .map(OnceLock::from)
+            .unwrap_or_default(),
         config,
         context,
     });
     accounts::keep_fresh(&door);
-    runtime::http::serve(listener, &shutdown, move |routes| {
+    let shared = door.clone();
+    let serving = runtime::http::serve(listener, &shutdown, move |routes| {
         routes
-            .app_data(door.clone())
+            .app_data(shared.clone())
             .route("/v1/callbacks/{rest:.*}", web::to(receive::receive))
             .route("/api/webhooks/{rest:.*}", web::to(receive::receive));
-    })
+    })?;
+    door.public_url
+        .get_or_init(|| format!("http://{}", serving.address));
+    Ok(serving)
 }

@@ -13,7 +13,7 @@ use domain::callback::{self, Statement};
 use domain::id::ReceiptId;
 use providers::{Body, MediaType, Refusal, mend_surrogates};
 use runtime::http::{Code, Problem, read_body};
-use signing::checks::Presented;
+use signing::checks::{Parameters, Presented};
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -126,10 +126,11 @@ async fn take(
     if let Some(wait) = door.limits.shed(account.id, now) {
         return Err(unavailable("this account calls faster than it may").retry_after(seconds(wait)));
     }
-    if request.method() == Method::GET {
+    if request.method() == Method::GET && !account.provider.calls_by_get() {
         return Err(method_not_allowed());
     }
-    let statements = parse(account, path, request.headers(), &bytes)?;
+    let bytes = said(request, bytes);
+    let statements = parse(account, path, request, &bytes)?;
     let callback_id = callback::id(account.id, path.kind, &statements);
     let answer = account.provider.answer(path.kind);
     let answer_body = answer.body(callback_id);
@@ -213,16 +214,20 @@ async fn authenticate(
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_bytes()))
         .collect();
-    let presented = Presented {
+    let target = request.uri().path_and_query();
+    let presented = |known: &Known| Presented {
         headers: &headers,
         token: path.token,
         body,
+        public_url: door.public_url.get().map_or("", String::as_str),
+        target: target.map_or("", |target| target.as_str()),
+        parameters: parameters(request, known),
         source,
         now_ms: now.as_millis(),
     };
     let reason = match &found {
         None => "unknown_account",
-        Some(known) => match known.checks.verify(&presented) {
+        Some(known) => match known.checks.verify(&presented(known)) {
             Err(refusal) => refusal.name(),
             Ok(()) if !known.provider.kinds().contains(&path.kind) => "unknown_account",
             Ok(()) => {
@@ -246,14 +251,42 @@ async fn authenticate(
     ))
 }
 
+/// What a callback says: its body, or the query of one that has none.
+fn said(request: &HttpRequest, body: Bytes) -> Bytes {
+    if request.method() == Method::GET {
+        Bytes::copy_from_slice(request.query_string().as_bytes())
+    } else {
+        body
+    }
+}
+
+/// How what it says is to be read; a query is a form.
+fn media_type(request: &HttpRequest, account: &Known) -> Option<MediaType> {
+    if request.method() == Method::GET {
+        return Some(MediaType::Form);
+    }
+    account.provider.media_type(content_type(request.headers()))
+}
+
+/// The place that is read once the callback is believed: a signature over parameters is of those.
+fn parameters(request: &HttpRequest, account: &Known) -> Option<Parameters> {
+    if request.method() == Method::GET {
+        return Some(Parameters::Query);
+    }
+    Some(match media_type(request, account)? {
+        MediaType::Form => Parameters::Form,
+        MediaType::Json => Parameters::Json,
+    })
+}
+
 fn parse(
     account: &Known,
     path: &CallbackPath<'_>,
-    headers: &HeaderMap,
+    request: &HttpRequest,
     bytes: &[u8],
 ) -> Result<Vec<Statement>, Problem> {
     let provider = account.provider;
-    let media_type = provider.media_type(content_type(headers)).ok_or_else(|| {
+    let media_type = media_type(request, account).ok_or_else(|| {
         let expected = provider.content_types().join(" or ");
         Problem::new(Code::UnsupportedMediaType, format!("send {expected}"))
     })?;

@@ -229,12 +229,18 @@ fn judge(wanted: RegisterMessage, account: Account) -> Result<Registration, Prob
     }
     let environment = faults.read_environment(wanted.environment.as_deref(), account.environment);
     faults.unless_any()?;
+    // In the form in which the ids of reports come.
+    let provider = providers::registry::find(&account.provider);
+    let compared = |id: String| match provider {
+        Some(provider) => provider.message_id(&id).to_owned(),
+        None => id,
+    };
     Ok(Registration {
         account_id: account.id,
         provider_account: account.slug,
         provider: account.provider,
-        provider_message_id: wanted.provider_message_id,
-        client_reference: wanted.client_reference,
+        provider_message_id: wanted.provider_message_id.map(compared),
+        client_reference: wanted.client_reference.map(compared),
         to,
         from: wanted.from,
         notification_id: wanted.notification_id,

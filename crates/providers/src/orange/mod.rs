@@ -7,6 +7,7 @@
 
 mod status;
 
+use crate::batch::each;
 use crate::body::{Body, JSON, MediaType};
 use crate::fields::Fields;
 use crate::object::Object;
@@ -63,8 +64,9 @@ impl Orange {
             return Ok(Vec::new());
         }
         let id = Fields::Json(receipt).required_id("callbackData")?;
-        each("deliveryInfo", entries, |fields| {
-            self.report(&id, fields).map(Statement::Report)
+        each("deliveryInfo", entries, |entry| {
+            self.report(&id, &Fields::Json(entry))
+                .map(Statement::Report)
         })
     }
 
@@ -92,7 +94,7 @@ fn inbounds(notification: &Object<'_>) -> Result<Vec<Statement>, Refusal> {
     each(
         "inboundSMSMessage",
         notification.objects("inboundSMSMessage")?,
-        |fields| inbound(fields).map(Statement::Inbound),
+        |entry| inbound(&Fields::Json(entry)).map(Statement::Inbound),
     )
 }
 
@@ -105,17 +107,4 @@ fn inbound(fields: &Fields<'_>) -> Result<Inbound, Refusal> {
         provider_time: fields.time("dateTime"),
         ids_repeat: false,
     })
-}
-
-fn each(
-    name: &str,
-    entries: Vec<Object<'_>>,
-    read: impl Fn(&Fields<'_>) -> Result<Statement, Refusal>,
-) -> Result<Vec<Statement>, Refusal> {
-    let entries = entries.into_iter().map(Fields::Json).enumerate();
-    entries
-        .map(|(index, fields)| {
-            read(&fields).map_err(|refusal| refusal.within(&format!("{name}[{index}]")))
-        })
-        .collect()
 }

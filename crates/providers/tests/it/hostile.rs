@@ -99,7 +99,9 @@ fn a_nul_is_replaced_in_every_derived_text() {
     for provider in registry::all() {
         for kind in Kind::ALL {
             let body = b"id=a%00&text=b%00&from=c%00&to=d%00&phoneNumber=e%00&senderId=f%00\
-                &shortCode=g%00&keyword=h%00&updateType=i%00&status=j%00&messageId=k%00";
+                &shortCode=g%00&keyword=h%00&updateType=i%00&status=j%00&messageId=k%00\
+                &MessageSid=l%00&MessageStatus=m%00&From=n%00&To=o%00&Body=p%00&ErrorCode=q%00\
+                &msisdn=r%00&content=s%00&coding=8&message_status=t%00&err=u%00&uuid=v%00";
             let body = Body {
                 media_type: MediaType::Form,
                 bytes: body,

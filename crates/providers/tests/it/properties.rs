@@ -1,6 +1,6 @@
 //! What holds for every body.
 
-use crate::table::find;
+use crate::table::{escaped, find};
 use domain::callback::{self, Kind, Statement};
 use domain::id::AccountId;
 use domain::report::{MAX_ID_BYTES, MAX_TEXT_BYTES};
@@ -133,17 +133,52 @@ proptest! {
             r#"{{"deliveryInfoNotification":{{"callbackData":{a},"deliveryInfo":[{{"address":{b},"deliveryStatus":{c}}}]}}}}"#
         ).as_bytes());
         survives(format!(
+            r#"{{"results":[{{"messageId":{a},"to":{b},"callbackData":{c},"status":{{"name":{d},"groupName":{e}}},"error":{{"name":{a},"permanent":true}},"from":{b},"text":{c}}}]}}"#
+        ).as_bytes());
+        survives(format!(
             r#"{{"inboundSMSMessageNotification":{{"inboundSMSMessage":{{"senderAddress":{a},"destinationAddress":{b},"message":{c},"dateTime":{d},"messageId":{e}}}}}}}"#
+        ).as_bytes());
+        survives(format!(
+            r#"{{"messageId":{a},"status":{b},"msisdn":{c},"client-ref":{d},"err-code":{e},"network-code":{a},"message-timestamp":{b},"text":{c},"to":{d}}}"#
+        ).as_bytes());
+        survives(format!(
+            r#"{{"clientCorrelatorId":{a},"deliveryStatus":{b},"receiverAddress":{c},"completedDate":{d},"details":{e}}}"#
+        ).as_bytes());
+        survives(format!(
+            r#"{{"DeliveryInfo":[{{"requestId":{a},"clientCorrelator":{b},"deliveryStatus":[{{"receiverAddress":{c},"status":{d}}}]}}]}}"#
+        ).as_bytes());
+        survives(format!(
+            r#"{{"senderAddress":{a},"receiverAddress":{b},"message":{c},"created":{d},"id":{e}}}"#
         ).as_bytes());
     }
 
     #[test]
+    fn arbitrary_values_of_the_fields_of_gateways_never_panic(
+        values in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..40), 6),
+    ) {
+        let escaped: Vec<String> = values.iter().map(|value| escaped(value)).collect();
+        let [a, b, c, d, e, f] = &escaped[..] else { panic!("six values") };
+        for text in ["text", "unused"] {
+            survives(format!(
+                "id=0{a}&uuid={b}&status={c}&ts={d}&message_status={c}&dlvrd={d}&err={e}\
+                    &from={b}&to={c}&{text}={f}&content={f}&coding={d}&binary={e}"
+            ).as_bytes());
+            survives(format!("id=0{a}&from=1&to=2&{text}=x&content={f}&coding={d}").as_bytes());
+        }
+    }
+
+    #[test]
     fn a_damaged_callback_never_panics(
-        which in 0usize..3, at in any::<proptest::sample::Index>(), byte in any::<u8>(), cut in any::<bool>(),
+        which in 0usize..8, at in any::<proptest::sample::Index>(), byte in any::<u8>(), cut in any::<bool>(),
     ) {
         let sample = [
             samples::AFRICASTALKING_FAILED_USER_DOES_NOT_EXIST,
             samples::ORANGE_DELIVERED_TO_TERMINAL,
+            samples::TWILIO_DELIVERED,
+            samples::INFOBIP_DELIVERED,
+            samples::MTN_DELIVERED,
+            "id=0042&from=%2B1&to=2&coding=8&content=%06%27%06J%06B%06%27%06A&message_status=DELIVRD&status=1&ts=1777630530",
+            r#"{"messageId":"1","msisdn":"260970000001","status":"failed","err-code":"9","client-ref":"a","message-timestamp":"2026-05-01 10:15:31"}"#,
             r#"{"messageId":"1","to":"+260950000001","status":"DELIVRD","part":1,"doneAt":"2026-05-01T10:15:30Z"}"#,
         ][which];
         let mut bytes = sample.as_bytes().to_vec();
@@ -176,6 +211,39 @@ proptest! {
         let expected = id(MediaType::Json, json(&pairs));
         prop_assert_eq!(&id(MediaType::Json, json(&other)), &expected);
         prop_assert_eq!(&id(MediaType::Form, form(&other)), &expected);
+    }
+
+    #[test]
+    fn the_order_and_the_case_of_mtns_members_do_not_matter(
+        (pairs, other) in shuffled(&[
+            "clientCorrelator", "TransactionID", "deliveryStatus", "receiverAddress", "details",
+        ]),
+    ) {
+        let id = |pairs: &[(String, String)]| {
+            callback_id("mtn", Kind::Reports, MediaType::Json, &json(pairs))
+        };
+        let shouted: Pairs = other
+            .into_iter()
+            .map(|(name, value)| (name.to_ascii_uppercase(), value))
+            .collect();
+        prop_assert_eq!(id(&pairs), id(&shouted));
+    }
+
+    #[test]
+    fn the_order_of_the_fields_of_a_gateway_does_not_matter(
+        (kannel, other_kannel) in shuffled(&["id", "uuid", "status", "to", "ts"]),
+        (jasmin, other_jasmin) in shuffled(&["id", "message_status", "dlvrd", "err", "level"]),
+        (vonage, other_vonage) in shuffled(&["messageId", "status", "msisdn", "client-ref", "err-code"]),
+    ) {
+        let id = |name, pairs: &[(String, String)]| {
+            callback_id(name, Kind::Reports, MediaType::Form, &form(pairs))
+        };
+        prop_assert_eq!(id("kannel", &kannel), id("kannel", &other_kannel));
+        prop_assert_eq!(id("jasmin", &jasmin), id("jasmin", &other_jasmin));
+        let expected = id("vonage", &vonage);
+        prop_assert_eq!(id("vonage", &other_vonage), expected.clone());
+        let vonage_json = callback_id("vonage", Kind::Reports, MediaType::Json, &json(&other_vonage));
+        prop_assert_eq!(vonage_json, expected);
     }
 
     #[test]

@@ -19,7 +19,22 @@ fn every_provider_is_found_by_its_name_and_the_name_is_reserved() {
         .iter()
         .map(|provider| provider.name())
         .collect();
-    assert_eq!(names, ["africastalking", "orange", "stub"]);
+    assert_eq!(
+        names,
+        [
+            "africastalking",
+            "orange",
+            "mtn",
+            "airtel",
+            "zamtel",
+            "kannel",
+            "jasmin",
+            "twilio",
+            "infobip",
+            "vonage",
+            "stub"
+        ]
+    );
     assert!(registry::find("Orange").is_none());
     assert!(registry::find("").is_none());
 }
@@ -29,6 +44,14 @@ fn a_missing_content_type_is_the_providers_own() {
     for (name, own) in [
         ("africastalking", MediaType::Form),
         ("orange", MediaType::Json),
+        ("mtn", MediaType::Json),
+        ("airtel", MediaType::Json),
+        ("zamtel", MediaType::Json),
+        ("kannel", MediaType::Form),
+        ("jasmin", MediaType::Form),
+        ("twilio", MediaType::Form),
+        ("infobip", MediaType::Json),
+        ("vonage", MediaType::Json),
         ("stub", MediaType::Json),
     ] {
         let provider = find(name);
@@ -51,7 +74,17 @@ fn a_content_type_that_the_provider_does_not_use_is_not_taken() {
         find("orange").media_type(Some("application/x-www-form-urlencoded")),
         None
     );
+    assert_eq!(find("twilio").media_type(Some("application/json")), None);
+    assert_eq!(
+        find("infobip").media_type(Some("application/x-www-form-urlencoded")),
+        None
+    );
+    for name in ["kannel", "jasmin"] {
+        assert_eq!(find(name).media_type(Some("application/json")), None);
+    }
     assert_eq!(find("stub").media_type(Some("text/plain")), None);
+    let form = Some("application/x-www-form-urlencoded");
+    assert_eq!(find("vonage").media_type(form), Some(MediaType::Form));
     let form = Some("application/x-www-form-urlencoded; charset=UTF-8");
     assert_eq!(find("stub").media_type(form), Some(MediaType::Form));
 }
@@ -66,6 +99,37 @@ fn a_kind_or_media_type_a_provider_lacks_is_unrecognised() {
             r#"{"id":"1","status":"Sent"}"#,
         ),
         ("orange", Kind::Reports, MediaType::Form, "id=1&status=Sent"),
+        (
+            "twilio",
+            Kind::Reports,
+            MediaType::Json,
+            r#"{"MessageSid":"1","MessageStatus":"sent"}"#,
+        ),
+        ("infobip", Kind::Reports, MediaType::Form, "results="),
+        (
+            "kannel",
+            Kind::Reports,
+            MediaType::Json,
+            r#"{"id":1,"status":1}"#,
+        ),
+        (
+            "jasmin",
+            Kind::Reports,
+            MediaType::Json,
+            r#"{"id":1,"err":1}"#,
+        ),
+        (
+            "vonage",
+            Kind::OptOuts,
+            MediaType::Form,
+            "messageId=1&status=delivered",
+        ),
+        (
+            "mtn",
+            Kind::Inbound,
+            MediaType::Form,
+            "clientCorrelatorId=1&deliveryStatus=DELIVRD",
+        ),
         (
             "stub",
             Kind::OptOuts,
@@ -86,9 +150,27 @@ fn a_kind_or_media_type_a_provider_lacks_is_unrecognised() {
 
 #[test]
 fn these_providers_are_told_what_everybody_is_told() {
-    for provider in registry::all() {
+    for name in [
+        "africastalking",
+        "orange",
+        "mtn",
+        "kannel",
+        "vonage",
+        "stub",
+    ] {
+        let provider = find(name);
         for kind in provider.kinds() {
-            assert_eq!(provider.answer(*kind), Answer::Standard);
+            assert_eq!(provider.answer(*kind), Answer::Standard, "{name}");
+        }
+    }
+}
+
+#[test]
+fn links_by_private_agreement_are_told_ok() {
+    for name in ["airtel", "zamtel"] {
+        let provider = find(name);
+        for kind in provider.kinds() {
+            assert_eq!(provider.answer(*kind), Answer::StandardWithOk, "{name}");
         }
     }
 }
@@ -104,6 +186,10 @@ fn every_sample_is_a_report() {
         ),
         ("orange", samples::ORANGE_DELIVERED_TO_NETWORK),
         ("orange", samples::ORANGE_DELIVERED_TO_TERMINAL),
+        ("twilio", samples::TWILIO_DELIVERED),
+        ("infobip", samples::INFOBIP_DELIVERED),
+        ("mtn", samples::MTN_ENROUTE),
+        ("mtn", samples::MTN_DELIVERED),
     ] {
         let provider = find(name);
         let media_type = provider.media_type(None).unwrap();

@@ -29,6 +29,100 @@ const TABLE: &[(&str, &[Column])] = &[
         ],
     ),
     (
+        "mtn",
+        &[
+            (Sent, &["ACCEPTD", "ACCEPTED", "ENROUTE"]),
+            (Sent, &["DeliveredToNetwork", "MessageWaiting"]),
+            (Delivered, &["DELIVERED", "DELIVRD", "DeliveredToTerminal"]),
+            (
+                Failed,
+                &["UNDELIVERED", "UNDELIV", "DELETED", "DeliveryImpossible"],
+            ),
+            (Rejected, &["REJECTED", "REJECTD"]),
+            (Expired, &["EXPIRED"]),
+            (Unknown, &["UNKNOWN", "DeliveryUncertain"]),
+            (Unknown, &["DeliveryNotificationNotSupported"]),
+        ],
+    ),
+    (
+        "airtel",
+        &[
+            (Sent, &["ENROUTE", "ACCEPTD"]),
+            (Delivered, &["DELIVRD"]),
+            (Failed, &["UNDELIV", "DELETED"]),
+            (Rejected, &["REJECTD"]),
+            (Expired, &["EXPIRED"]),
+            (Unknown, &["UNKNOWN"]),
+        ],
+    ),
+    (
+        "zamtel",
+        &[
+            (Sent, &["ENROUTE", "ACCEPTD"]),
+            (Delivered, &["DELIVRD"]),
+            (Failed, &["UNDELIV", "DELETED"]),
+            (Rejected, &["REJECTD"]),
+            (Expired, &["EXPIRED"]),
+            (Unknown, &["UNKNOWN"]),
+        ],
+    ),
+    (
+        "kannel",
+        &[
+            (Sent, &["4", "8"]),
+            (Delivered, &["1"]),
+            (Failed, &["2"]),
+            (Rejected, &["16"]),
+        ],
+    ),
+    (
+        "jasmin",
+        &[
+            (Sent, &["ENROUTE", "ACCEPTD"]),
+            (Delivered, &["DELIVRD"]),
+            (Failed, &["UNDELIV", "DELETED"]),
+            (Rejected, &["REJECTD"]),
+            (Expired, &["EXPIRED"]),
+            (Unknown, &["UNKNOWN"]),
+        ],
+    ),
+    (
+        "twilio",
+        &[
+            (
+                Sent,
+                &["accepted", "scheduled", "queued", "sending", "sent"],
+            ),
+            (Delivered, &["delivered", "read"]),
+            (Failed, &["undelivered", "failed", "canceled"]),
+        ],
+    ),
+    // The groups 0 to 5 by their names, and the status that is not as its group.
+    (
+        "infobip",
+        &[
+            (
+                Sent,
+                &["ACCEPTED", "OK", "PENDING", "DELIVERED_TO_OPERATOR"],
+            ),
+            (Delivered, &["DELIVERED"]),
+            (Failed, &["UNDELIVERABLE"]),
+            (Rejected, &["REJECTED"]),
+            (Expired, &["EXPIRED"]),
+        ],
+    ),
+    (
+        "vonage",
+        &[
+            (Sent, &["accepted", "buffered"]),
+            (Delivered, &["delivered"]),
+            (Failed, &["failed"]),
+            (Rejected, &["rejected"]),
+            (Expired, &["expired"]),
+            (Unknown, &["unknown"]),
+        ],
+    ),
+    (
         "stub",
         &[
             (Sent, &["ENROUTE", "ACCEPTD"]),

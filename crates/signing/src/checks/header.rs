@@ -19,16 +19,21 @@ impl HeaderName {
         &self.0
     }
 
-    /// The value of the header, if it came exactly once: of two, nobody can tell which one another
-    /// program on the way looked at.
+    /// The value of the header, if it came exactly once.
     pub(super) fn only<'a>(&self, headers: &[(&'a str, &'a [u8])]) -> Option<&'a [u8]> {
-        let mut values = headers
-            .iter()
-            .filter(|(name, _)| name.eq_ignore_ascii_case(&self.0));
-        match (values.next(), values.next()) {
-            (Some((_, value)), None) => Some(value),
-            _ => None,
-        }
+        only(&self.0, headers)
+    }
+}
+
+/// The value of the header of this name, if it came exactly once: of two, nobody can tell which one
+/// another program on the way looked at.
+pub(super) fn only<'a>(name: &str, headers: &[(&'a str, &'a [u8])]) -> Option<&'a [u8]> {
+    let mut values = headers
+        .iter()
+        .filter(|(known, _)| known.eq_ignore_ascii_case(name));
+    match (values.next(), values.next()) {
+        (Some((_, value)), None) => Some(value),
+        _ => None,
     }
 }
 

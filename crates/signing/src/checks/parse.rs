@@ -1,11 +1,21 @@
 //! The API's JSON, read field by field: so that every problem is told with its place, and no
 //! message quotes a secret, as a derived reader's would.
 
-use super::{Algorithm, ApiKeySpec, CheckSpec, Encoding, HmacSpec, Invalid, IpAllowlistSpec};
-use super::{Problems, Secret, SignedContent};
+use super::{Algorithm, ApiKeySpec, BasicSpec, CheckSpec, Encoding, HmacSpec, Invalid};
+use super::{
+    IpAllowlistSpec, Problems, Secret, SignedContent, TwilioSpec, VonageMethod, VonageSpec,
+};
 use serde_json::{Map, Value};
 
-const TYPES: [&str; 4] = ["token", "hmac", "api_key", "ip_allowlist"];
+const TYPES: [&str; 7] = [
+    "token",
+    "hmac",
+    "api_key",
+    "basic",
+    "twilio",
+    "vonage",
+    "ip_allowlist",
+];
 const DEFAULT_TOLERANCE_S: u64 = 300;
 /// The most entries that are read of a list inside a check.
 const MAX_ENTRIES: usize = 256;
@@ -64,6 +74,9 @@ fn read(value: &Value, at: &str, problems: &mut Problems) -> Option<CheckSpec> {
         Some("token") => Some(CheckSpec::Token),
         Some("hmac") => hmac(&mut fields).map(CheckSpec::Hmac),
         Some("api_key") => api_key(&mut fields).map(CheckSpec::ApiKey),
+        Some("basic") => basic(&mut fields).map(CheckSpec::Basic),
+        Some("twilio") => twilio(&mut fields).map(CheckSpec::Twilio),
+        Some("vonage") => vonage(&mut fields).map(CheckSpec::Vonage),
         Some("ip_allowlist") => ip_allowlist(&mut fields).map(CheckSpec::IpAllowlist),
         _ => {
             fields.add("type", format!("must be one of {}", TYPES.join(", ")));
@@ -106,6 +119,33 @@ fn api_key(fields: &mut Fields<'_>) -> Option<ApiKeySpec> {
     Some(ApiKeySpec {
         header: header?,
         key: key?,
+    })
+}
+
+fn basic(fields: &mut Fields<'_>) -> Option<BasicSpec> {
+    let username = fields.text("username");
+    let password = fields.text("password").map(Secret::from);
+    Some(BasicSpec {
+        username: username?,
+        password: password?,
+    })
+}
+
+fn twilio(fields: &mut Fields<'_>) -> Option<TwilioSpec> {
+    let auth_token = fields.text("auth_token").map(Secret::from);
+    let public_url = fields.optional_text("public_url");
+    Some(TwilioSpec {
+        auth_token: auth_token?,
+        public_url,
+    })
+}
+
+fn vonage(fields: &mut Fields<'_>) -> Option<VonageSpec> {
+    let secret = fields.text("secret").map(Secret::from);
+    let method = fields.choice("method", VonageMethod::NAMES);
+    Some(VonageSpec {
+        secret: secret?,
+        method: method?,
     })
 }
 

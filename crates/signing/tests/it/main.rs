@@ -4,15 +4,18 @@
     reason = "a test that cannot set its scene has failed"
 )]
 
+mod basic;
 mod parse;
 mod refusal;
 mod secrecy;
 mod signature;
+mod twilio;
 mod vault;
+mod vonage;
 mod webhook;
 
 use serde_json::Value;
-use tidings_signing::checks::{CheckSpec, Checks, Invalid, Presented, Refusal};
+use tidings_signing::checks::{CheckSpec, Checks, Invalid, Parameters, Presented, Refusal};
 
 const TOKEN: &str = "0123456789abcdefghijkl";
 const NOW_MS: i64 = 1_700_000_000_000;
@@ -23,6 +26,8 @@ struct Request {
     headers: Vec<(&'static str, Vec<u8>)>,
     token: Option<&'static str>,
     body: Vec<u8>,
+    target: &'static str,
+    parameters: Option<Parameters>,
     source: &'static str,
     now_ms: i64,
 }
@@ -34,6 +39,8 @@ impl Request {
             headers: Vec::new(),
             token: None,
             body,
+            target: "/v1/callbacks/clinic/reports",
+            parameters: Some(Parameters::Form),
             source: "203.0.113.9",
             now_ms: NOW_MS,
         }
@@ -54,6 +61,9 @@ impl Request {
             headers: &headers,
             token: self.token,
             body: &self.body,
+            public_url: "https://sms.example.com",
+            target: self.target,
+            parameters: self.parameters,
             source: self.source.parse().unwrap(),
             now_ms: self.now_ms,
         })

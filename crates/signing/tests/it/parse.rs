@@ -29,6 +29,24 @@ fn key(change: impl FnOnce(&mut Value)) -> Value {
     json!([check])
 }
 
+fn basic(change: impl FnOnce(&mut Value)) -> Value {
+    let mut check = json!({"type": "basic", "username": "provider", "password": SECRET});
+    change(&mut check);
+    json!([check])
+}
+
+fn twilio(change: impl FnOnce(&mut Value)) -> Value {
+    let mut check = json!({"type": "twilio", "auth_token": SECRET});
+    change(&mut check);
+    json!([check])
+}
+
+fn vonage(change: impl FnOnce(&mut Value)) -> Value {
+    let mut check = json!({"type": "vonage", "secret": SECRET, "method": "sha256"});
+    change(&mut check);
+    json!([check])
+}
+
 fn networks(cidrs: &Value) -> Value {
     json!([{"type": "ip_allowlist", "cidrs": cidrs}])
 }
@@ -62,6 +80,19 @@ fn every_form_of_a_check_is_accepted() {
         timed(|check| check["tolerance_seconds"] = json!(86_400)),
         key(|_| {}),
         key(|check| check["key"] = json!("a key, with a comma in it")),
+        basic(|_| {}),
+        basic(|check| check["username"] = json!("a")),
+        basic(|check| check["username"] = json!("u".repeat(128))),
+        basic(|check| check["password"] = json!(" a password: with all: ")),
+        twilio(|_| {}),
+        twilio(|check| check["public_url"] = Value::Null),
+        twilio(|check| check["public_url"] = json!("https://hooks.example.org")),
+        twilio(|check| check["public_url"] = json!("http://[2001:db8::1]:8080/a/b?c=d@e")),
+        vonage(|_| {}),
+        vonage(|check| check["method"] = json!("md5hash")),
+        vonage(|check| check["method"] = json!("md5")),
+        vonage(|check| check["method"] = json!("sha1")),
+        vonage(|check| check["method"] = json!("sha512")),
         networks(&json!([
             "203.0.113.0/24",
             "2001:db8::/32",
@@ -89,10 +120,10 @@ fn every_mistake_is_told_with_its_place() {
         (
             json!([{}]),
             "/0/type",
-            "one of token, hmac, api_key, ip_allowlist",
+            "one of token, hmac, api_key, basic, twilio, vonage, ip_allowlist",
         ),
         (json!([{"type": 7}]), "/0/type", "one of token"),
-        (json!([{"type": "basic"}]), "/0/type", "one of token"),
+        (json!([{"type": "Basic"}]), "/0/type", "one of token"),
         (json!([{"type": "Token"}]), "/0/type", "one of token"),
         (
             json!([{"type": "token", "token": "mine"}]),
@@ -308,6 +339,104 @@ fn every_mistake_is_told_with_its_place() {
             "/0/key",
             "space",
         ),
+        (basic(without("username")), "/0/username", "is required"),
+        (basic(without("password")), "/0/password", "is required"),
+        (
+            basic(|check| check["username"] = json!("")),
+            "/0/username",
+            "1 to 128",
+        ),
+        (
+            basic(|check| check["username"] = json!("u".repeat(129))),
+            "/0/username",
+            "1 to 128",
+        ),
+        (
+            basic(|check| check["username"] = json!("usér")),
+            "/0/username",
+            "printable",
+        ),
+        (
+            basic(|check| check["username"] = json!("a:b")),
+            "/0/username",
+            "colon",
+        ),
+        (
+            basic(|check| check["password"] = json!("short")),
+            "/0/password",
+            "16 to 512",
+        ),
+        (
+            basic(|check| check["key"] = json!(SECRET)),
+            "/0/key",
+            "unknown field `key`",
+        ),
+        (
+            twilio(without("auth_token")),
+            "/0/auth_token",
+            "is required",
+        ),
+        (
+            twilio(|check| check["auth_token"] = json!("12345")),
+            "/0/auth_token",
+            "16 to 512",
+        ),
+        (
+            twilio(|check| check["public_url"] = json!(7)),
+            "/0/public_url",
+            "must be a string",
+        ),
+        (
+            twilio(|check| check["public_url"] = json!("hooks.example.org")),
+            "/0/public_url",
+            "begin with https://",
+        ),
+        (
+            twilio(|check| check["public_url"] = json!("https:///reports")),
+            "/0/public_url",
+            "a host",
+        ),
+        (
+            twilio(|check| check["public_url"] = json!("https://a:b@hooks.example.org/")),
+            "/0/public_url",
+            "a user or a password",
+        ),
+        (
+            twilio(|check| check["public_url"] = json!("https://hooks.example.org/#rc=2")),
+            "/0/public_url",
+            "fragment",
+        ),
+        (
+            twilio(|check| check["public_url"] = json!("https://hooks.example.org/ x")),
+            "/0/public_url",
+            "without a space",
+        ),
+        (
+            twilio(|check| check["public_url"] = json!(format!("https://{}", "h".repeat(2_041)))),
+            "/0/public_url",
+            "at most 2048",
+        ),
+        (vonage(without("secret")), "/0/secret", "is required"),
+        (
+            vonage(|check| check["secret"] = json!("short")),
+            "/0/secret",
+            "16 to 512",
+        ),
+        (
+            vonage(without("method")),
+            "/0/method",
+            "one of md5hash, md5, sha1, sha256, sha512",
+        ),
+        (
+            vonage(|check| check["method"] = json!("md5hmac")),
+            "/0/method",
+            "one of md5hash",
+        ),
+        (
+            vonage(|check| check["secrets"] = json!([SECRET])),
+            "/0/secrets",
+            "unknown field `secrets`",
+        ),
         (json!([{"type": "ip_allowlist"}]), "/0/cidrs", "is required"),
         (
             networks(&json!("203.0.113.0/24")),
@@ -391,6 +520,11 @@ fn no_message_quotes_a_secret() {
         hmac(|check| check["secrets"] = json!([secret])),
         key(|check| check["key"] = json!(secret)),
         key(|check| check["key"] = json!([secret])),
+        basic(|check| check["password"] = json!(secret)),
+        twilio(|check| check["auth_token"] = json!(secret)),
+        twilio(|check| check["public_url"] = json!("https://a:1234567890123456@example.com")),
+        vonage(|check| check["secret"] = json!(secret)),
+        vonage(|check| check["method"] = json!(secret)),
     ] {
         assert!(!format!("{:?}", refused(&list)).contains("1234"), "{list}");
     }

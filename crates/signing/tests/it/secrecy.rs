@@ -19,6 +19,9 @@ fn everything() -> Value {
         {"type": "ip_allowlist", "cidrs": ["203.0.113.0/24", "::ffff:198.51.100.0/120"]},
         {"type": "hmac", "secret": OLD, "algorithm": "md5", "encoding": "hex", "header": "X-Old",
          "tolerance_seconds": 60},
+        {"type": "basic", "username": "provider", "password": KEY},
+        {"type": "twilio", "auth_token": NEW, "public_url": "https://hooks.example.org/sms"},
+        {"type": "vonage", "secret": OLD, "method": "md5hash"},
     ])
 }
 
@@ -41,6 +44,9 @@ fn the_view_has_everything_but_the_secrets() {
         {"type": "ip_allowlist", "cidrs": ["203.0.113.0/24", "198.51.100.0/24"], "allow_any": false},
         {"type": "hmac", "secret_count": 1, "algorithm": "md5", "encoding": "hex", "header": "x-old",
          "signed": "body"},
+        {"type": "basic", "username": "provider"},
+        {"type": "twilio", "public_url": "https://hooks.example.org/sms"},
+        {"type": "vonage", "method": "md5hash"},
     ]);
     assert_eq!(view, expected);
 }
@@ -60,6 +66,8 @@ fn the_stored_form_reads_back_as_the_same_checks() {
         everything(),
         json!([{"type": "token"}]),
         json!([everything()[2]]),
+        json!([{"type": "twilio", "auth_token": NEW}]),
+        json!([{"type": "vonage", "secret": OLD, "method": "sha512"}]),
     ] {
         let checks = accepted(&list);
         let stored = checks.to_json();
@@ -94,6 +102,8 @@ fn a_stored_form_that_is_not_whole_is_refused_and_not_quoted() {
         json!({"version": KEY, "token": null, "checks": [key]}),
         json!({"version": 1, "token": null, "checks": [{"type": KEY}]}),
         json!({"version": 1, "token": null, "checks": [{"type": "basic", "password": KEY}]}),
+        json!({"version": 1, "token": null, "checks": [{"type": "twilio", "auth_token": [KEY]}]}),
+        json!({"version": 1, "token": null, "checks": [{"type": "vonage", "secret": KEY}]}),
         json!([KEY]),
         json!(KEY),
         json!(null),
@@ -127,8 +137,20 @@ fn a_token_is_rotated_alone() {
 }
 
 #[test]
-fn only_an_hmac_is_a_signature() {
-    assert!(accepted(&json!([everything()[0]])).is_signed());
+fn what_is_signed_is_told_from_what_only_shows_a_secret() {
     assert!(accepted(&everything()).is_signed());
-    assert!(!accepted(&json!([everything()[1], everything()[2], everything()[3]])).is_signed());
+    for (index, is_signed) in [true, false, false, false, true, false, true, true]
+        .into_iter()
+        .enumerate()
+    {
+        let check = &everything()[index];
+        assert_eq!(accepted(&json!([check])).is_signed(), is_signed, "{check}");
+    }
+}
+
+#[test]
+fn the_headers_that_hold_a_secret_are_named() {
+    let checks = accepted(&everything());
+    let names: Vec<&str> = checks.secret_headers().collect();
+    assert_eq!(names, ["x-api-key", "authorization"]);
 }

@@ -4,8 +4,8 @@ use super::array::Statement;
 use super::together;
 use crate::connection::Connection;
 use crate::error::Error;
-use crate::schema::versions;
-use crate::sql_types::{Id, Uid};
+use crate::schema::{server_run, versions};
+use crate::sql_types::Uid;
 use diesel::prelude::*;
 use diesel::sql_types::{Nullable, Text};
 
@@ -49,7 +49,9 @@ pub(crate) fn server_run(connection: &mut Connection) -> Result<Uid, Error> {
     };
     let first = "insert into server_run (id) values (gen_random_uuid()) on conflict do nothing";
     Statement::<()>::new(first).execute(session.raw())?;
-    Ok(Statement::<Id>::new("select id from server_run").get_result(session.raw())?)
+    Ok(server_run::table
+        .select(server_run::id)
+        .first(session.raw())?)
 }
 
 /// What became of the transaction with this id.

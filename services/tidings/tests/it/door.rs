@@ -16,6 +16,7 @@ mod refused;
 mod secrecy;
 mod signed;
 mod size;
+mod speech;
 
 use crate::app::{SOON, Tenant, TestApp};
 use serde_json::{Value, json};

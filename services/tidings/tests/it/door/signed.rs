@@ -113,3 +113,96 @@ async fn a_signed_request_is_good_for_its_tolerance_and_no_longer() {
     send(now + 605).await.expect_problem(401, "unauthorized");
     assert_eq!(security_events(&app, "stale_timestamp").await, 2);
 }
+
+#[tokio::test]
+async fn the_signature_of_twilio_is_over_the_public_url_and_every_field() {
+    let app = TestApp::start().await;
+    let tenant = app.tenant("Clinic").await;
+    let check = json!([{ "type": "twilio", "auth_token": NEW }]);
+    let proxied =
+        json!([{ "type": "twilio", "auth_token": NEW, "public_url": "https://sms.example" }]);
+    tenant.account_with("twilio", "direct", check).await;
+    tenant.account_with("twilio", "proxied", proxied).await;
+    let body = "MessageStatus=delivered&MessageSid=SM1&To=%2B254700000001";
+    let sign = |url: &str| {
+        let fields = "MessageSidSM1MessageStatusdeliveredTo+254700000001";
+        STANDARD.encode(mac("sha1", NEW, &format!("{url}{fields}")))
+    };
+    for (slug, base) in [
+        ("direct", app.ingress.base_url().to_owned()),
+        ("proxied", "https://sms.example".to_owned()),
+    ] {
+        let path = format!("/v1/callbacks/{slug}/reports?from=here");
+        let signature = sign(&format!("{base}{path}"));
+        let headers = [FORM, ("x-twilio-signature", signature.as_str())];
+        let post = async |path: &str, body: &str| app.ingress.post_raw(path, &headers, body).await;
+        accepted_id(&post(&path, body).await);
+        let elsewhere = format!("/v1/callbacks/{slug}/reports?from=there");
+        post(&elsewhere, body)
+            .await
+            .expect_problem(401, "unauthorized");
+        let more = format!("{body}&ErrorCode=30005");
+        post(&path, &more).await.expect_problem(401, "unauthorized");
+        let bare = app.ingress.post_raw(&path, &[FORM], body).await;
+        bare.expect_problem(401, "unauthorized");
+    }
+}
+
+#[tokio::test]
+async fn the_signature_of_vonage_is_over_what_is_read_wherever_it_stands() {
+    let app = TestApp::start().await;
+    let tenant = app.tenant("Clinic").await;
+    let check = json!([{ "type": "vonage", "secret": NEW, "method": "sha256" }]);
+    tenant.account_with("vonage", "clinic-vonage", check).await;
+    let sig = hex::encode(mac(
+        "sha256",
+        NEW,
+        "&messageId=m-1&msisdn=254700000001&status=delivered",
+    ));
+    let query = format!("messageId=m-1&msisdn=254700000001&status=delivered&sig={sig}");
+    let json =
+        json!({ "messageId": "m-1", "msisdn": "254700000001", "status": "delivered", "sig": sig });
+    let path = "/v1/callbacks/clinic-vonage/reports";
+    let called = format!("{path}?{query}");
+    accepted_id(&app.ingress.request("GET", &called, &[], "").await);
+    accepted_id(&app.ingress.post_form(path, query.as_str()).await);
+    accepted_id(&app.ingress.post_json(path, &json).await);
+    // A signed query does not vouch for a body.
+    let forged = r#"{"messageId":"m-2","msisdn":"254700000001","status":"failed"}"#;
+    let answer = app.ingress.post_raw(&called, &[JSON], forged).await;
+    answer.expect_problem(401, "unauthorized");
+    let changed = called.replace("delivered", "failed");
+    let answer = app.ingress.request("GET", &changed, &[], "").await;
+    answer.expect_problem(401, "unauthorized");
+}
+
+#[tokio::test]
+async fn a_user_name_and_a_password_open_the_door_and_are_kept_nowhere() {
+    let app = TestApp::start().await;
+    let tenant = app.tenant("Clinic").await;
+    let check = json!([{ "type": "basic", "username": "jasmin", "password": NEW }]);
+    tenant.account_with("jasmin", "gateway", check).await;
+    let path = "/v1/callbacks/gateway/reports";
+    let body = "id=1&message_status=DELIVRD";
+    let post = async |credentials: &str| {
+        let value = format!("Basic {}", STANDARD.encode(credentials));
+        let headers = [FORM, ("authorization", value.as_str())];
+        app.ingress.post_raw(path, &headers, body).await
+    };
+    let answer = post(&format!("jasmin:{NEW}")).await;
+    assert_eq!((answer.status, answer.text.as_str()), (200, "ACK/Jasmin"));
+    for wrong in [
+        format!("jasmin:{OLD}"),
+        format!("kannel:{NEW}"),
+        "jasmin".to_owned(),
+    ] {
+        post(&wrong).await.expect_problem(401, "unauthorized");
+    }
+    let id = answer.header("x-tidings-callback-id").unwrap();
+    let kept = processed(&tenant, id).await;
+    assert_eq!(
+        kept["headers"]["authorization"],
+        json!(["[hidden]"]),
+        "{kept}"
+    );
+}
