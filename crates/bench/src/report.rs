@@ -125,6 +125,9 @@ impl fmt::Display for Report {
         for account in &self.accounts {
             write_account(f, account)?;
         }
+        if self.costs.is_empty() {
+            return Ok(());
+        }
         f.write_str("\n| process | CPU per event, saturated | at 500/s | memory |\n")?;
         f.write_str("|---|--:|--:|--:|\n")?;
         for cost in &self.costs {

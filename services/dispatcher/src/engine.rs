@@ -64,6 +64,8 @@ struct Engine {
     waiting_bytes: usize,
     holding: HashMap<Shard, Fenced>,
     tenure: Tenure,
+    /// Whether every shard is to be taken anew.
+    starts_over: bool,
     /// What the tenure counts from.
     begun: Instant,
     /// Shards that may have events nobody has stamped.
@@ -101,6 +103,7 @@ impl Engine {
             waiting_bytes: 0,
             holding: HashMap::new(),
             tenure: Tenure::default(),
+            starts_over: false,
             begun: Instant::now(),
             unstamped: BTreeSet::new(),
             last_served: None,

@@ -8,20 +8,23 @@ use store::shard::Holding;
 
 impl Engine {
     pub(super) fn renew_when_due(&mut self) {
-        let is_due = self.tenure.is_due(self.begun.elapsed());
+        let is_due = self.tenure.is_due(self.begun.elapsed()) || self.starts_over;
         if (!is_due && self.holds_leases()) || self.busy.contains(&Kind::Lease) {
             return;
         }
         self.tenure.ask(self.begun.elapsed());
         let (store, owner) = (self.context.store.clone(), self.owner.clone());
-        let used = self.holding.keys().copied().collect();
+        let anew = self.starts_over;
+        // What is ours and not used is taken anew.
+        let held = self.holding.keys().filter(|_| !anew);
+        let used = held.copied().collect();
         self.begin(Kind::Lease, async move {
             let holding = store.lease_shards(owner, used).await?;
             failpoint::reach!(DispatcherAfterAdopt if !holding.adopted.is_empty());
             failpoint::reach!(
                 DispatcherAfterLeave if holding.again_in.is_some_and(|wait| wait.is_zero())
             );
-            Ok(Step::Leased(holding))
+            Ok(Step::Leased { holding, anew })
         });
     }
 
@@ -31,7 +34,25 @@ impl Engine {
         self.tenure.holds(self.begun.elapsed(), now)
     }
 
-    pub(super) fn on_leased(&mut self, holding: Holding) {
+    /// Whether what failed may have been committed all the same: then the store may hold for ours
+    /// what we do not have, and only who takes a shard anew finds that.
+    pub(super) fn start_over_when_unsure(&mut self, kind: Kind, error: &store::Error) {
+        let takes = match kind {
+            Kind::FanOut | Kind::Claim | Kind::Backlog(_) => true,
+            // Shards that a lease took and did not tell are not used, and taken anew.
+            Kind::Lease | Kind::Refresh | Kind::SetAside(_) => false,
+        };
+        if takes && matches!(error, store::Error::Uncertain(_)) {
+            tracing::warn!(
+                ?kind,
+                "it is not known what became of a commit; all shards are taken anew"
+            );
+            self.starts_over = true;
+        }
+    }
+
+    pub(super) fn on_leased(&mut self, holding: Holding, anew: bool) {
+        self.starts_over &= !anew;
         let now_held: HashSet<Shard> = holding.shards.iter().map(|lease| lease.shard).collect();
         let gone = self
             .holding

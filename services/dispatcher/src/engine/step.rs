@@ -32,7 +32,11 @@ pub(super) type Leases = HashMap<Shard, Fenced>;
 
 /// What came back.
 pub(super) enum Step {
-    Leased(Holding),
+    Leased {
+        holding: Holding,
+        /// Whether everything was taken anew.
+        anew: bool,
+    },
     FannedOut {
         asked: Vec<Shard>,
         done: FannedOut,
@@ -55,7 +59,7 @@ pub(super) enum Step {
 impl Step {
     const fn kind(&self) -> Kind {
         match self {
-            Self::Leased(_) => Kind::Lease,
+            Self::Leased { .. } => Kind::Lease,
             Self::FannedOut { .. } => Kind::FanOut,
             Self::Claimed { .. } => Kind::Claim,
             Self::Refreshed(_) => Kind::Refresh,
@@ -182,7 +186,7 @@ impl Engine {
             tracing::info!(?kind, "the store serves the dispatcher again");
         }
         match step {
-            Step::Leased(holding) => self.on_leased(holding),
+            Step::Leased { holding, anew } => self.on_leased(holding, anew),
             Step::FannedOut { asked, done, under } => self.on_fanned_out(&asked, done, &under),
             Step::Claimed { claimed, under } => self.on_claimed(claimed, &under),
             Step::Refreshed(true) => self.wake_all(),
@@ -236,6 +240,7 @@ impl Engine {
         if self.in_trouble.insert(kind) {
             tracing::warn!(?kind, %error, "the store failed the dispatcher; it tries again");
         }
+        self.start_over_when_unsure(kind, error);
         match kind {
             Kind::FanOut => self.unstamped.extend(self.holding.keys()),
             Kind::Claim => self.look_for_due = true,

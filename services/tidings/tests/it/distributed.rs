@@ -1,8 +1,10 @@
 //! Processes with some of the roles each, around a PostgreSQL and a RabbitMQ.
 
 use crate::app::SOON;
-use crate::servers::{KEY, Servers};
+use crate::servers::{KEY, Servers, execute};
+use futures_util::future::join_all;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Output;
 use std::time::Duration;
@@ -242,6 +244,62 @@ async fn a_process_whose_servers_are_away_lives_and_serves_as_soon_as_they_are_t
     };
     endpoint.wait_until(is_told, Duration::from_secs(20)).await;
     operator.post("/v1/events", event()).await.expect(202);
+}
+
+/// Connections end in the middle of commits, on a server that has forgotten which run it is, as after a
+/// crash: nobody can tell what became of those commits, and nothing may be left lying because of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn commits_that_nobody_can_tell_of_leave_no_delivery_behind() {
+    let Some(mut servers) = Servers::find().await else {
+        return;
+    };
+    let database = servers.database.clone();
+    let proxy = behind_proxy(&mut servers.database).await;
+    let root = tempfile::tempdir().unwrap();
+    let process = launch(&servers, root.path(), &[]).start().await;
+    let endpoint = Endpoint::start().await;
+    let tenant = set_up(&process.api_url(), &endpoint).await;
+    let mut accepted = BTreeSet::new();
+    for round in 0..16 {
+        let until = tokio::time::Instant::now() + Duration::from_millis(500 + round * 7);
+        let crash = async {
+            tokio::time::sleep_until(until - Duration::from_millis(100)).await;
+            // What is under way gets to its end, and its answer to nobody.
+            proxy.freeze();
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            execute(&database, "truncate server_run").await;
+            proxy.cut();
+            proxy.heal().await;
+        };
+        let publishers = [(); 4].map(|()| publish_until(&tenant, until));
+        let (told, ()) = tokio::join!(join_all(publishers), crash);
+        accepted.extend(told.into_iter().flatten());
+    }
+    assert!(accepted.len() > 100, "{}", accepted.len());
+    endpoint
+        .wait_until(
+            |hits| {
+                let told: BTreeSet<&str> = hits.iter().map(testkit::Hit::webhook_id).collect();
+                accepted.iter().all(|id| told.contains(id.as_str()))
+            },
+            SOON * 2,
+        )
+        .await;
+    let ended = process.terminate(Duration::from_secs(25)).await;
+    assert!(ended.success(), "{}", process.log());
+}
+
+/// The ids of what was accepted until then.
+async fn publish_until(tenant: &Api, until: tokio::time::Instant) -> Vec<String> {
+    let mut accepted = Vec::new();
+    while tokio::time::Instant::now() < until {
+        let event = json!({ "type": "job.created", "data": {} });
+        let answer = tenant.post("/v1/events", event).await;
+        if answer.status == 202 {
+            accepted.push(answer.body["id"].as_str().unwrap().to_owned());
+        }
+    }
+    accepted
 }
 
 /// Puts a proxy before a server; its URL then names the proxy.

@@ -150,7 +150,7 @@ async fn remove_left_behind(amqp: &str) {
     }
 }
 
-async fn execute(url: &str, sql: &str) -> u64 {
+pub async fn execute(url: &str, sql: &str) -> u64 {
     let (client, driver) = tokio_postgres::connect(url, tokio_postgres::NoTls)
         .await
         .unwrap();
