@@ -2,7 +2,7 @@
 
 use crate::app::SOON;
 use crate::commands::PROGRAM;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -117,8 +117,9 @@ async fn a_full_disk_is_answered_503_loses_nothing_and_heals_by_itself() {
         )
         .await;
     assert!(told.len() >= accepted.len());
-    let callbacks = operator.get("/v1/callbacks?limit=1").await.expect(200);
-    assert_eq!(callbacks["data"][0]["status"], "processed", "{callbacks}");
+    let newest = "/v1/callbacks?limit=1";
+    let is_processed = |found: &Value| found["data"][0]["status"] == "processed";
+    operator.get_until(newest, is_processed, SOON).await;
     let ended = process.terminate(Duration::from_secs(25)).await;
     assert!(ended.success(), "{}", process.log());
 }
