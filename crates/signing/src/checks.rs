@@ -53,7 +53,7 @@ pub struct Presented<'a> {
     pub headers: &'a [(&'a str, &'a [u8])],
     /// The token in the path.
     pub token: Option<&'a str>,
-    /// The body as received.
+    /// What it says, as received: the body, or the query where that is what is read.
     pub body: &'a [u8],
     /// What providers see before [`Presented::target`]: the scheme, the host, and the path in front
     /// of ours, if any.

@@ -16,5 +16,5 @@ mod together;
 mod transaction;
 
 pub(crate) use transaction::{
-    ALONE, COMMIT, Outcome, TOGETHER, begin, outcome_of, server_run, touch,
+    ALONE, COMMIT, GROUPED, Outcome, begin, outcome_of, server_run, touch,
 };

@@ -83,27 +83,31 @@ pub(crate) fn claim(connection: &mut Connection, claims: &[&Claim]) -> Result<Ve
         .collect();
     let rows: Vec<KeyRow> = first.values().copied().map(KeyRow::from).collect();
     let mut new = dialect::idempotency::keep(connection, &rows)?;
-    let taken = first.keys().filter(|key| !new.contains(key.as_slice()));
-    let taken: Vec<&[u8]> = taken.map(|key| key.as_slice()).collect();
-    let mut known: HashMap<Vec<u8>, KeyRow> = HashMap::new();
+    let (mut known, taken): (Vec<KeyRow>, Vec<KeyRow>) =
+        rows.into_iter().partition(|row| new.contains(&row.key));
     if !taken.is_empty() {
+        let taken = taken.iter().map(|row| row.key.as_slice());
         let rows: Vec<KeyRow> = each!(connection, c => idempotency_keys::table
-            .filter(idempotency_keys::key.eq_any(&taken))
+            .filter(idempotency_keys::key.eq_any(taken))
             .select(KeyRow::as_select())
             .load(c))?;
-        known.extend(rows.into_iter().map(|row| (row.key.clone(), row)));
+        known.extend(rows);
     }
+    let known: HashMap<&[u8], &KeyRow> =
+        known.iter().map(|row| (row.key.as_slice(), row)).collect();
     let judge = |claim: &&Claim| {
         if new.remove(claim.key.as_slice()) {
-            known.insert(claim.key.to_vec(), KeyRow::from(*claim));
-            return Claimed::New;
+            return Ok(Claimed::New);
         }
-        match known.get(claim.key.as_slice()) {
-            Some(known) if known.body_hash == claim.body_hash => Claimed::Same(known.answer()),
-            _ => Claimed::Other,
-        }
+        let known = known.get(claim.key.as_slice());
+        let known = known.ok_or(diesel::result::Error::NotFound)?;
+        Ok(if known.body_hash == claim.body_hash {
+            Claimed::Same(known.answer())
+        } else {
+            Claimed::Other
+        })
     };
-    Ok(claims.iter().map(judge).collect())
+    claims.iter().map(judge).collect()
 }
 
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]

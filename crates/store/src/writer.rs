@@ -27,8 +27,8 @@ const QUEUE: usize = 4_096;
 /// How long a caller waits for a place.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// A place in the writer's queue.
-pub(crate) type Place = OwnedSemaphorePermit;
+/// The right to bring work, until it is done.
+pub(crate) type Permit = OwnedSemaphorePermit;
 
 /// The face of the writer threads. They end when the last clone is dropped.
 #[derive(Clone)]
@@ -78,14 +78,14 @@ impl Writer {
         &self,
         work: impl FnMut(&mut Connection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        let place = self.admit().await?;
+        let permit = self.admit().await?;
         let (tell, told) = oneshot::channel();
-        self.push(Box::new(Call::new(work, tell, place)))?;
+        self.push(Box::new(Call::new(work, tell, permit)))?;
         told.await.unwrap_or(Err(Error::Closed))
     }
 
-    /// Waits for a place in the queue; whoever brings work has one until it is done.
-    pub(crate) async fn admit(&self) -> Result<Place, Error> {
+    /// Waits until there is room in the queue.
+    pub(crate) async fn admit(&self) -> Result<Permit, Error> {
         tokio::time::timeout(PATIENCE, self.room.clone().acquire_owned())
             .await
             .map_err(|_| Error::Busy("too many writes are waiting"))?

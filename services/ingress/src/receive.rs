@@ -129,8 +129,8 @@ async fn take(
     if request.method() == Method::GET && !account.provider.calls_by_get() {
         return Err(method_not_allowed());
     }
-    let bytes = said(request, bytes);
-    let statements = parse(account, path, request, &bytes)?;
+    let said = said(request, account, &bytes);
+    let statements = parse(account, path, request, said)?;
     let callback_id = callback::id(account.id, path.kind, &statements);
     let answer = account.provider.answer(path.kind);
     let answer_body = answer.body(callback_id);
@@ -149,7 +149,7 @@ async fn take(
         signature_checked: account.checks.is_signed(),
         answer: answer_body.clone(),
         headers: kept_headers(request.headers(), account),
-        body: bytes.to_vec(),
+        body: said.to_vec(),
         statements,
     };
     publish(door, job, span).await?;
@@ -218,7 +218,7 @@ async fn authenticate(
     let presented = |known: &Known| Presented {
         headers: &headers,
         token: path.token,
-        body,
+        body: said(request, known, body),
         public_url: door.public_url.get().map_or("", String::as_str),
         target: target.map_or("", |target| target.as_str()),
         parameters: parameters(request, known),
@@ -251,10 +251,11 @@ async fn authenticate(
     ))
 }
 
-/// What a callback says: its body, or the query of one that has none.
-fn said(request: &HttpRequest, body: Bytes) -> Bytes {
-    if request.method() == Method::GET {
-        Bytes::copy_from_slice(request.query_string().as_bytes())
+/// What a callback says, which is what is signed, read and kept: its body, or the query of a GET of
+/// those who call so, whose body nobody looks at.
+fn said<'a>(request: &'a HttpRequest, account: &Known, body: &'a [u8]) -> &'a [u8] {
+    if request.method() == Method::GET && account.provider.calls_by_get() {
+        request.query_string().as_bytes()
     } else {
         body
     }

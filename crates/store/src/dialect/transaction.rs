@@ -23,7 +23,7 @@ pub(crate) enum Outcome {
 pub(crate) const ALONE: &str = "begin; savepoint work";
 /// How a transaction of many callers' work begins, in its first savepoint: nobody waits for a lock
 /// while others' work holds some.
-pub(crate) const TOGETHER: &str = "begin; set local lock_timeout = '50ms'; savepoint work";
+pub(crate) const GROUPED: &str = "begin; set local lock_timeout = '50ms'; savepoint work";
 /// How either ends. One that was aborted would take a bare commit as a rollback, without an error;
 /// its savepoint cannot be released.
 pub(crate) const COMMIT: &str = "release work; commit";

@@ -7,7 +7,7 @@ use crate::connection::{Connection, insert_rows};
 use crate::error::Error;
 use crate::idempotency::{self, Claim, Claimed};
 use crate::schema::events;
-use crate::writer::{Job, Place, Writer};
+use crate::writer::{Job, Permit, Writer};
 use domain::event::Event;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,13 +23,13 @@ impl Store {
         event: Event,
         claim: Option<Claim>,
     ) -> Result<Published, Error> {
-        let place = self.writer.admit().await?;
+        let permit = self.writer.admit().await?;
         let (caller, told) = oneshot::channel();
         self.publishing.add(Publish {
             row: event.into(),
             claim,
             caller,
-            _place: place,
+            _permit: permit,
         })?;
         told.await.unwrap_or(Err(Error::Closed))
     }
@@ -52,7 +52,7 @@ struct Publish {
     claim: Option<Claim>,
     caller: oneshot::Sender<Result<Published, Error>>,
     /// Its place in the writer's queue.
-    _place: Place,
+    _permit: Permit,
 }
 
 impl Publishing {

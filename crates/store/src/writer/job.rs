@@ -1,6 +1,6 @@
 //! Work that somebody waits for.
 
-use super::Place;
+use super::Permit;
 use crate::connection::Connection;
 use crate::error::Error;
 use tokio::sync::oneshot;
@@ -25,20 +25,20 @@ pub(super) struct Call<T, W> {
     done: Option<T>,
     caller: oneshot::Sender<Result<T, Error>>,
     /// Its place in the queue.
-    _place: Place,
+    _permit: Permit,
 }
 
 impl<T, W> Call<T, W> {
     pub(super) const fn new(
         work: W,
         caller: oneshot::Sender<Result<T, Error>>,
-        place: Place,
+        permit: Permit,
     ) -> Self {
         Self {
             work,
             done: None,
             caller,
-            _place: place,
+            _permit: permit,
         }
     }
 }

@@ -67,7 +67,7 @@ impl Remote {
     /// Commits this work and what else waits. Work that met somebody else's is then run again, each
     /// in a transaction of its own.
     pub(super) fn commit(&mut self, first: Box<dyn Job>, queue: &Queue) {
-        let (mut held, id) = match self.begin(dialect::TOGETHER) {
+        let (mut held, id) = match self.begin(dialect::GROUPED) {
             Ok(begun) => begun,
             Err(error) => return self.refuse(first, queue, error),
         };

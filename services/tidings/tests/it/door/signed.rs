@@ -206,3 +206,26 @@ async fn a_user_name_and_a_password_open_the_door_and_are_kept_nowhere() {
         "{kept}"
     );
 }
+
+#[tokio::test]
+async fn the_body_of_a_get_vouches_for_nothing() {
+    let app = TestApp::start().await;
+    let tenant = app.tenant("Clinic").await;
+    let check = json!([{ "type": "hmac", "secret": NEW, "algorithm": "sha256", "encoding": "hex", "header": "X-Signature" }]);
+    tenant.account_with("kannel", "gateway", check).await;
+    let (genuine, forged) = ("id=1&status=4", "id=1&status=1");
+    let signature = hex::encode(mac("sha256", NEW, genuine));
+    let headers = [FORM, ("x-signature", signature.as_str())];
+    let path = "/v1/callbacks/gateway/reports";
+    accepted_id(&app.ingress.post_raw(path, &headers, genuine).await);
+    let answer = app
+        .ingress
+        .request("GET", &format!("{path}?{forged}"), &headers, genuine)
+        .await;
+    answer.expect_problem(401, "unauthorized");
+    let answer = app
+        .ingress
+        .request("GET", &format!("{path}?{genuine}"), &headers, "")
+        .await;
+    accepted_id(&answer);
+}
