@@ -28,7 +28,7 @@ struct Arguments {
 enum Task {
     /// Run everything that must pass before a change is merged.
     Test {
-        /// Also build the release and run its demo.
+        /// Also fuzz for three minutes, build the release and run its demo.
         #[arg(long)]
         long: bool,
     },
@@ -45,6 +45,8 @@ enum Task {
         #[arg(long, default_value_t = 50)]
         kills: u32,
     },
+    /// Look for inputs that the readers of what comes from outside do not survive.
+    Fuzz(suite::fuzz::Arguments),
     /// Start the private PostgreSQL and RabbitMQ that tests run on, until Ctrl-C.
     Servers,
 }
@@ -63,6 +65,7 @@ fn run(task: &Task) -> anyhow::Result<ExitCode> {
         Task::Tidy => tidy::run(&root).map(|()| ExitCode::SUCCESS),
         Task::Bench(arguments) => bench::run(&root, arguments),
         Task::Crash { mode, kills } => suite::run_crash(&root, *mode, *kills),
+        Task::Fuzz(arguments) => suite::run_fuzz(&root, arguments),
         Task::Servers => suite::run_servers(&root),
     }
 }

@@ -5,6 +5,7 @@ pub mod child;
 mod control;
 mod count;
 pub mod crash;
+pub mod fuzz;
 pub mod postgres;
 mod quiet;
 pub mod rabbitmq;
@@ -60,6 +61,17 @@ pub fn run_crash(root: &Path, mode: crash::Mode, kills: u32) -> anyhow::Result<E
     runtime()?.block_on(async {
         let mut children = Children::new(root)?;
         match crash::run(&mut children, mode, kills).await {
+            Err(error) if error.is::<Interrupted>() => Ok(ExitCode::from(INTERRUPTED)),
+            ended => ended.map(|()| ExitCode::SUCCESS),
+        }
+    })
+}
+
+/// Looks for inputs that the readers of what comes from outside do not survive.
+pub fn run_fuzz(root: &Path, arguments: &fuzz::Arguments) -> anyhow::Result<ExitCode> {
+    runtime()?.block_on(async {
+        let mut children = Children::new(root)?;
+        match fuzz::run(&mut children, arguments).await {
             Err(error) if error.is::<Interrupted>() => Ok(ExitCode::from(INTERRUPTED)),
             ended => ended.map(|()| ExitCode::SUCCESS),
         }

@@ -11,6 +11,11 @@ const COMPILER: Tool = Tool {
     program: "cc",
     packages: &["gcc", "libc6-dev"],
 };
+/// A C++ compiler, because libFuzzer is compiled from its C++ source. Only fuzzing needs it.
+pub const CXX_COMPILER: Tool = Tool {
+    program: "c++",
+    packages: &["g++"],
+};
 /// A test looks at the system calls of a process, to see that it syncs before it answers.
 const TRACER: Tool = Tool {
     program: "strace",
@@ -18,7 +23,7 @@ const TRACER: Tool = Tool {
 };
 
 /// A program that other steps need, and Debian's packages of it.
-struct Tool {
+pub struct Tool {
     program: &'static str,
     packages: &'static [&'static str],
 }
@@ -67,7 +72,8 @@ pub async fn install(children: &mut Children, packages: &[&str]) -> anyhow::Resu
 }
 
 impl Tool {
-    async fn provide(&self, children: &mut Children) -> anyhow::Result<()> {
+    /// Makes sure that it is there, as [`run`] does.
+    pub async fn provide(&self, children: &mut Children) -> anyhow::Result<()> {
         if answers(self.program, &["--version"]) {
             return Ok(());
         }

@@ -5,6 +5,7 @@ use anyhow::{Context, bail, ensure};
 
 use super::child::{Children, Ended};
 use super::count::Totals;
+use super::fuzz;
 use super::servers::Servers;
 use super::setup;
 use crate::graph::Graph;
@@ -65,6 +66,7 @@ pub enum Step {
     Tidy,
     Deny,
     Test,
+    Fuzz,
     Release,
     Demo,
 }
@@ -81,7 +83,7 @@ impl Step {
             Self::Test,
         ];
         if long {
-            steps.extend([Self::Release, Self::Demo]);
+            steps.extend([Self::Fuzz, Self::Release, Self::Demo]);
         }
         steps
     }
@@ -95,6 +97,7 @@ impl Step {
             Self::Tidy => "tidy",
             Self::Deny => "cargo deny",
             Self::Test => "tests",
+            Self::Fuzz => "fuzzing",
             Self::Release => "release build",
             Self::Demo => "demo",
         }
@@ -109,6 +112,7 @@ impl Step {
             Self::Tidy => "cargo xtask tidy".to_owned(),
             Self::Deny => line(DENY),
             Self::Test => line(TEST),
+            Self::Fuzz => "cargo xtask fuzz".to_owned(),
             Self::Release => line(RELEASE),
             Self::Demo => format!("{} && target/release/tidings demo", line(RELEASE)),
         }
@@ -123,6 +127,7 @@ impl Step {
             Self::Tidy => tidy::run(children.root()),
             Self::Deny => deny(children).await,
             Self::Test => test(children, totals).await,
+            Self::Fuzz => fuzz::run(children, &fuzz::Arguments::default()).await,
             Self::Release => cargo(children, RELEASE).await,
             Self::Demo => demo(children).await,
         }
