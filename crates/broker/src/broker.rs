@@ -10,10 +10,13 @@ use domain::{Clock, Random};
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use wire::{Hint, Queue, Topic};
 
 /// The largest payload that is carried, in bytes.
 pub const MAX_PAYLOAD_BYTES: usize = 8 * 1_048_576;
+/// How long a caller waits for a place, unless it says otherwise.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Carries jobs and hints. All clones are the same broker; it ends with the last of them.
 #[derive(Clone)]
@@ -60,13 +63,24 @@ impl Broker {
         })
     }
 
+    /// Publishes a job, as [`Self::publish_within`] with the patience of 1 s.
+    pub async fn publish(&self, queue: Queue, payload: Vec<u8>) -> Result<(), Error> {
+        self.publish_within(queue, payload, PATIENCE).await
+    }
+
     /// Publishes a job. Returns when it is safe: on the disk of the embedded queue, where publishes
     /// that wait at the same time share one fsync, or confirmed by RabbitMQ. When the future is
     /// dropped, the job may or may not be published.
     ///
     /// Fails with [`Error::TooLarge`] over [`MAX_PAYLOAD_BYTES`], with [`Error::Busy`] after waiting
-    /// 1 s for a place among the 4,096 that may wait, and when the disk or the server takes nothing.
-    pub async fn publish(&self, queue: Queue, payload: Vec<u8>) -> Result<(), Error> {
+    /// this long for a place among the 4,096 that may wait, and when the disk or the server takes
+    /// nothing.
+    pub async fn publish_within(
+        &self,
+        queue: Queue,
+        payload: Vec<u8>,
+        patience: Duration,
+    ) -> Result<(), Error> {
         if payload.len() > MAX_PAYLOAD_BYTES {
             return Err(Error::TooLarge {
                 size: payload.len(),
@@ -74,8 +88,8 @@ impl Broker {
             });
         }
         match &self.backend {
-            Backend::Embedded(embedded) => embedded.publish(queue, payload).await,
-            Backend::Rabbit(rabbit) => rabbit.publish(queue, payload).await,
+            Backend::Embedded(embedded) => embedded.publish(queue, payload, patience).await,
+            Backend::Rabbit(rabbit) => rabbit.publish(queue, payload, patience).await,
         }
     }
 
@@ -143,6 +157,15 @@ impl Broker {
         match &self.backend {
             Backend::Embedded(embedded) => embedded.health(),
             Backend::Rabbit(rabbit) => rabbit.health(),
+        }
+    }
+
+    /// Whether a publish could succeed now, and if not, why: [`Self::health`] without what only
+    /// consuming needs. Costs nothing, so that nobody waits for a broker that is known to be away.
+    pub fn can_publish(&self) -> Result<(), Error> {
+        match &self.backend {
+            Backend::Embedded(_) => Ok(()),
+            Backend::Rabbit(rabbit) => rabbit.can_publish(),
         }
     }
 

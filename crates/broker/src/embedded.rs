@@ -24,6 +24,7 @@ mod writer;
 
 pub(crate) use source::Source;
 
+use crate::broker::PATIENCE;
 use crate::consume::Consume;
 use crate::dead_letter::DeadLetter;
 use crate::depth::Depth;
@@ -45,9 +46,6 @@ use wire::Queue;
 
 /// How many publishes may wait.
 const PLACES: usize = 4_096;
-
-/// How long a caller waits for a place, or for a number.
-const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Jobs that are offered to nobody else until they are settled or the ticket is dropped.
 pub(crate) struct Claim {
@@ -93,20 +91,23 @@ impl Embedded {
         Ok(embedded)
     }
 
-    pub(crate) async fn publish(&self, queue: Queue, payload: Vec<u8>) -> Result<(), Error> {
-        self.accept(Demand::Publish {
-            slot: slot(queue)?,
-            payload,
-        })
-        .await
+    pub(crate) async fn publish(
+        &self,
+        queue: Queue,
+        payload: Vec<u8>,
+        patience: Duration,
+    ) -> Result<(), Error> {
+        let slot = slot(queue)?;
+        self.accept(Demand::Publish { slot, payload }, patience)
+            .await
     }
 
     pub(crate) async fn requeue_dead_letter(&self, id: JobId) -> Result<(), Error> {
-        self.accept(Demand::Requeue(id)).await
+        self.accept(Demand::Requeue(id), PATIENCE).await
     }
 
-    async fn accept(&self, demand: Demand) -> Result<(), Error> {
-        let place = self.place().await?;
+    async fn accept(&self, demand: Demand, patience: Duration) -> Result<(), Error> {
+        let place = self.place(patience).await?;
         let (reply, answer) = oneshot::channel();
         self.mailbox.accept(Accept {
             demand,
@@ -116,13 +117,13 @@ impl Embedded {
         answer.await.map_err(|_| Error::Closed)?
     }
 
-    async fn place(&self) -> Result<OwnedSemaphorePermit, Error> {
+    async fn place(&self, patience: Duration) -> Result<OwnedSemaphorePermit, Error> {
         if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
             return Ok(place);
         }
-        timeout(PATIENCE, Arc::clone(&self.places).acquire_owned())
+        timeout(patience, Arc::clone(&self.places).acquire_owned())
             .await
-            .map_err(|_| Error::Busy { waited: PATIENCE })?
+            .map_err(|_| Error::Busy { waited: patience })?
             .map_err(|_| Error::Closed)
     }
 
@@ -221,7 +222,10 @@ mod tests {
         let embedded = Embedded::start(file, clock).unwrap();
         let mut published = 0;
         let error = loop {
-            match embedded.publish(Queue::Callbacks, vec![7; 3_000]).await {
+            match embedded
+                .publish(Queue::Callbacks, vec![7; 3_000], PATIENCE)
+                .await
+            {
                 Ok(()) => published += 1,
                 Err(error) => break error,
             }
@@ -243,7 +247,7 @@ mod tests {
             .collect();
         claim.ticket.settle(&settlements).await.unwrap();
         embedded
-            .publish(Queue::Callbacks, vec![7; 3_000])
+            .publish(Queue::Callbacks, vec![7; 3_000], PATIENCE)
             .await
             .unwrap();
         assert_eq!(embedded.health(), Ok(()));
@@ -261,7 +265,7 @@ mod tests {
             .unwrap();
         let embedded = Embedded::start(file, clock).unwrap();
         while embedded
-            .publish(Queue::Callbacks, vec![7; 3_000])
+            .publish(Queue::Callbacks, vec![7; 3_000], PATIENCE)
             .await
             .is_ok()
         {}
@@ -294,7 +298,7 @@ mod tests {
         );
         assert!(given_up.await.is_err());
         embedded
-            .publish(Queue::Callbacks, b"a".to_vec())
+            .publish(Queue::Callbacks, b"a".to_vec(), PATIENCE)
             .await
             .unwrap();
         drop(embedded.claim(Queue::Callbacks, ALL).await.unwrap());

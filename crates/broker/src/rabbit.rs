@@ -34,7 +34,7 @@ use domain::{Clock, Random};
 use futures_util::future::try_join_all;
 use job::Job;
 use link::{Link, Purpose};
-use publish::{Publisher, Sent};
+use publish::{Publisher, Sent, UnderWay};
 use relay::Relay;
 use std::fmt;
 use std::sync::Arc;
@@ -118,19 +118,37 @@ impl Rabbit {
         })
     }
 
-    pub(crate) async fn publish(&self, queue: Queue, payload: Vec<u8>) -> Result<(), Error> {
+    pub(crate) async fn publish(
+        &self,
+        queue: Queue,
+        payload: Vec<u8>,
+        patience: Duration,
+    ) -> Result<(), Error> {
         self.refuse_when_closed()?;
         let job = Job::new(payload, self.clock.now(), &self.random);
-        let sent = self.send(queue, Place::Ready, &job).await?;
+        let place = self.publisher.place(patience).await?;
+        let sent = self.send_at(place, queue, Place::Ready, &job).await?;
         self.publisher.confirmed(sent).await
     }
 
     /// Sends a job to a place of a queue.
     async fn send(&self, queue: Queue, place: Place<'_>, job: &Job) -> Result<Sent, Error> {
+        let under_way = self.publisher.place(crate::broker::PATIENCE).await?;
+        self.send_at(under_way, queue, place, job).await
+    }
+
+    /// As [`Self::send`], at a place in the publisher's window.
+    async fn send_at(
+        &self,
+        under_way: UnderWay,
+        queue: Queue,
+        place: Place<'_>,
+        job: &Job,
+    ) -> Result<Sent, Error> {
         let name = self.topology.name(queue, &place);
         let properties = job.properties(place, self.clock.now());
         self.publisher
-            .send(queue, name, properties, &job.payload)
+            .send(under_way, queue, name, properties, &job.payload)
             .await
     }
 
@@ -202,6 +220,11 @@ impl Rabbit {
             .and_then(|()| self.publisher.link.health())
             .and_then(|()| self.consuming.health())
             .map_err(|error| error.to_string())
+    }
+
+    pub(crate) fn can_publish(&self) -> Result<(), Error> {
+        self.refuse_when_closed()?;
+        self.publisher.link.health()
     }
 
     pub(crate) async fn close(&self) {

@@ -20,8 +20,9 @@ pub use error::Error;
 pub use key::{KEYS, Key};
 pub use secret::Secret;
 pub use section::{
-    Broker, BrokerUrl, ClientAddressHeader, Dispatcher, Egress, Ingress, LogFormat, RateLimit,
-    RetryPolicy, Runtime, Store, StoreUrl, Subscriptions, Telemetry, Tracker,
+    AlertThresholds, Broker, BrokerUrl, ClientAddressHeader, Dispatcher, Egress, Ingress, Journal,
+    LogFormat, RateLimit, Retention, RetryPolicy, Runtime, Security, Store, StoreUrl,
+    Subscriptions, Telemetry, Tracker,
 };
 
 use setting::Settings;
@@ -50,6 +51,10 @@ pub struct Config {
     pub dispatcher: Dispatcher,
     /// How callbacks' jobs are worked.
     pub tracker: Tracker,
+    /// How long what is no longer needed is kept.
+    pub retention: Retention,
+    /// What is told of refused callbacks.
+    pub security: Security,
     /// Logs and traces.
     pub telemetry: Telemetry,
 }
@@ -134,6 +139,8 @@ impl Config {
             egress: Egress::read(settings)?,
             dispatcher: Dispatcher::read(settings)?,
             tracker: Tracker::read(settings)?,
+            retention: Retention::read(settings)?,
+            security: Security::read(settings)?,
             telemetry: Telemetry::read(settings)?,
             data_dir,
         })

@@ -168,6 +168,17 @@ impl Setting {
         self.parsed(|text| text.parse().ok().filter(|number| range.contains(number)))
     }
 
+    /// A number, or none for `off`.
+    pub(crate) fn number_or_off<T>(&self, range: RangeInclusive<T>) -> Result<Option<T>, Error>
+    where
+        T: FromStr + PartialOrd,
+    {
+        match self.text()?.as_str() {
+            "off" | "none" | "0" => Ok(None),
+            _ => self.number(range).map(Some),
+        }
+    }
+
     pub(crate) fn duration(&self, range: RangeInclusive<Duration>) -> Result<Duration, Error> {
         self.parsed(|text| parse::duration(text).filter(|duration| range.contains(duration)))
     }

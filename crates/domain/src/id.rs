@@ -97,6 +97,10 @@ ids! {
     DeliveryId = "dlv";
     /// An attempt.
     AttemptId = "att";
+    /// A security event.
+    SecurityEventId = "sec";
+    /// A request in quarantine.
+    QuarantineId = "qua";
 }
 
 impl TenantId {

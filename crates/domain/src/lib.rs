@@ -17,6 +17,7 @@ pub mod random;
 pub mod report;
 pub mod retry;
 pub mod secret;
+pub mod security;
 pub mod shard;
 pub mod state;
 pub mod subscription;

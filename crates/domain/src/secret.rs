@@ -1,6 +1,6 @@
 //! What a sealed secret is bound to: a secret copied to another row does not open there.
 
-use crate::id::{AccountId, SubscriptionId, TenantId};
+use crate::id::{AccountId, QuarantineId, SubscriptionId, TenantId};
 
 /// The context of a provider account's checks.
 pub fn account_checks(tenant: TenantId, account: AccountId) -> String {
@@ -10,6 +10,11 @@ pub fn account_checks(tenant: TenantId, account: AccountId) -> String {
 /// The context of a subscription's signing secret.
 pub fn subscription_secret(tenant: TenantId, subscription: SubscriptionId) -> String {
     format!("subscriptions.secret {tenant} {subscription}")
+}
+
+/// The context of a request in quarantine.
+pub fn quarantined_request(tenant: TenantId, id: QuarantineId) -> String {
+    format!("quarantine.request {tenant} {id}")
 }
 
 /// The context of the text that tells whether the encryption key is the one the store was made with.

@@ -8,6 +8,14 @@ pub enum Point {
     IngressBeforePublish,
     /// `ingress.after_publish`
     IngressAfterPublish,
+    /// `ingress.before_journal`
+    IngressBeforeJournal,
+    /// `ingress.after_journal`
+    IngressAfterJournal,
+    /// `ingress.before_forward`
+    IngressBeforeForward,
+    /// `ingress.after_forward`
+    IngressAfterForward,
     /// `broker.after_claim`
     BrokerAfterClaim,
     /// `broker.after_isolation`
@@ -66,9 +74,13 @@ pub enum Point {
 
 impl Point {
     /// Every point there is, along the way of a callback.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 33] = [
         Self::IngressBeforePublish,
         Self::IngressAfterPublish,
+        Self::IngressBeforeJournal,
+        Self::IngressAfterJournal,
+        Self::IngressBeforeForward,
+        Self::IngressAfterForward,
         Self::BrokerAfterClaim,
         Self::BrokerAfterIsolation,
         Self::TrackerBetweenCommits,
@@ -103,6 +115,10 @@ impl Point {
         match self {
             Self::IngressBeforePublish => "ingress.before_publish",
             Self::IngressAfterPublish => "ingress.after_publish",
+            Self::IngressBeforeJournal => "ingress.before_journal",
+            Self::IngressAfterJournal => "ingress.after_journal",
+            Self::IngressBeforeForward => "ingress.before_forward",
+            Self::IngressAfterForward => "ingress.after_forward",
             Self::BrokerAfterClaim => "broker.after_claim",
             Self::BrokerAfterIsolation => "broker.after_isolation",
             Self::TrackerBetweenCommits => "tracker.between_commits",

@@ -1,6 +1,6 @@
 //! The admin listener: for probes and Prometheus, never for the public.
 
-use crate::http::{self, Listener, Serving};
+use crate::http::{self, Connections, Listener, Serving};
 use crate::{Error, Readiness, Shutdown, Step};
 use actix_web::http::Method;
 use actix_web::http::header::ContentType;
@@ -26,7 +26,7 @@ pub fn serve(
         name: "admin",
         address,
         workers: 1,
-        max_connections: MAX_CONNECTIONS,
+        connections: Connections::up_to(MAX_CONNECTIONS),
         closes_at: Step::Stopped,
         tells_path: true,
     };

@@ -30,6 +30,7 @@ use self::vonage::Vonage;
 use serde_json::Value;
 use std::fmt;
 use std::net::IpAddr;
+use std::time::Duration;
 
 pub use self::invalid::Invalid;
 pub use self::secret::Secret;
@@ -207,6 +208,15 @@ impl Checks {
         })?;
         *token = Token::new(new)?;
         Some(rotated)
+    }
+
+    /// The signed time of a request, as it is written, and how far it may be off; none where the account's
+    /// signatures have no time, or the request does not carry it.
+    pub fn signed_time<'a>(&self, headers: &[(&'a str, &'a [u8])]) -> Option<(&'a [u8], Duration)> {
+        self.list.iter().find_map(|check| match check {
+            Check::Hmac(hmac) => hmac.signed_time(headers),
+            _ => None,
+        })
     }
 
     /// Whether what a callback says is signed.

@@ -299,7 +299,7 @@ fn with_receipts(
         .collect()
 }
 
-const fn encode_kind(kind: Kind) -> i16 {
+pub(crate) const fn encode_kind(kind: Kind) -> i16 {
     match kind {
         Kind::Reports => 0,
         Kind::Inbound => 1,
@@ -308,7 +308,7 @@ const fn encode_kind(kind: Kind) -> i16 {
     }
 }
 
-fn decode_kind(code: i16) -> Result<Kind, Error> {
+pub(crate) fn decode_kind(code: i16) -> Result<Kind, Error> {
     Kind::ALL
         .into_iter()
         .find(|kind| encode_kind(*kind) == code)

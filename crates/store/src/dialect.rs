@@ -12,6 +12,7 @@ pub(crate) mod ledger;
 pub(crate) mod lock;
 pub(crate) mod message;
 pub(crate) mod partition;
+pub(crate) mod security;
 mod together;
 mod transaction;
 

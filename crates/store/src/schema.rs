@@ -314,3 +314,57 @@ diesel::table! {
         id -> Id,
     }
 }
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    security_events (id) {
+        id -> Id,
+        tenant_id -> Id,
+        reason -> SmallInt,
+        provider_account -> Nullable<Text>,
+        source_ip -> Nullable<Text>,
+        at -> Instant,
+        count -> BigInt,
+        detail -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    quarantine (id) {
+        id -> Id,
+        tenant_id -> Id,
+        provider_account -> Text,
+        kind -> SmallInt,
+        reason -> SmallInt,
+        received_at -> Instant,
+        source_ip -> Text,
+        size_bytes -> Integer,
+        sealed -> Binary,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    suspicions (key) {
+        key -> Binary,
+        raised_at -> Instant,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    account_sources (account_id, source) {
+        account_id -> Id,
+        source -> Text,
+        first_seen_at -> Instant,
+    }
+}

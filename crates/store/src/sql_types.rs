@@ -23,6 +23,8 @@ pub struct Id;
 #[diesel(sqlite_type(name = "Long"))]
 pub struct Instant;
 
+impl diesel::sql_types::SqlOrd for Instant {}
+
 /// An id of any kind, as a row holds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, FromSqlRow, AsExpression)]
 #[diesel(sql_type = Id)]
@@ -61,7 +63,7 @@ macro_rules! uid_of {
     )*};
 }
 
-uid_of!(TenantId KeyId AccountId MessageId CallbackId ReceiptId EventId SubscriptionId DeliveryId AttemptId);
+uid_of!(TenantId KeyId AccountId MessageId CallbackId ReceiptId EventId SubscriptionId DeliveryId AttemptId SecurityEventId QuarantineId);
 
 impl ToSql<Id, Sqlite> for Uid {
     fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {

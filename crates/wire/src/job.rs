@@ -1,12 +1,13 @@
 //! Jobs: what exists nowhere else yet, carried durably from where it was accepted to who does it.
 
-use base64::engine::general_purpose::STANDARD;
+use crate::base64_bytes;
+use crate::security::SecurityJob;
 use domain::Timestamp;
 use domain::account::{Environment, Slug};
 use domain::callback::{Kind, Statement};
 use domain::id::{AccountId, CallbackId, ReceiptId, TenantId};
 use domain::report::Source;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
 /// The queues there are.
@@ -14,16 +15,19 @@ use std::net::IpAddr;
 pub enum Queue {
     /// Callbacks and answers of providers, for the tracker.
     Callbacks,
+    /// What the door refused and noticed, for the tracker.
+    Security,
 }
 
 impl Queue {
     /// Every queue.
-    pub const ALL: [Self; 1] = [Self::Callbacks];
+    pub const ALL: [Self; 2] = [Self::Callbacks, Self::Security];
 
     /// Its name in the broker and in metrics. The number is the version of its arguments.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Callbacks => "callbacks.v1",
+            Self::Security => "security.v1",
         }
     }
 }
@@ -46,6 +50,9 @@ pub enum Job {
     /// Record what a provider said and apply it.
     #[serde(rename = "callback.v1")]
     Callback(CallbackJob),
+    /// Record what the door noticed.
+    #[serde(rename = "security.v1")]
+    Security(SecurityJob),
 }
 
 /// The bytes are no job that we know.
@@ -100,24 +107,6 @@ impl Envelope {
     /// Reads what the broker carried.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Unreadable> {
         Ok(serde_json::from_slice(bytes)?)
-    }
-}
-
-mod base64_bytes {
-    use super::{Deserialize, Deserializer, STANDARD, Serializer};
-    use base64::Engine as _;
-
-    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&STANDARD.encode(bytes))
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Vec<u8>, D::Error> {
-        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        STANDARD
-            .decode(text.as_bytes())
-            .map_err(serde::de::Error::custom)
     }
 }
 

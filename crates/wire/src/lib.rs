@@ -1,9 +1,12 @@
 #![doc = include_str!("../README.md")]
 #![warn(missing_docs)]
 
+mod base64_bytes;
 pub mod body;
 pub mod hint;
 pub mod job;
+pub mod security;
 
 pub use hint::{Hint, HintSet, Topic};
 pub use job::{CallbackJob, Envelope, Job, Queue};
+pub use security::{Quarantined, SecurityJob};

@@ -1,17 +1,15 @@
 //! The accounts the door knows: looked up once, refreshed when they change.
 
+use crate::breaker::Breaker;
 use crate::{Context, Door};
 use actix_web::web;
 use domain::Timestamp;
-use domain::account::{Environment, Slug};
-use domain::id::{AccountId, TenantId};
-use providers::Provider;
-use signing::checks::Checks;
+use domain::account::Slug;
+use reception::Account;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use store::Store;
-use store::account::Account;
 use store::installation::Versioned;
 use wire::Topic;
 
@@ -22,16 +20,6 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// The most accounts remembered, known or not.
 const MOST_REMEMBERED: usize = 20_000;
 
-/// An account whose callbacks can be checked.
-pub(crate) struct Known {
-    pub id: AccountId,
-    pub tenant_id: TenantId,
-    pub slug: Slug,
-    pub environment: Environment,
-    pub provider: &'static dyn Provider,
-    pub checks: Checks,
-}
-
 /// Why an account cannot be told.
 #[derive(Debug)]
 pub(crate) struct Away;
@@ -39,6 +27,8 @@ pub(crate) struct Away;
 pub(crate) struct Accounts {
     store: Store,
     vault: Arc<signing::Vault>,
+    /// Before the store.
+    breaker: Breaker,
     remembered: Mutex<Remembered>,
 }
 
@@ -51,7 +41,7 @@ struct Remembered {
 
 #[derive(Clone)]
 enum Entry {
-    Known(Arc<Known>),
+    Known(Arc<Account>),
     UnknownUntil(Timestamp),
 }
 
@@ -60,6 +50,7 @@ impl Accounts {
         Self {
             store: context.store.clone(),
             vault: context.vault.clone(),
+            breaker: Breaker::default(),
             remembered: Mutex::default(),
         }
     }
@@ -70,7 +61,7 @@ impl Accounts {
         &self,
         slug: &Slug,
         now: Timestamp,
-    ) -> Result<Option<Arc<Known>>, Away> {
+    ) -> Result<Option<Arc<Account>>, Away> {
         let (remembered, reloads) = {
             let remembered = self.lock();
             (remembered.entries.get(slug).cloned(), remembered.reloads)
@@ -80,14 +71,7 @@ impl Accounts {
             Some(Entry::UnknownUntil(until)) if until > now => return Ok(None),
             Some(Entry::UnknownUntil(_)) | None => {}
         }
-        let found = self
-            .store
-            .find_account_by_slug(slug.clone())
-            .await
-            .map_err(|error| {
-                tracing::error!(%error, "a provider account could not be looked up");
-                Away
-            })?;
+        let found = self.look_up(slug, now).await?;
         let entry = match found {
             None => Entry::UnknownUntil(now.plus(UNKNOWN_FOR)),
             Some(account) => Entry::Known(Arc::new(self.open(account)?)),
@@ -97,6 +81,37 @@ impl Accounts {
             Entry::Known(known) => Some(known),
             Entry::UnknownUntil(_) => None,
         })
+    }
+
+    /// Whose account a slug is, as far as that is known without asking.
+    pub(crate) fn known(&self, slug: &Slug) -> Option<Arc<Account>> {
+        match self.lock().entries.get(slug) {
+            Some(Entry::Known(known)) => Some(known.clone()),
+            Some(Entry::UnknownUntil(_)) | None => None,
+        }
+    }
+
+    /// Asks the store, unless it is known to be away.
+    async fn look_up(
+        &self,
+        slug: &Slug,
+        now: Timestamp,
+    ) -> Result<Option<store::account::Account>, Away> {
+        if !self.breaker.lets_pass(now) {
+            return Err(Away);
+        }
+        let found = self.store.find_account_by_slug(slug.clone()).await;
+        match found {
+            Ok(found) => {
+                self.breaker.close();
+                Ok(found)
+            }
+            Err(error) => {
+                self.breaker.open(now);
+                tracing::error!(%error, "provider accounts cannot be looked up: they are answered 503");
+                Err(Away)
+            }
+        }
     }
 
     /// Reloads every known account; those that are gone, or cannot be opened any more, are
@@ -112,32 +127,13 @@ impl Accounts {
         Ok(())
     }
 
-    fn open(&self, account: Account) -> Result<Known, Away> {
-        let context = domain::secret::account_checks(account.tenant_id, account.id);
-        let provider = providers::registry::find(&account.provider);
-        let checks = self.vault.open(&context, &account.checks);
-        let checks = checks
-            .map_err(|error| error.to_string())
-            .and_then(|json| Checks::from_json(&json).map_err(|error| error.to_string()));
-        match (provider, checks) {
-            (Some(provider), Ok(checks)) => Ok(Known {
-                id: account.id,
-                tenant_id: account.tenant_id,
-                slug: account.slug,
-                environment: account.environment,
-                provider,
-                checks,
-            }),
-            (None, _) => {
-                let provider = account.provider;
-                tracing::error!(account.id = %account.id, provider, "an account's provider is not known to this release");
-                Err(Away)
-            }
-            (_, Err(error)) => {
-                tracing::error!(account.id = %account.id, error, "an account's checks cannot be opened");
-                Err(Away)
-            }
-        }
+    /// What cannot be opened is our own fault, and said in the log.
+    fn open(&self, account: store::account::Account) -> Result<Account, Away> {
+        let id = account.id;
+        Account::open(account, &self.vault).map_err(|error| {
+            tracing::error!(account.id = %id, %error, "an account cannot be used");
+            Away
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, Remembered> {

@@ -1,22 +1,35 @@
 #![doc = include_str!("../README.md")]
 
 mod accounts;
+mod breaker;
 mod caller;
+mod keep;
 mod limit;
 mod path;
 mod receive;
+mod replay;
+mod suspect;
+mod tell;
+mod unsaid;
+mod watch;
 
 use accounts::Accounts;
 use actix_web::web;
 use broker::Broker;
 use domain::{Clock, Random};
+use journal::Journal;
+use keep::Keeper;
 use limit::Limits;
-use runtime::http::{Listener, Serving};
+use replay::Replays;
+use runtime::http::{Connections, Listener, Serving};
 use runtime::{Readiness, Shutdown, Step, Tasks};
 use signing::Vault;
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 use store::Store;
 use telemetry::{Metrics, Tracer};
+use unsaid::Unsaid;
+use watch::Watch;
 
 /// What the ingress works with.
 #[derive(Clone)]
@@ -25,6 +38,9 @@ pub struct Context {
     pub store: Store,
     /// Where callbacks go.
     pub broker: Broker,
+    /// Where they are kept while a broker server takes none; none where the broker is on this disk itself,
+    /// or the journal is switched off.
+    pub journal: Option<Journal>,
     /// Opens the accounts' secrets.
     pub vault: Arc<Vault>,
     /// The time.
@@ -47,39 +63,63 @@ pub struct Context {
 struct Door {
     context: Context,
     config: config::Ingress,
+    security: config::Security,
     accounts: Accounts,
     limits: Limits,
+    replays: Replays,
+    watch: Watch,
+    keeper: Keeper,
+    unsaid: Unsaid,
     /// What providers see before the path; there once the listener is.
     public_url: OnceLock<String>,
 }
 
-/// How many connections are served at once, over all workers.
-const MAX_CONNECTIONS: usize = 10_000;
-
-/// Binds the listener and keeps the known accounts fresh.
-pub fn serve(config: config::Ingress, context: Context) -> Result<Serving, runtime::Error> {
+/// Binds the listener, keeps the known accounts fresh, and sends on what the journal holds.
+pub fn serve(
+    config: config::Ingress,
+    security: config::Security,
+    context: Context,
+) -> Result<Serving, runtime::Error> {
+    let metrics = context.metrics.clone();
     let listener = Listener {
         name: "ingress",
         address: config.listen,
         workers: 2,
-        max_connections: MAX_CONNECTIONS,
+        connections: Connections {
+            most: config.max_connections,
+            most_per_source: Some(config.max_connections_per_source),
+            trusted: config.trusted_proxies.clone(),
+            refused: Some(Arc::new(move || metrics.connection_refused("ingress"))),
+        },
         closes_at: Step::Draining,
         // A path may hold an account's secret token.
         tells_path: false,
     };
     let shutdown = context.shutdown.clone();
+    let keeper = Keeper::new(&context);
+    keeper.forward(&context);
     let door = web::Data::new(Door {
         accounts: Accounts::new(&context),
         limits: Limits::new(&config.rate_limit),
+        replays: Replays::default(),
+        watch: Watch::new(
+            security.alert_thresholds,
+            context.vault.clone(),
+            context.random.clone(),
+        ),
+        keeper: keeper.clone(),
+        unsaid: Unsaid::default(),
         public_url: config
             .public_url
             .clone()
             .map(OnceLock::from)
             .unwrap_or_default(),
         config,
+        security,
         context,
     });
     accounts::keep_fresh(&door);
+    tell::start(&door);
     let shared = door.clone();
     let serving = runtime::http::serve(listener, &shutdown, move |routes| {
         routes
@@ -89,5 +129,16 @@ pub fn serve(config: config::Ingress, context: Context) -> Result<Serving, runti
     })?;
     door.public_url
         .get_or_init(|| format!("http://{}", serving.address));
-    Ok(serving)
+    Ok(Serving {
+        address: serving.address,
+        run: Box::pin(async move {
+            let closing = async {
+                shutdown.draining().await;
+                Instant::now()
+            };
+            let (ended, since) = tokio::join!(serving.run, closing);
+            keeper.drain(&shutdown, since).await;
+            ended
+        }),
+    })
 }

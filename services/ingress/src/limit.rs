@@ -7,7 +7,7 @@ use domain::id::AccountId;
 use domain::limit::{Admission, Rate};
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -31,12 +31,14 @@ pub(crate) struct Source(IpAddr);
 
 impl From<IpAddr> for Source {
     fn from(address: IpAddr) -> Self {
-        Self(match address.to_canonical() {
-            IpAddr::V4(address) => address.into(),
-            IpAddr::V6(address) => {
-                Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into()
-            }
-        })
+        Self(runtime::http::source(address))
+    }
+}
+
+impl Source {
+    /// The address it is told by.
+    pub(crate) const fn address(self) -> IpAddr {
+        self.0
     }
 }
 

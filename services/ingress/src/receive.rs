@@ -1,35 +1,25 @@
 //! The story of a callback: who calls, is it allowed, what does it say, is it safe, answer.
 
-use crate::accounts::Known;
 use crate::limit::Source;
 use crate::path::CallbackPath;
+use crate::watch::Noticed;
 use crate::{Door, caller};
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::http::{Method, StatusCode};
-use actix_web::web::{self, Bytes, Payload};
+use actix_web::web::{self, Payload};
 use actix_web::{HttpRequest, HttpResponse};
-use domain::Timestamp;
-use domain::callback::{self, Statement};
-use domain::id::ReceiptId;
-use providers::{Body, MediaType, Refusal, mend_surrogates};
+use domain::id::{ReceiptId, TenantId};
+use domain::security::Reason;
+use providers::{MalformedCode, Refusal};
+use reception::{Account, Request, Unread};
 use runtime::http::{Code, Problem, read_body};
-use signing::checks::{Parameters, Presented};
-use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use telemetry::Span;
 use telemetry::trace::Kind;
-use wire::{CallbackJob, Envelope, Job, Queue};
+use wire::{CallbackJob, Envelope, Job};
 
-/// Headers whose values are secrets whatever the account's checks are.
-const SECRET_HEADERS: [&str; 4] = [
-    "authorization",
-    "proxy-authorization",
-    "cookie",
-    "set-cookie",
-];
-const HIDDEN: &str = "[hidden]";
 /// The methods a callback address takes.
 const METHODS: [Method; 4] = [Method::POST, Method::GET, Method::HEAD, Method::OPTIONS];
 
@@ -49,120 +39,86 @@ pub(crate) async fn receive(
         .context
         .tracer
         .start("receive callback", Kind::Server, None);
-    let admitted = admit(&door, &request, payload, &path).await;
-    let Admitted {
-        account,
-        source,
-        bytes,
-        now,
-    } = admitted.inspect_err(|problem| {
-        // Who it was is known only where the account was looked up, and counted there.
-        if problem.code() != Code::Unauthorized {
-            let code = problem.code().as_str();
-            door.context.metrics.callback("unknown", code);
-        }
-    })?;
-    span.set("provider", account.provider.name());
-    let outcome = take(
-        &door, &request, &path, source, &account, bytes, now, &mut span,
-    )
-    .await;
+    let outcome = answer(&door, &request, payload, &path, &mut span).await;
+    let (provider, outcome) = match outcome {
+        Ok((account, answer)) => (Some(account), Ok(answer)),
+        Err(Refused { account, problem }) => (account, Err(problem)),
+    };
+    let provider = provider.map_or("unknown", |account| account.provider.name());
+    span.set("provider", provider);
     let label = outcome
         .as_ref()
         .map_or_else(|problem| problem.code().as_str(), |_| "accepted");
-    door.context
-        .metrics
-        .callback(account.provider.name(), label);
+    door.context.metrics.callback(provider, label);
     outcome
 }
 
-/// A request of a caller that has shown that it is the provider.
-struct Admitted {
-    account: Arc<Known>,
-    source: IpAddr,
-    bytes: Bytes,
-    now: Timestamp,
+/// Why a request is not taken, and whose account it was, once that was looked up.
+struct Refused {
+    account: Option<Arc<Account>>,
+    problem: Problem,
 }
 
-async fn admit(
+impl From<Problem> for Refused {
+    fn from(problem: Problem) -> Self {
+        Self {
+            account: None,
+            problem,
+        }
+    }
+}
+
+async fn answer(
     door: &Door,
     request: &HttpRequest,
     payload: Payload,
     path: &CallbackPath<'_>,
-) -> Result<Admitted, Problem> {
-    if !matches!(*request.method(), Method::POST | Method::GET) {
-        return Err(method_not_allowed());
-    }
+    span: &mut Span,
+) -> Result<(Arc<Account>, HttpResponse), Refused> {
+    let method = method(request)?;
     refuse_encoded(request.headers())?;
     let source = source_of(request, door);
     refuse_flood(door, source, path)?;
-    let limits = &door.config;
-    let bytes = read_body(payload, limits.max_body_bytes, limits.body_deadline).await?;
-    let now = door.context.clock.now();
-    let account = authenticate(door, request, path, source, &bytes, now).await?;
-    Ok(Admitted {
-        account,
-        source,
-        bytes,
-        now,
-    })
-}
-
-/// What follows for a caller that has shown that it is the provider.
-#[expect(
-    clippy::too_many_arguments,
-    reason = "the facts of one request, each used once"
-)]
-async fn take(
-    door: &Door,
-    request: &HttpRequest,
-    path: &CallbackPath<'_>,
-    source: IpAddr,
-    account: &Known,
-    bytes: Bytes,
-    now: Timestamp,
-    span: &mut Span,
-) -> Result<HttpResponse, Problem> {
-    if let Some(wait) = door.limits.shed(account.id, now) {
-        return Err(unavailable("this account calls faster than it may").retry_after(seconds(wait)));
-    }
-    if request.method() == Method::GET && !account.provider.calls_by_get() {
-        return Err(method_not_allowed());
-    }
-    let said = said(request, account, &bytes);
-    let statements = parse(account, path, request, said)?;
-    let callback_id = callback::id(account.id, path.kind, &statements);
-    let answer = account.provider.answer(path.kind);
-    let answer_body = answer.body(callback_id);
-    let job = CallbackJob {
-        receipt_id: ReceiptId::new(now, &door.context.random),
-        callback_id,
-        tenant_id: account.tenant_id,
-        account_id: account.id,
-        provider_account: account.slug.clone(),
-        provider: account.provider.name().to_owned(),
-        environment: account.environment.clone(),
+    let config = &door.config;
+    let body = read_body(payload, config.max_body_bytes, config.body_deadline).await?;
+    let headers: Vec<(&str, &[u8])> = request
+        .headers()
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_bytes()))
+        .collect();
+    let target = request.uri().path_and_query();
+    let said = Request {
+        method,
         kind: path.kind,
-        source: domain::report::Source::Callback,
-        received_at: now,
-        source_ip: source,
-        signature_checked: account.checks.is_signed(),
-        answer: answer_body.clone(),
-        headers: kept_headers(request.headers(), account),
-        body: said.to_vec(),
-        statements,
+        token: path.token,
+        target: target.map_or("", |target| target.as_str()),
+        headers: &headers,
+        body: &body,
+        source,
+        received_at: door.context.clock.now(),
     };
-    publish(door, job, span).await?;
-    Ok(HttpResponse::Ok()
-        .content_type(answer.content_type())
-        .insert_header(("x-tidings-callback-id", callback_id.to_string()))
-        .body(answer_body))
+    let account = authenticate(door, path, &said).await?;
+    match take(door, path, &account, &said, span).await {
+        Ok(answer) => Ok((account, answer)),
+        Err(problem) => Err(Refused {
+            account: Some(account),
+            problem,
+        }),
+    }
 }
 
 /// A request that only asks whether the address is there. It has no effect.
 fn is_ping(request: &HttpRequest) -> bool {
     let asks = matches!(*request.method(), Method::HEAD | Method::OPTIONS);
     asks || (request.method() == Method::GET && request.query_string().is_empty())
+}
+
+fn method(request: &HttpRequest) -> Result<reception::Method, Problem> {
+    match *request.method() {
+        Method::POST => Ok(reception::Method::Post),
+        Method::GET => Ok(reception::Method::Get),
+        _ => Err(method_not_allowed()),
+    }
 }
 
 /// The signature is over the bytes as sent: a body that would first have to be decoded is refused.
@@ -188,143 +144,133 @@ fn source_of(request: &HttpRequest, door: &Door) -> IpAddr {
 
 fn refuse_flood(door: &Door, source: IpAddr, path: &CallbackPath<'_>) -> Result<(), Problem> {
     let now = door.context.clock.now();
-    match door.limits.refuse(Source::from(source), &path.slug, now) {
-        None => Ok(()),
-        Some(wait) => {
-            door.context.metrics.security_event("rate_limited");
-            let detail = "too many requests from this address failed to authenticate";
-            Err(Problem::new(Code::RateLimited, detail).retry_after(seconds(wait)))
-        }
-    }
+    let Some(wait) = door.limits.refuse(Source::from(source), &path.slug, now) else {
+        return Ok(());
+    };
+    let account = door.accounts.known(&path.slug);
+    let noticed = Noticed {
+        reason: Reason::RateLimited,
+        tenant_id: tenant_of(account.as_deref()),
+        slug: &path.slug,
+        source,
+        detail: None,
+        at: now,
+    };
+    notice(door, &noticed, None);
+    let detail = "too many requests from this address failed to authenticate";
+    Err(Problem::new(Code::RateLimited, detail).retry_after(seconds(wait)))
 }
 
 /// The account, if the request passes all its checks. Every failure looks the same from outside.
 async fn authenticate(
     door: &Door,
-    request: &HttpRequest,
     path: &CallbackPath<'_>,
-    source: IpAddr,
-    body: &[u8],
-    now: Timestamp,
-) -> Result<Arc<Known>, Problem> {
+    request: &Request<'_>,
+) -> Result<Arc<Account>, Refused> {
+    let now = request.received_at;
     let found = door.accounts.find(&path.slug, now).await;
     let found = found.map_err(|_| unavailable("the account cannot be checked now"))?;
-    let headers: Vec<(&str, &[u8])> = request
-        .headers()
-        .iter()
-        .map(|(name, value)| (name.as_str(), value.as_bytes()))
-        .collect();
-    let target = request.uri().path_and_query();
-    let presented = |known: &Known| Presented {
-        headers: &headers,
-        token: path.token,
-        body: said(request, known, body),
-        public_url: door.public_url.get().map_or("", String::as_str),
-        target: target.map_or("", |target| target.as_str()),
-        parameters: parameters(request, known),
-        source,
-        now_ms: now.as_millis(),
+    let public_url = door.public_url.get().map_or("", String::as_str);
+    let source = Source::from(request.source);
+    let verified = match &found {
+        None => Err(Reason::UnknownAccount),
+        Some(known) => known.verify(request, public_url).map(|()| known.clone()),
     };
-    let reason = match &found {
-        None => "unknown_account",
-        Some(known) => match known.checks.verify(&presented(known)) {
-            Err(refusal) => refusal.name(),
-            Ok(()) if !known.provider.kinds().contains(&path.kind) => "unknown_account",
-            Ok(()) => {
-                door.limits.know(Source::from(source), &path.slug, now);
-                return Ok(known.clone());
-            }
+    let reason = match verified {
+        Ok(known) => {
+            door.limits.know(source, &path.slug, now);
+            return Ok(known);
+        }
+        Err(reason) => reason,
+    };
+    door.limits.charge(source, now);
+    let noticed = Noticed {
+        reason,
+        tenant_id: tenant_of(found.as_deref()),
+        slug: &path.slug,
+        source: request.source,
+        detail: None,
+        at: now,
+    };
+    notice(door, &noticed, Some(request));
+    let detail = "the request does not show that it comes from the provider";
+    Err(Refused {
+        account: found,
+        problem: Problem::new(Code::Unauthorized, detail),
+    })
+}
+
+/// What follows for a caller that has shown that it is the provider.
+async fn take(
+    door: &Door,
+    path: &CallbackPath<'_>,
+    account: &Account,
+    request: &Request<'_>,
+    span: &mut Span,
+) -> Result<HttpResponse, Problem> {
+    let now = request.received_at;
+    if let Some(wait) = door.limits.shed(account.id, now) {
+        return Err(unavailable("this account calls faster than it may").retry_after(seconds(wait)));
+    }
+    let odd = Noticed {
+        reason: Reason::Replayed,
+        tenant_id: account.tenant_id,
+        slug: &path.slug,
+        source: request.source,
+        detail: None,
+        at: now,
+    };
+    if door.replays.is_one(account, request) {
+        notice(door, &odd, None);
+    }
+    let statements = account.read(request).map_err(|unread| {
+        if let Some(reason) = unread.reason() {
+            let detail = Some(unread.to_string());
+            let detail = detail.as_deref();
+            let odd = Noticed {
+                reason,
+                detail,
+                ..odd
+            };
+            notice(door, &odd, Some(request));
+        }
+        problem_of(&unread)
+    })?;
+    let receipt_id = ReceiptId::new(now, &door.context.random);
+    let (job, answer) = account.job(request, receipt_id, statements);
+    let (callback_id, body) = (job.callback_id, job.answer.clone());
+    keep(door, job, span).await?;
+    Ok(HttpResponse::Ok()
+        .content_type(answer.content_type())
+        .insert_header(("x-tidings-callback-id", callback_id.to_string()))
+        .body(body))
+}
+
+/// Counts what was refused, or odd.
+fn notice(door: &Door, noticed: &Noticed<'_>, request: Option<&Request<'_>>) {
+    door.context.metrics.security_event(noticed.reason.as_str());
+    door.watch.note(noticed, request);
+}
+
+fn tenant_of(account: Option<&Account>) -> TenantId {
+    account.map_or(TenantId::PLATFORM, |account| account.tenant_id)
+}
+
+fn problem_of(unread: &Unread) -> Problem {
+    let code = match unread {
+        Unread::Method => return method_not_allowed(),
+        Unread::MediaType(_) => Code::UnsupportedMediaType,
+        Unread::Refused(Refusal::Unrecognised { .. }) => Code::Unrecognised,
+        Unread::Refused(Refusal::Malformed { code, .. }) => match code {
+            MalformedCode::MalformedJson => Code::MalformedJson,
+            MalformedCode::MalformedForm => Code::MalformedForm,
         },
     };
-    door.limits.charge(Source::from(source), now);
-    door.context.metrics.security_event(reason);
-    let provider = found
-        .as_ref()
-        .map_or("unknown", |known| known.provider.name());
-    door.context
-        .metrics
-        .callback(provider, Code::Unauthorized.as_str());
-    tracing::warn!(reason, account = %path.slug, %source, "a callback was refused");
-    Err(Problem::new(
-        Code::Unauthorized,
-        "the request does not show that it comes from the provider",
-    ))
+    Problem::new(code, unread.to_string())
 }
 
-/// What a callback says, which is what is signed, read and kept: its body, or the query of a GET of
-/// those who call so, whose body nobody looks at.
-fn said<'a>(request: &'a HttpRequest, account: &Known, body: &'a [u8]) -> &'a [u8] {
-    if request.method() == Method::GET && account.provider.calls_by_get() {
-        request.query_string().as_bytes()
-    } else {
-        body
-    }
-}
-
-/// How what it says is to be read; a query is a form.
-fn media_type(request: &HttpRequest, account: &Known) -> Option<MediaType> {
-    if request.method() == Method::GET {
-        return Some(MediaType::Form);
-    }
-    account.provider.media_type(content_type(request.headers()))
-}
-
-/// The place that is read once the callback is believed: a signature over parameters is of those.
-fn parameters(request: &HttpRequest, account: &Known) -> Option<Parameters> {
-    if request.method() == Method::GET {
-        return Some(Parameters::Query);
-    }
-    Some(match media_type(request, account)? {
-        MediaType::Form => Parameters::Form,
-        MediaType::Json => Parameters::Json,
-    })
-}
-
-fn parse(
-    account: &Known,
-    path: &CallbackPath<'_>,
-    request: &HttpRequest,
-    bytes: &[u8],
-) -> Result<Vec<Statement>, Problem> {
-    let provider = account.provider;
-    let media_type = media_type(request, account).ok_or_else(|| {
-        let expected = provider.content_types().join(" or ");
-        Problem::new(Code::UnsupportedMediaType, format!("send {expected}"))
-    })?;
-    let mended = match media_type {
-        MediaType::Json => mend_surrogates(bytes),
-        MediaType::Form => Cow::Borrowed(bytes),
-    };
-    let body = Body {
-        media_type,
-        bytes: &mended,
-    };
-    provider.parse(path.kind, body).map_err(|refusal| {
-        let code = match &refusal {
-            Refusal::Malformed { code, .. } => match code {
-                providers::MalformedCode::MalformedJson => Code::MalformedJson,
-                providers::MalformedCode::MalformedForm => Code::MalformedForm,
-            },
-            Refusal::Unrecognised { .. } => Code::Unrecognised,
-        };
-        Problem::new(code, refusal.detail())
-    })
-}
-
-/// The content type; no type at all when it cannot be read, or when there are two, of which nobody
-/// can tell which one another program on the way looked at.
-fn content_type(headers: &HeaderMap) -> Option<&str> {
-    const NO_TYPE: &str = "unreadable";
-    let mut values = headers.get_all(header::CONTENT_TYPE);
-    let first = values.next()?;
-    if values.next().is_some() {
-        return Some(NO_TYPE);
-    }
-    Some(first.to_str().unwrap_or(NO_TYPE))
-}
-
-/// Returns once the job is durable.
-async fn publish(door: &Door, job: CallbackJob, span: &mut Span) -> Result<(), Problem> {
+/// Returns once the job is safe.
+async fn keep(door: &Door, job: CallbackJob, span: &mut Span) -> Result<(), Problem> {
     let context = span.context().to_string();
     span.set("callback.id", job.callback_id.to_string().as_str());
     let envelope = Envelope {
@@ -332,44 +278,16 @@ async fn publish(door: &Door, job: CallbackJob, span: &mut Span) -> Result<(), P
         traceparent: Some(context),
     };
     failpoint::reach!(IngressBeforePublish);
-    let published = match envelope.to_bytes() {
-        Ok(bytes) => door
-            .context
-            .broker
-            .publish(Queue::Callbacks, bytes)
-            .await
-            .map_err(|e| e.to_string()),
+    let kept = match envelope.to_bytes() {
+        Ok(bytes) => door.keeper.keep(bytes).await.map_err(|e| e.to_string()),
         Err(error) => Err(error.to_string()),
     };
-    failpoint::reach!(IngressAfterPublish if published.is_ok());
-    published.map_err(|error| {
-        tracing::error!(error, "a callback could not be published");
-        span.fail("not published");
+    failpoint::reach!(IngressAfterPublish if kept.is_ok());
+    kept.map_err(|error| {
+        door.unsaid.say(&error, door.context.clock.now());
+        span.fail("not kept");
         unavailable("the callback cannot be kept now; send it again")
     })
-}
-
-/// The headers as they are kept: secrets are not. A proxy may repeat the path, and with it the token.
-fn kept_headers(headers: &HeaderMap, account: &Known) -> Vec<(String, String)> {
-    let token = account.checks.token();
-    let is_secret = |name: &str| {
-        SECRET_HEADERS.contains(&name)
-            || account.checks.secret_headers().any(|secret| secret == name)
-    };
-    headers
-        .iter()
-        .map(|(name, value)| {
-            let name = name.as_str();
-            let value = String::from_utf8_lossy(value.as_bytes());
-            let holds_token = token.is_some_and(|token| value.contains(token));
-            let kept = if is_secret(name) || holds_token {
-                HIDDEN.to_owned()
-            } else {
-                value.into_owned()
-            };
-            (name.to_owned(), kept)
-        })
-        .collect()
 }
 
 fn not_found() -> Problem {

@@ -10,11 +10,16 @@ pub(crate) fn of_store(error: store::Error) -> Problem {
         away()
     } else {
         tracing::error!(%error, "the store failed a request");
-        Problem::new(
-            Code::InternalError,
-            "something is wrong on our side; the log says what",
-        )
+        broken()
     }
+}
+
+/// 500: somebody has to look at it.
+pub(crate) fn broken() -> Problem {
+    Problem::new(
+        Code::InternalError,
+        "something is wrong on our side; the log says what",
+    )
 }
 
 /// 503: the store cannot be used now.

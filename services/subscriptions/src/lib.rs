@@ -9,6 +9,8 @@ mod house;
 mod input;
 mod list;
 mod message;
+mod quarantine;
+mod security;
 mod tenant;
 mod webhook;
 
@@ -19,7 +21,7 @@ use broker::Broker;
 use caller::Keys;
 use domain::{Clock, Random};
 use egress::Policy;
-use runtime::http::{Listener, Serving};
+use runtime::http::{Connections, Listener, Serving};
 use runtime::{Gate, Readiness, Shutdown, Step, Tasks};
 use signing::Vault;
 use std::sync::Arc;
@@ -72,7 +74,7 @@ pub fn serve(config: config::Subscriptions, context: Context) -> Result<Serving,
         name: "subscriptions",
         address: config.listen,
         workers: 2,
-        max_connections: MAX_CONNECTIONS,
+        connections: Connections::up_to(MAX_CONNECTIONS),
         closes_at: Step::Draining,
         tells_path: true,
     };
@@ -90,5 +92,7 @@ pub fn serve(config: config::Subscriptions, context: Context) -> Result<Serving,
         event::routes(routes);
         message::routes(routes);
         callback::routes(routes);
+        security::routes(routes);
+        quarantine::routes(routes);
     })
 }

@@ -84,7 +84,7 @@ impl App {
         app.serve_admin()?;
         admission::watch(&app.parts, key);
         admission::keep_partitions(&app.parts);
-        measure::broker(&app.parts);
+        measure::broker(&app.parts, roles);
         measure::queues(&app.parts);
         app.start_roles(roles)?;
         app.tell_addresses(roles)?;
@@ -123,11 +123,13 @@ impl App {
             let config = parts.config.clone();
             match role {
                 Role::Ingress => {
-                    let serving = ingress::serve(config.ingress.clone(), parts.into())?;
+                    let journal = backend::open_journal(&config, &parts.clock, &parts.random)?;
+                    let context = parts.for_ingress(journal);
+                    let serving = ingress::serve(config.ingress.clone(), config.security, context)?;
                     self.listen("ingress", serving);
                 }
                 Role::Tracker => self.once_admitted("tracker", move || {
-                    tracker::start(&config.tracker, &parts.into());
+                    tracker::start(&config, &parts.into());
                 }),
                 Role::Dispatcher => self.once_admitted("dispatcher", move || {
                     dispatcher::start(&config.dispatcher, &parts.into());

@@ -4,7 +4,7 @@ use crate::exit::Failure;
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpRequest, HttpResponse};
 use domain::Timestamp;
-use runtime::http::{Listener, Serving};
+use runtime::http::{Connections, Listener, Serving};
 use runtime::{Shutdown, Step};
 use serde_json::Value;
 use signing::{WebhookSecret, webhook};
@@ -62,7 +62,7 @@ pub(crate) fn listen(
         name: "receiver",
         address: SocketAddr::from(([127, 0, 0, 1], port)),
         workers: 1,
-        max_connections: 256,
+        connections: Connections::up_to(256),
         closes_at: Step::Draining,
         tells_path: true,
     };

@@ -1,6 +1,9 @@
 #![doc = include_str!("../README.md")]
 
+mod house;
 mod orphan;
+mod security;
+mod source;
 mod track;
 
 use broker::Broker;
@@ -31,7 +34,11 @@ pub struct Context {
 }
 
 /// Starts tracking, until the process drains.
-pub fn start(config: &config::Tracker, context: &Context) {
-    track::start(config.max_attempts, context);
+pub fn start(config: &config::Config, context: &Context) {
+    let max_attempts = config.tracker.max_attempts;
+    let tells_new_sources = config.security.alert_thresholds.new_source;
+    track::start(max_attempts, tells_new_sources, context);
+    security::start(max_attempts, context);
     orphan::start(context);
+    house::start(config.retention, context);
 }

@@ -1,6 +1,7 @@
 //! The story of a batch: record the callbacks, apply them, hint who has work, acknowledge.
 
 use crate::Context;
+use crate::source::Sources;
 use broker::{Consume, Disposition, Handler, Received};
 use domain::callback::Status;
 use domain::message::Outcome;
@@ -19,11 +20,13 @@ const AFTER_OUTAGE: Duration = Duration::from_secs(1);
 const LEASE: Duration = Duration::from_mins(1);
 
 /// Starts consuming, until the process drains.
-pub(crate) fn start(max_attempts: u32, context: &Context) {
+pub(crate) fn start(max_attempts: u32, tells_new_sources: bool, context: &Context) {
+    let sources = tells_new_sources.then(Arc::<Sources>::default);
     let check = context.readiness.register("tracker");
     let context = context.clone();
     context.tasks.clone().supervise("tracker", move || {
         let (context, check) = (context.clone(), check.clone());
+        let sources = sources.clone();
         async move {
             check.ok("consuming");
             let options = Consume {
@@ -33,6 +36,7 @@ pub(crate) fn start(max_attempts: u32, context: &Context) {
             };
             let handler = Tracker {
                 context: context.clone(),
+                sources,
             };
             let shutdown = context.shutdown.clone();
             let ended = context
@@ -49,6 +53,8 @@ pub(crate) fn start(max_attempts: u32, context: &Context) {
 
 struct Tracker {
     context: Context,
+    /// Where new sources are to be told.
+    sources: Option<Arc<Sources>>,
 }
 
 impl Handler for Tracker {
@@ -87,10 +93,13 @@ impl Tracker {
         let batch = Arc::new(batch);
         self.context.store.record_callbacks(batch.clone()).await?;
         failpoint::reach!(TrackerBetweenCommits);
-        let applied = self.context.store.apply_callbacks(batch).await?;
+        let applied = self.context.store.apply_callbacks(batch.clone()).await?;
         drop(spans);
         failpoint::reach!(TrackerBeforeHint if !applied.effects.shards.is_empty());
         self.tell(&applied);
+        if let Some(sources) = &self.sources {
+            sources.see(&self.context, &batch).await;
+        }
         Ok(())
     }
 
@@ -178,7 +187,9 @@ impl Tracker {
 
 fn read(job: &Received) -> Result<Accepted, String> {
     let envelope = Envelope::from_bytes(&job.payload).map_err(|error| error.to_string())?;
-    let Job::Callback(callback) = envelope.job;
+    let Job::Callback(callback) = envelope.job else {
+        return Err("not a job of this queue".to_owned());
+    };
     Ok(accepted(callback, envelope.traceparent, job.attempt))
 }
 

@@ -6,6 +6,7 @@
 use super::Rabbit;
 use super::job::{self, Job};
 use super::topology::{self, Place};
+use crate::broker::PATIENCE;
 use crate::dead_letter::DeadLetter;
 use crate::error::Error;
 use crate::handler::JobId;
@@ -84,7 +85,9 @@ async fn sift(
             } else {
                 let (publisher, name) = (&rabbit.publisher, name.clone());
                 let payload = &letter.payload;
-                publisher.send(queue, name, properties, payload).await?
+                let under_way = publisher.place(PATIENCE).await?;
+                let sent = publisher.send(under_way, queue, name, properties, payload);
+                sent.await?
             });
         }
         rabbit.confirmed(moved).await?;

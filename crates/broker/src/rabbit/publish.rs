@@ -13,10 +13,11 @@ use wire::Queue;
 
 /// How many publishes may be under way.
 const WINDOW: u32 = 4_096;
-/// How long a caller waits for a place in the window.
-const PATIENCE: Duration = Duration::from_secs(1);
 /// How long RabbitMQ may take to confirm. Afterwards nobody knows whether it has the job.
 const CONFIRM_WITHIN: Duration = Duration::from_secs(10);
+
+/// A place in the window of publishes under way.
+pub(super) type UnderWay = OwnedSemaphorePermit;
 
 pub(super) struct Publisher {
     pub(super) link: Link,
@@ -31,19 +32,24 @@ impl Publisher {
         }
     }
 
+    /// Waits for a place in the window, this long.
+    pub(super) async fn place(&self, patience: Duration) -> Result<UnderWay, Error> {
+        timeout(patience, Arc::clone(&self.window).acquire_owned())
+            .await
+            .map_err(|_| Error::Busy { waited: patience })?
+            .map_err(|_| Error::Closed)
+    }
+
     /// Sends a message, which is not safe before it is [`Self::confirmed`]. What is sent one after the
     /// other stays in that order.
     pub(super) async fn send(
         &self,
+        place: UnderWay,
         queue: Queue,
         name: ShortString,
         properties: BasicProperties,
         payload: &[u8],
     ) -> Result<Sent, Error> {
-        let place = timeout(PATIENCE, Arc::clone(&self.window).acquire_owned())
-            .await
-            .map_err(|_| Error::Busy { waited: PATIENCE })?
-            .map_err(|_| Error::Closed)?;
         let line = self.link.line().await?;
         line.refuse_blocked()?;
         line.refuse_other_arguments(queue)?;
@@ -99,7 +105,7 @@ impl Publisher {
 pub(super) struct Sent {
     line: Line,
     confirm: Option<PublisherConfirm>,
-    place: Option<OwnedSemaphorePermit>,
+    place: Option<UnderWay>,
 }
 
 impl Drop for Sent {

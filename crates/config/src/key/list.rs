@@ -70,6 +70,30 @@ pub const KEYS: &[Key] = &[
         MINUTE,
     ),
     plain(
+        "ingress.max_connections",
+        "TIDINGS_INGRESS__MAX_CONNECTIONS",
+        "how many connections the ingress serves at once",
+        "a whole number from 16 to 100000",
+    ),
+    plain(
+        "ingress.max_connections_per_source",
+        "TIDINGS_INGRESS__MAX_CONNECTIONS_PER_SOURCE",
+        "how many connections one source address may have",
+        "a whole number from 1 to 100000",
+    ),
+    plain(
+        "ingress.journal.enabled",
+        "TIDINGS_INGRESS__JOURNAL__ENABLED",
+        "whether callbacks are kept on the local disk while RabbitMQ takes none",
+        "true or false",
+    ),
+    plain(
+        "ingress.journal.max_bytes",
+        "TIDINGS_INGRESS__JOURNAL__MAX_BYTES",
+        "how much of the disk the journal may take",
+        "a whole number of bytes from 16777216 (16 MiB) to 1099511627776 (1 TiB)",
+    ),
+    plain(
         "ingress.rate_limit.failures_per_minute",
         "TIDINGS_INGRESS__RATE_LIMIT__FAILURES_PER_MINUTE",
         "failed authentications a source address may have in a minute",
@@ -136,6 +160,66 @@ pub const KEYS: &[Key] = &[
         "a whole number from 1 to 100",
     ),
     plain(
+        "retention.callbacks",
+        "TIDINGS_RETENTION__CALLBACKS",
+        "how long callbacks are kept",
+        YEARS,
+    ),
+    plain(
+        "retention.security_events",
+        "TIDINGS_RETENTION__SECURITY_EVENTS",
+        "how long security events are kept",
+        YEARS,
+    ),
+    plain(
+        "retention.quarantine",
+        "TIDINGS_RETENTION__QUARANTINE",
+        "how long refused requests are kept",
+        "a duration from 1 hour to 90 days, such as 12h or 7d",
+    ),
+    plain(
+        "security.log_events",
+        "TIDINGS_SECURITY__LOG_EVENTS",
+        "whether refused callbacks are logged",
+        "true or false",
+    ),
+    plain(
+        "security.alert_thresholds.window",
+        "TIDINGS_SECURITY__ALERT_THRESHOLDS__WINDOW",
+        "in how long what is suspicious is counted",
+        "a duration from 1 minute to 1 hour, such as 5m",
+    ),
+    plain(
+        "security.alert_thresholds.failures_per_source",
+        "TIDINGS_SECURITY__ALERT_THRESHOLDS__FAILURES_PER_SOURCE",
+        "failed authentications of one source that are suspicious",
+        THRESHOLD,
+    ),
+    plain(
+        "security.alert_thresholds.failures_per_account",
+        "TIDINGS_SECURITY__ALERT_THRESHOLDS__FAILURES_PER_ACCOUNT",
+        "failed authentications at one account that are suspicious",
+        THRESHOLD,
+    ),
+    plain(
+        "security.alert_thresholds.accounts_per_source",
+        "TIDINGS_SECURITY__ALERT_THRESHOLDS__ACCOUNTS_PER_SOURCE",
+        "accounts at which one source failed that are suspicious",
+        "a whole number from 1 to 1000, or off",
+    ),
+    plain(
+        "security.alert_thresholds.stale_per_account",
+        "TIDINGS_SECURITY__ALERT_THRESHOLDS__STALE_PER_ACCOUNT",
+        "genuine signatures at one account with a wrong time that are suspicious",
+        THRESHOLD,
+    ),
+    plain(
+        "security.alert_thresholds.new_source",
+        "TIDINGS_SECURITY__ALERT_THRESHOLDS__NEW_SOURCE",
+        "whether a new source of an account is suspicious",
+        "true or false",
+    ),
+    plain(
         "telemetry.log_format",
         "TIDINGS_TELEMETRY__LOG_FORMAT",
         "the form of log lines",
@@ -157,6 +241,8 @@ pub const KEYS: &[Key] = &[
 
 const ADDRESS: &str = "an IP address and a port, such as 127.0.0.1:8080 or [::1]:8080";
 const NETWORKS: &str = "a list of networks in CIDR form, such as 10.0.0.0/8,fd00::/8";
+const THRESHOLD: &str = "a whole number from 1 to 1000000, or off";
+const YEARS: &str = "a duration from 1 to 3650 days, such as 30d";
 const MINUTE: &str = "a duration from 1 to 60 seconds, such as 5 or 10s";
 
 const fn plain(

@@ -11,6 +11,13 @@ use crate::setting::{Setting, Settings};
 /// 1 MiB: what such a body says, written down statement by statement, still fits a job.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
 
+/// More connections than one process can have files open for.
+const MAX_CONNECTIONS: usize = 100_000;
+
+/// Two of the files that a journal is made of.
+const MIN_JOURNAL_BYTES: u64 = 16 << 20;
+const MAX_JOURNAL_BYTES: u64 = 1 << 40;
+
 /// The most that a rate may be.
 const MAX_RATE: u32 = 1_000_000;
 
@@ -30,8 +37,23 @@ pub struct Ingress {
     pub max_body_bytes: usize,
     /// How long a body may take to arrive: 1 to 60 s.
     pub body_deadline: Duration,
+    /// How many connections are served at once: 16 to 100,000.
+    pub max_connections: usize,
+    /// How many of them one source may have: 1 to 100,000.
+    pub max_connections_per_source: usize,
+    /// Where callbacks are kept while the broker takes none.
+    pub journal: Journal,
     /// How much one source may send.
     pub rate_limit: RateLimit,
+}
+
+/// Where callbacks are kept while a broker server takes none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Journal {
+    /// Whether there is one.
+    pub enabled: bool,
+    /// How much of the disk it may take, in bytes: 16 MiB to 1 TiB.
+    pub max_bytes: u64,
 }
 
 /// The header in which a trusted proxy names its client.
@@ -70,6 +92,18 @@ impl Ingress {
             body_deadline: settings
                 .get("ingress.body_deadline")?
                 .duration(UP_TO_A_MINUTE)?,
+            max_connections: settings
+                .get("ingress.max_connections")?
+                .number(16..=MAX_CONNECTIONS)?,
+            max_connections_per_source: settings
+                .get("ingress.max_connections_per_source")?
+                .number(1..=MAX_CONNECTIONS)?,
+            journal: Journal {
+                enabled: settings.get("ingress.journal.enabled")?.boolean()?,
+                max_bytes: settings
+                    .get("ingress.journal.max_bytes")?
+                    .number(MIN_JOURNAL_BYTES..=MAX_JOURNAL_BYTES)?,
+            },
             rate_limit: RateLimit::read(settings)?,
         })
     }
@@ -94,15 +128,13 @@ impl ClientAddressHeader {
 
 impl RateLimit {
     fn read(settings: &Settings) -> Result<Self, Error> {
-        let account = settings.get("ingress.rate_limit.account_per_second")?;
         Ok(Self {
             failures_per_minute: settings
                 .get("ingress.rate_limit.failures_per_minute")?
                 .number(1..=MAX_RATE)?,
-            account_per_second: match account.text()?.as_str() {
-                "off" | "none" | "0" => None,
-                _ => Some(account.number(1..=MAX_RATE)?),
-            },
+            account_per_second: settings
+                .get("ingress.rate_limit.account_per_second")?
+                .number_or_off(1..=MAX_RATE)?,
         })
     }
 }

@@ -1,6 +1,7 @@
 //! A listener: bound at once, run by whoever owns its task.
 
 use super::answer::Answers;
+use super::connections::{Connections, Counted};
 use super::not_found;
 use crate::{Error, Shutdown, Step};
 use actix_web::dev::Server;
@@ -21,7 +22,7 @@ const HEAD_WITHIN: Duration = Duration::from_secs(5);
 const CLOSE_WITHIN_SECONDS: u64 = 20;
 
 /// How to listen.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Listener {
     /// For logs and `addresses.json`.
     pub name: &'static str,
@@ -29,8 +30,8 @@ pub struct Listener {
     pub address: SocketAddr,
     /// Threads that answer; at least one is started.
     pub workers: usize,
-    /// Connections at a time over all workers; more wait in the kernel's queue.
-    pub max_connections: usize,
+    /// How many connections it serves.
+    pub connections: Connections,
     /// When it takes no more connections, closes the idle ones and lets the requests it has finish (20 s).
     pub closes_at: Step,
     /// Whether a problem tells the request's path as its `instance`. Never where a path holds a secret.
@@ -97,6 +98,7 @@ fn bind(
 ) -> io::Result<(Server, SocketAddr)> {
     let tells_path = listener.tells_path;
     let workers = listener.workers.max(1);
+    let counted = Counted::new(listener.connections.clone());
     let server = HttpServer::new(move || {
         let answers = Rc::new(Answers::new(tells_path));
         App::new()
@@ -108,7 +110,8 @@ fn bind(
             .configure(configure.clone())
     })
     .workers(workers)
-    .max_connections(listener.max_connections.div_ceil(workers))
+    .on_connect(move |connection, data| counted.meet(connection, data))
+    .max_connections(listener.connections.most.div_ceil(workers))
     .keep_alive(KEEP_ALIVE)
     .client_request_timeout(HEAD_WITHIN)
     .shutdown_timeout(CLOSE_WITHIN_SECONDS)

@@ -3,12 +3,14 @@
 mod answer;
 mod body;
 mod code;
+mod connections;
 mod listener;
 mod problem;
 mod request_id;
 
 pub use body::read_body;
 pub use code::Code;
+pub use connections::{Connections, source};
 pub use listener::{Listener, Serving, serve};
 pub use problem::Problem;
 pub use request_id::RequestId;

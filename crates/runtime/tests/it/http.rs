@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
-use tidings_runtime::http::{Code, Listener, Problem, RequestId, only, serve};
+use tidings_runtime::http::{Code, Connections, Listener, Problem, RequestId, only, serve};
 use tidings_runtime::{Error, Shutdown, Step};
 
 fn routes(routes: &mut ServiceConfig) {
@@ -252,7 +252,7 @@ async fn an_address_in_use_is_refused_with_its_name() {
         name: "ingress",
         address: server.address,
         workers: 1,
-        max_connections: 1,
+        connections: Connections::up_to(1),
         closes_at: Step::Draining,
         tells_path: false,
     };

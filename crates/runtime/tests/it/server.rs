@@ -3,7 +3,7 @@
 use actix_web::web::ServiceConfig;
 use std::net::SocketAddr;
 use std::time::Duration;
-use tidings_runtime::http::{Listener, Serving, serve};
+use tidings_runtime::http::{Connections, Listener, Serving, serve};
 use tidings_runtime::{Shutdown, Step, Tasks};
 
 pub struct Server {
@@ -27,7 +27,7 @@ impl Server {
             name: "test",
             address: any_port(),
             workers: 1,
-            max_connections: 64,
+            connections: Connections::up_to(64),
             closes_at: Step::Draining,
             tells_path,
         };

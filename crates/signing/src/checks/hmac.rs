@@ -3,6 +3,7 @@ use super::secret;
 use super::{Algorithm, Encoding, HmacSpec, Presented, Problems, Refusal, Secret, SignedContent};
 use crate::timestamp::unix_seconds;
 use serde_json::{Value, json};
+use std::time::Duration;
 use subtle::{Choice, ConstantTimeEq};
 
 const MAX_TOLERANCE_S: u64 = 86_400;
@@ -87,6 +88,18 @@ impl Hmac {
             Age::Stale if genuine => Err(Refusal::StaleTimestamp),
             Age::Fresh | Age::Stale | Age::Unreadable => Err(Refusal::InvalidSignature),
         }
+    }
+
+    /// See [`super::Checks::signed_time`].
+    pub(super) fn signed_time<'a>(
+        &self,
+        headers: &[(&'a str, &'a [u8])],
+    ) -> Option<(&'a [u8], Duration)> {
+        let Signed::TimestampBody(timestamp) = &self.signed else {
+            return None;
+        };
+        let time = timestamp.header.only(headers)?;
+        Some((time, Duration::from_secs(timestamp.tolerance_s)))
     }
 
     /// The MAC in the header, if there is exactly one with exactly the prefix.

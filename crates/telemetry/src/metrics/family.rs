@@ -23,6 +23,15 @@ const REPORT_OUTCOMES: [&str; 6] = [
     "dead",
 ];
 
+const JOURNAL_OUTCOMES: [&str; 3] = ["kept", "forwarded", "confirmed_late"];
+const SIGNALS: [&str; 5] = [
+    "failures_of_source",
+    "failures_of_account",
+    "accounts_of_source",
+    "new_source",
+    "skewed_clock",
+];
+
 pub(super) struct Families {
     pub callbacks: IntCounterVec,
     pub security_events: IntCounterVec,
@@ -39,21 +48,29 @@ pub(super) struct Families {
     pub queue_oldest: GaugeVec,
     /// In the order of [`Stage::ALL`], looked up once: a stage is told for every message.
     pub stages: [Histogram; 4],
+    pub journal_bytes: IntGauge,
+    pub journal_oldest: Gauge,
+    pub journal_records: IntCounterVec,
+    pub suspicious_activity: IntCounterVec,
+    pub connections_refused: IntCounterVec,
     pub build_info: IntGaugeVec,
 }
 
 impl Families {
     pub(super) fn register(registry: &Registry) -> Result<Self> {
-        let reports = counter(registry, Name::Reports)?;
-        for outcome in REPORT_OUTCOMES {
-            reports.with_label_values(&[outcome]);
-        }
+        let told = |name: Name, values: &[&str]| {
+            let family = counter(registry, name)?;
+            for value in values {
+                family.with_label_values(&[*value]);
+            }
+            Ok::<_, prometheus::Error>(family)
+        };
         let stages = HistogramOpts::from(opts(Name::Stages)).buckets(STAGE_BUCKETS.to_vec());
         let stages = enter(registry, HistogramVec::new(stages, Name::Stages.labels())?)?;
         Ok(Self {
             callbacks: counter(registry, Name::Callbacks)?,
             security_events: counter(registry, Name::SecurityEvents)?,
-            reports,
+            reports: told(Name::Reports, &REPORT_OUTCOMES)?,
             state_changes: counter(registry, Name::StateChanges)?,
             orphans: enter(registry, IntGauge::with_opts(opts(Name::Orphans))?)?,
             orphans_oldest: enter(registry, Gauge::with_opts(opts(Name::OrphansOldest))?)?,
@@ -68,6 +85,11 @@ impl Families {
                 GaugeVec::new(opts(Name::QueueOldest), Name::QueueOldest.labels())?,
             )?,
             stages: Stage::ALL.map(|stage| stages.with_label_values(&[stage.as_str()])),
+            journal_bytes: enter(registry, IntGauge::with_opts(opts(Name::JournalBytes))?)?,
+            journal_oldest: enter(registry, Gauge::with_opts(opts(Name::JournalOldest))?)?,
+            journal_records: told(Name::JournalRecords, &JOURNAL_OUTCOMES)?,
+            suspicious_activity: told(Name::SuspiciousActivity, &SIGNALS)?,
+            connections_refused: told(Name::ConnectionsRefused, &["ingress"])?,
             build_info: int_gauge(registry, Name::BuildInfo)?,
         })
     }

@@ -159,6 +159,36 @@ impl Metrics {
             .set(oldest_seconds);
     }
 
+    /// How much of the disk the journal takes, and how long its oldest record has waited.
+    pub fn set_journal(&self, bytes: u64, oldest_seconds: f64) {
+        self.families.journal_bytes.set(gauge(bytes));
+        self.families.journal_oldest.set(oldest_seconds);
+    }
+
+    /// A callback was `kept` in the journal, `forwarded` from there, or `confirmed_late`.
+    pub fn journal(&self, outcome: &str) {
+        self.families
+            .journal_records
+            .with_label_values(&[outcome])
+            .inc();
+    }
+
+    /// Suspicious activity was told to the platform tenant.
+    pub fn suspicious_activity(&self, signal: &str) {
+        self.families
+            .suspicious_activity
+            .with_label_values(&[signal])
+            .inc();
+    }
+
+    /// A connection to `listener` was closed because its source had too many.
+    pub fn connection_refused(&self, listener: &str) {
+        self.families
+            .connections_refused
+            .with_label_values(&[listener])
+            .inc();
+    }
+
     /// A callback reached `stage`, `seconds` after it was received.
     pub fn stage(&self, stage: Stage, seconds: f64) {
         let [committed, stamped, attempted, delivered] = &self.families.stages;
@@ -200,6 +230,10 @@ mod tests {
         metrics.attempt("status_5xx");
         metrics.queue("jobs", 12, 0.25);
         metrics.stage(Stage::FirstAttempt, 0.004);
+        metrics.set_journal(4096, 2.5);
+        metrics.journal("kept");
+        metrics.suspicious_activity("new_source");
+        metrics.connection_refused("ingress");
         metrics
     }
 
@@ -235,6 +269,11 @@ mod tests {
             "tidings_shards_owned 64",
             r#"tidings_queue_depth{queue="jobs"} 12"#,
             r#"tidings_queue_oldest_seconds{queue="jobs"} 0.25"#,
+            "tidings_journal_bytes 4096",
+            "tidings_journal_oldest_seconds 2.5",
+            r#"tidings_journal_records_total{outcome="kept"} 1"#,
+            r#"tidings_suspicious_activity_total{signal="new_source"} 1"#,
+            r#"tidings_connections_refused_total{listener="ingress"} 1"#,
             r#"tidings_stage_seconds_bucket{stage="first_attempt",le="0.005"} 1"#,
             r#"tidings_stage_seconds_bucket{stage="first_attempt",le="0.003"} 0"#,
             r#"tidings_stage_seconds_bucket{stage="delivered",le="3600"} 0"#,

@@ -31,13 +31,23 @@ pub enum Name {
     QueueOldest,
     /// `tidings_stage_seconds`
     Stages,
+    /// `tidings_journal_bytes`
+    JournalBytes,
+    /// `tidings_journal_oldest_seconds`
+    JournalOldest,
+    /// `tidings_journal_records_total`
+    JournalRecords,
+    /// `tidings_suspicious_activity_total`
+    SuspiciousActivity,
+    /// `tidings_connections_refused_total`
+    ConnectionsRefused,
     /// `tidings_build_info`
     BuildInfo,
 }
 
 impl Name {
     /// Every name there is.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 20] = [
         Self::Callbacks,
         Self::SecurityEvents,
         Self::Reports,
@@ -52,6 +62,11 @@ impl Name {
         Self::QueueDepth,
         Self::QueueOldest,
         Self::Stages,
+        Self::JournalBytes,
+        Self::JournalOldest,
+        Self::JournalRecords,
+        Self::SuspiciousActivity,
+        Self::ConnectionsRefused,
         Self::BuildInfo,
     ];
 
@@ -141,6 +156,31 @@ impl Name {
                 "tidings_stage_seconds",
                 &["stage"],
                 "Time from a callback's receipt to a stage of its way to the tenant.",
+            ),
+            Self::JournalBytes => (
+                "tidings_journal_bytes",
+                &[],
+                "How much of the disk the journal of the ingress takes.",
+            ),
+            Self::JournalOldest => (
+                "tidings_journal_oldest_seconds",
+                &[],
+                "How long the oldest callback in the journal has waited.",
+            ),
+            Self::JournalRecords => (
+                "tidings_journal_records_total",
+                &["outcome"],
+                "Callbacks in the journal: kept, forwarded, or confirmed late by the broker.",
+            ),
+            Self::SuspiciousActivity => (
+                "tidings_suspicious_activity_total",
+                &["signal"],
+                "Suspicious activity told to the platform tenant, by what is suspicious.",
+            ),
+            Self::ConnectionsRefused => (
+                "tidings_connections_refused_total",
+                &["listener"],
+                "Connections closed at once because their source had too many.",
             ),
             Self::BuildInfo => (
                 "tidings_build_info",

@@ -4,6 +4,7 @@ use crate::exit::Failure;
 use broker::{Broker, RabbitOptions};
 use config::{BrokerUrl, Config, Mode, StoreUrl};
 use domain::{Clock, Random};
+use journal::Journal;
 use runtime::DataDir;
 use std::time::Duration;
 use store::Store;
@@ -12,6 +13,8 @@ use store::Store;
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// The queue's file in the data directory.
 const QUEUE_FILE: &str = "queue.db";
+/// The folder of the ingress's journal in the data directory.
+const JOURNAL_FOLDER: &str = "journal";
 
 /// Opens the store: a file at once, a server when it is first needed.
 pub(crate) async fn open_store(
@@ -49,6 +52,23 @@ pub(crate) fn open_broker(
                 .map_err(|error| Failure::Configuration(format!("broker.url: {error}")))
         }
     }
+}
+
+/// Opens the journal of the ingress, where there is to be one: an embedded broker is on this disk itself.
+/// Blocks as long as it takes to read what an earlier process left in it.
+pub(super) fn open_journal(
+    config: &Config,
+    clock: &Clock,
+    random: &Random,
+) -> Result<Option<Journal>, Failure> {
+    let journal = config.ingress.journal;
+    if config.mode() == Mode::Embedded || !journal.enabled {
+        return Ok(None);
+    }
+    let folder = config.data_dir.join(JOURNAL_FOLDER);
+    Journal::open(&folder, journal.max_bytes, clock.clone(), random.clone())
+        .map(Some)
+        .map_err(Failure::runtime)
 }
 
 /// Applies the migrations that are missing; their names.

@@ -1,6 +1,8 @@
 //! What is looked at in the background, so that a scrape looks only at what is known already.
 
 use super::parts::Parts;
+use crate::role::Role;
+use config::Mode;
 use std::time::Duration;
 use wire::Queue;
 
@@ -8,14 +10,25 @@ const MEASURE_EVERY: Duration = Duration::from_secs(5);
 /// How often the broker's health is looked at, which costs nothing.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
-/// Keeps the broker's health current.
-pub(super) fn broker(parts: &Parts) {
+/// Keeps the broker's health current. A process that is only the ingress, and has a journal, is ready
+/// without a broker once it has met it: whoever sends callbacks here is served.
+pub(super) fn broker(parts: &Parts, roles: &[Role]) {
     let check = parts.readiness.register("broker");
+    let config = &parts.config;
+    let has_journal = config.mode() == Mode::Distributed && config.ingress.journal.enabled;
+    let can_do_without = has_journal && roles == [Role::Ingress];
     let parts = parts.clone();
     parts.tasks.clone().spawn("broker", async move {
+        let mut has_met = false;
         while !parts.shutdown.is_draining() {
             match parts.broker.health() {
-                Ok(()) => check.ok("answers"),
+                Ok(()) => {
+                    has_met = true;
+                    check.ok("answers");
+                }
+                Err(reason) if can_do_without && has_met => {
+                    check.ok(format!("{reason}; callbacks are kept in the journal"));
+                }
                 Err(reason) => check.failing(reason),
             }
             pause(&parts, LOOK_EVERY).await;

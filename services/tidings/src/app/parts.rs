@@ -30,6 +30,22 @@ pub(super) struct Parts {
 }
 
 impl Parts {
+    pub(super) fn for_ingress(self, journal: Option<journal::Journal>) -> ingress::Context {
+        ingress::Context {
+            store: self.store,
+            broker: self.broker,
+            journal,
+            vault: self.vault,
+            clock: self.clock,
+            random: self.random,
+            metrics: self.metrics,
+            tracer: self.tracer,
+            shutdown: self.shutdown,
+            tasks: self.tasks,
+            readiness: self.readiness,
+        }
+    }
+
     pub(super) fn for_api(self, public_url: String) -> subscriptions::Context {
         subscriptions::Context {
             policy: Arc::new(self.client.policy().clone()),
@@ -45,23 +61,6 @@ impl Parts {
             readiness: self.readiness,
             admission: self.admission,
             public_url,
-        }
-    }
-}
-
-impl From<Parts> for ingress::Context {
-    fn from(parts: Parts) -> Self {
-        Self {
-            store: parts.store,
-            broker: parts.broker,
-            vault: parts.vault,
-            clock: parts.clock,
-            random: parts.random,
-            metrics: parts.metrics,
-            tracer: parts.tracer,
-            shutdown: parts.shutdown,
-            tasks: parts.tasks,
-            readiness: parts.readiness,
         }
     }
 }

@@ -142,14 +142,6 @@ impl Load {
         }
     }
 
-    /// A callback is not accepted now, and its provider is asked to send it again.
-    pub async fn expect_callbacks_refused(&self) {
-        let report = Request::Report("m-refused");
-        let answer = self.shared.ask(&report, 0).await.unwrap();
-        answer.expect_problem(503, "unavailable");
-        assert!(answer.header("retry-after").is_some(), "{answer}");
-    }
-
     /// Stops, waits until everything accepted is told to everybody (or that takes too long), and counts.
     pub async fn end(mut self) -> Account {
         self.shared.is_over.store(true, Ordering::SeqCst);

@@ -303,7 +303,7 @@ async fn publish_until(tenant: &Api, until: tokio::time::Instant) -> Vec<String>
 }
 
 /// Puts a proxy before a server; its URL then names the proxy.
-async fn behind_proxy(url: &mut String) -> Proxy {
+pub async fn behind_proxy(url: &mut String) -> Proxy {
     let (_, after_user) = url.split_once('@').unwrap();
     let target = after_user.split('/').next().unwrap().to_owned();
     let proxy = Proxy::start(&target).await;

@@ -12,15 +12,18 @@ mod counted;
 mod framing;
 mod limit;
 mod odd;
+mod quarantine;
 mod refused;
 mod secrecy;
 mod signed;
 mod size;
 mod speech;
+mod watched;
 
 use crate::app::{SOON, Tenant, TestApp};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use std::time::Duration;
 use testkit::Answer;
 use testkit::providers::stub_report;
 
@@ -123,6 +126,15 @@ async fn answered(app: &TestApp, provider: &str, outcome: &str) -> u64 {
 }
 
 /// How many security events of a type there were.
+/// Moves the clock to the beginning of an hour: what is counted by the minute or the hour is counted
+/// together from here on.
+fn begin_an_hour(app: &TestApp) {
+    let hour = Duration::from_hours(1).as_millis();
+    let past = u128::try_from(app.clock.now().as_millis()).unwrap() % hour;
+    let left = u64::try_from(hour - past).unwrap();
+    app.clock.advance(Duration::from_millis(left));
+}
+
 async fn security_events(app: &TestApp, kind: &str) -> u64 {
     whole(counted(app, "tidings_security_events_total", &[("type", kind)]).await)
 }

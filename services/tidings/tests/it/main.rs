@@ -11,6 +11,7 @@ mod compose;
 mod distributed;
 mod door;
 mod durability;
+mod journal;
 mod messages;
 mod servers;
 mod survival;

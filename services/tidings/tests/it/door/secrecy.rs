@@ -116,7 +116,7 @@ async fn nothing_secret_and_nobodys_number_is_in_a_log_a_metric_or_a_problem() {
         log.contains("DEBUG"),
         "the log is as talkative as it was asked to be: {log}"
     );
-    assert!(log.contains("a callback was refused"), "{log}");
+    assert!(log.contains("callbacks were refused"), "{log}");
     let tells = |answer: &Answer, secret: &str| {
         format!("{:?} {}", answer.headers, answer.text).contains(secret)
     };

@@ -1,0 +1,39 @@
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use crate::error::Error;
+use crate::setting::Settings;
+
+/// What an auditor may want to look at.
+const UP_TO_TEN_YEARS: RangeInclusive<Duration> =
+    Duration::from_hours(24)..=Duration::from_hours(24 * 3_650);
+/// Secrets and phone numbers that nobody took in are not kept for long.
+const UP_TO_NINETY_DAYS: RangeInclusive<Duration> =
+    Duration::from_hours(1)..=Duration::from_hours(24 * 90);
+
+/// How long what is no longer needed is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    /// Callbacks as they were received: 1 day to 10 years.
+    pub callbacks: Duration,
+    /// Security events: 1 day to 10 years.
+    pub security_events: Duration,
+    /// Refused requests: 1 hour to 90 days.
+    pub quarantine: Duration,
+}
+
+impl Retention {
+    pub(crate) fn read(settings: &Settings) -> Result<Self, Error> {
+        Ok(Self {
+            callbacks: settings
+                .get("retention.callbacks")?
+                .duration(UP_TO_TEN_YEARS)?,
+            security_events: settings
+                .get("retention.security_events")?
+                .duration(UP_TO_TEN_YEARS)?,
+            quarantine: settings
+                .get("retention.quarantine")?
+                .duration(UP_TO_NINETY_DAYS)?,
+        })
+    }
+}
