@@ -154,7 +154,11 @@ impl Point {
     pub const fn is_of_servers(self) -> bool {
         matches!(
             self,
-            Self::BrokerAfterIsolation
+            Self::IngressBeforeJournal
+                | Self::IngressAfterJournal
+                | Self::IngressBeforeForward
+                | Self::IngressAfterForward
+                | Self::BrokerAfterIsolation
                 | Self::BrokerBeforeForget
                 | Self::DispatcherAfterLeave
                 | Self::StoreAfterGive

@@ -55,6 +55,8 @@ pub struct Context {
     pub readiness: Readiness,
     /// Open once the store was found to fit: until then nobody is served.
     pub admission: Gate,
+    /// How many connections this process can have, by its limit of open files.
+    pub max_connections: usize,
     /// How providers reach the ingress, without a trailing slash.
     pub public_url: String,
 }
@@ -74,7 +76,7 @@ pub fn serve(config: config::Subscriptions, context: Context) -> Result<Serving,
         name: "subscriptions",
         address: config.listen,
         workers: 2,
-        connections: Connections::up_to(MAX_CONNECTIONS),
+        connections: Connections::up_to(MAX_CONNECTIONS.min(context.max_connections)),
         closes_at: Step::Draining,
         tells_path: true,
     };

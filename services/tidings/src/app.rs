@@ -44,6 +44,7 @@ impl App {
     /// broker server that is away is waited for in the background.
     pub async fn start(config: Config, roles: &[Role], clock: Clock) -> Result<Self, Failure> {
         config.check_roles(roles.len() == Role::ALL.len())?;
+        let most_connections = runtime::connections_of(runtime::raise_open_files());
         let data_dir = claim(&config, roles)?;
         let random = Random::system();
         let store = backend::open_store(&config, &clock, &random).await?;
@@ -72,6 +73,7 @@ impl App {
             clock,
             random,
             shutdown: shutdown.clone(),
+            most_connections,
         };
         let mut app = Self {
             addresses: Vec::new(),
@@ -125,7 +127,9 @@ impl App {
                 Role::Ingress => {
                     let journal = backend::open_journal(&config, &parts.clock, &parts.random)?;
                     let context = parts.for_ingress(journal);
-                    let serving = ingress::serve(config.ingress.clone(), config.security, context)?;
+                    let mut ingress = config.ingress.clone();
+                    ingress.max_connections = self.connections(ingress.max_connections);
+                    let serving = ingress::serve(ingress, config.security, context)?;
                     self.listen("ingress", serving);
                 }
                 Role::Tracker => self.once_admitted("tracker", move || {
@@ -145,6 +149,18 @@ impl App {
             }
         }
         Ok(())
+    }
+
+    /// How many of so many connections this process can have.
+    fn connections(&self, wanted: usize) -> usize {
+        let most = self.parts.most_connections;
+        if most < wanted {
+            tracing::warn!(
+                "the limit of open files allows {most} connections at a time, not \
+                 ingress.max_connections = {wanted}: raise it (ulimit -n) or lower the setting"
+            );
+        }
+        most.min(wanted)
     }
 
     /// Starts a role that does nothing without the store.

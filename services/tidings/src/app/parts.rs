@@ -27,6 +27,8 @@ pub(super) struct Parts {
     pub readiness: Readiness,
     /// Open once the store was found to fit this release and this key.
     pub admission: Gate,
+    /// How many connections a listener may have, by the limit of open files.
+    pub most_connections: usize,
 }
 
 impl Parts {
@@ -60,6 +62,7 @@ impl Parts {
             tasks: self.tasks,
             readiness: self.readiness,
             admission: self.admission,
+            max_connections: self.most_connections,
             public_url,
         }
     }

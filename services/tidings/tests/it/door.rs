@@ -9,6 +9,7 @@ mod alias;
 mod caller;
 mod content;
 mod counted;
+mod crowd;
 mod framing;
 mod limit;
 mod odd;

@@ -57,7 +57,10 @@ pub async fn is_balanced(scene: &Scene, account: &Account) -> bool {
 }
 
 fn callback_id(letter: &DeadLetter) -> String {
-    let Job::Callback(callback) = Envelope::from_bytes(&letter.payload).unwrap().job;
+    let job = Envelope::from_bytes(&letter.payload).unwrap().job;
+    let Job::Callback(callback) = job else {
+        panic!("a dead letter of the wrong queue: {job:?}");
+    };
     callback.callback_id.to_string()
 }
 

@@ -76,9 +76,14 @@ async fn walk_all<B: Future<Output = Backing>>(
 }
 
 async fn walk(point: Point, backing: Backing) {
-    let scene = Scene::new(backing, deaths(point));
+    let mut scene = Scene::new(backing, deaths(point));
+    if is_of_journal(point) {
+        scene = scene.with_proxy().await;
+    }
+    let scene = scene;
     let mut beside = None;
     let load = match point {
+        _ if is_of_journal(point) => die_without_rabbitmq(&scene, point).await,
         Point::StoreBeforeAdopt | Point::DispatcherAfterAdopt => {
             die_taking_over(&scene, point).await
         }
@@ -133,6 +138,33 @@ async fn die_under_load(scene: &Scene, point: Point) -> Load {
     let process = scene.start_armed(point).await;
     let load = Load::begin(scene, &process).await;
     scene.expect_death(point, process.wait(REACHED).await);
+    load
+}
+
+const fn is_of_journal(point: Point) -> bool {
+    matches!(
+        point,
+        Point::IngressBeforeJournal
+            | Point::IngressAfterJournal
+            | Point::IngressBeforeForward
+            | Point::IngressAfterForward
+    )
+}
+
+/// RabbitMQ is out of reach: callbacks go to the journal, and are forwarded when it is back.
+async fn die_without_rabbitmq(scene: &Scene, point: Point) -> Load {
+    let process = scene.start_armed(point).await;
+    scene.cut();
+    let load = Load::begin(scene, &process).await;
+    if matches!(
+        point,
+        Point::IngressBeforeForward | Point::IngressAfterForward
+    ) {
+        scene.is_kept_in_journal().await;
+        scene.heal().await;
+    }
+    scene.expect_death(point, process.wait(REACHED).await);
+    scene.heal().await;
     load
 }
 

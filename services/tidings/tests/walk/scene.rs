@@ -7,12 +7,15 @@ use failpoint::Point;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::ExitStatus;
+use std::time::Duration;
 use tempfile::TempDir;
-use testkit::{Launch, Process};
+use testkit::{Launch, Process, Proxy, eventually};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_tidings");
 /// What `kill -9` sends.
 const SIGKILL: i32 = 9;
+/// Within which callbacks come.
+const SOON: Duration = Duration::from_secs(20);
 /// For a process that testkit does not start; it has others of its own.
 const LISTENERS: [(&str, &str); 3] = [
     ("TIDINGS_INGRESS__LISTEN", "127.0.0.1:0"),
@@ -24,6 +27,8 @@ pub struct Scene {
     /// How many processes die in it.
     pub deaths: usize,
     backing: Backing,
+    /// The way to RabbitMQ, where it is to be cut.
+    rabbit: Option<Proxy>,
     directory: TempDir,
 }
 
@@ -32,8 +37,49 @@ impl Scene {
         Self {
             deaths,
             backing,
+            rabbit: None,
             directory: tempfile::tempdir().unwrap(),
         }
+    }
+
+    /// With a way to RabbitMQ that can be cut.
+    pub async fn with_proxy(mut self) -> Self {
+        if let Backing::Servers(servers) = &mut self.backing {
+            let (_, after_user) = servers.amqp.split_once('@').unwrap();
+            let target = after_user.split('/').next().unwrap().to_owned();
+            let proxy = Proxy::start(&target).await;
+            servers.amqp = proxy.url(&servers.amqp);
+            self.rabbit = Some(proxy);
+        }
+        self
+    }
+
+    /// Cuts the way to RabbitMQ.
+    pub fn cut(&self) {
+        self.rabbit.as_ref().unwrap().cut();
+    }
+
+    /// Mends it, if it was cut.
+    pub async fn heal(&self) {
+        if let Some(rabbit) = &self.rabbit {
+            rabbit.heal().await;
+        }
+    }
+
+    /// Waits until callbacks are in the journal.
+    pub async fn is_kept_in_journal(&self) {
+        let folder = self.data_dir().join("journal");
+        let holds_any = || {
+            let files = std::fs::read_dir(&folder).unwrap();
+            files.map(|file| file.unwrap().path()).any(|path| {
+                path.extension()
+                    .is_some_and(|extension| extension == "journal")
+            })
+        };
+        eventually("callbacks are in the journal", SOON, async || {
+            holds_any().then_some(())
+        })
+        .await;
     }
 
     /// A process that dies of nothing.
