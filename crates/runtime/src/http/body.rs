@@ -31,7 +31,7 @@ async fn collect(mut payload: Payload, max_bytes: usize) -> Result<Bytes, Proble
         let chunk = chunk.map_err(|_| {
             Problem::new(
                 Code::RequestTimeout,
-                "the connection ended before the body did",
+                "the body did not come whole: the connection ended before it did, or its chunks are not well formed",
             )
         })?;
         if body.len() + chunk.len() > max_bytes {

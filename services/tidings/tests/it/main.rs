@@ -6,6 +6,7 @@
 
 mod api;
 mod app;
+mod attack;
 mod commands;
 mod compose;
 mod distributed;
