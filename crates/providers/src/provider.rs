@@ -20,8 +20,9 @@ pub trait Provider: Sync {
     /// Its status table: every word it is known to use.
     fn words(&self) -> &'static [Word];
 
-    /// Reads a callback. The body's media type is one of [`Provider::content_types`] and the kind
-    /// one of [`Provider::kinds`]; of any other there is nothing that is recognised.
+    /// Reads a callback. The body's media type must be one of [`Provider::content_types`] and the
+    /// kind one of [`Provider::kinds`]: whoever calls has seen to that, and what is read otherwise
+    /// means nothing.
     fn parse(&self, kind: Kind, body: Body<'_>) -> Result<Vec<Statement>, Refusal>;
 
     /// What it must be told when a callback of this kind was accepted.

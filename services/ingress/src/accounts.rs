@@ -3,18 +3,21 @@
 use crate::breaker::Breaker;
 use crate::{Context, Door};
 use actix_web::web;
-use domain::Timestamp;
 use domain::account::Slug;
+use domain::{Clock, Timestamp};
 use reception::Account;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use store::Store;
 use store::installation::Versioned;
+use tokio::time::timeout;
 use wire::Topic;
 
 /// How long an account that is not there is not looked up again.
 const UNKNOWN_FOR: Duration = Duration::from_secs(2);
+/// How long a provider is kept waiting for a store that does not answer.
+const LOOK_UP_WITHIN: Duration = Duration::from_secs(2);
 /// How often the store is asked whether accounts changed, besides hints.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// The most accounts remembered, known or not.
@@ -29,6 +32,7 @@ pub(crate) struct Accounts {
     vault: Arc<signing::Vault>,
     /// Before the store.
     breaker: Breaker,
+    clock: Clock,
     remembered: Mutex<Remembered>,
 }
 
@@ -51,6 +55,7 @@ impl Accounts {
             store: context.store.clone(),
             vault: context.vault.clone(),
             breaker: Breaker::default(),
+            clock: context.clock.clone(),
             remembered: Mutex::default(),
         }
     }
@@ -100,18 +105,24 @@ impl Accounts {
         if !self.breaker.lets_pass(now) {
             return Err(Away);
         }
-        let found = self.store.find_account_by_slug(slug.clone()).await;
-        match found {
-            Ok(found) => {
+        let found = timeout(
+            LOOK_UP_WITHIN,
+            self.store.find_account_by_slug(slug.clone()),
+        );
+        let reason = match found.await {
+            Ok(Ok(found)) => {
                 self.breaker.close();
-                Ok(found)
+                return Ok(found);
             }
-            Err(error) => {
-                self.breaker.open(now);
-                tracing::error!(%error, "provider accounts cannot be looked up: they are answered 503");
-                Err(Away)
-            }
-        }
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("the store does not answer within {LOOK_UP_WITHIN:?}"),
+        };
+        self.breaker.open(self.clock.now());
+        tracing::error!(
+            reason,
+            "provider accounts cannot be looked up: callbacks are answered 503"
+        );
+        Err(Away)
     }
 
     /// Reloads every known account; those that are gone, or cannot be opened any more, are

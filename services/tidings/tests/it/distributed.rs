@@ -246,6 +246,72 @@ async fn a_process_whose_servers_are_away_lives_and_serves_as_soon_as_they_are_t
     operator.post("/v1/events", event()).await.expect(202);
 }
 
+/// What a provider says twice is one fact, whichever door it comes to, and after restarts too.
+#[tokio::test]
+async fn a_callback_that_comes_to_two_doors_and_again_after_a_restart_is_one() {
+    let Some(servers) = Servers::find().await else {
+        return;
+    };
+    let root = tempfile::tempdir().unwrap();
+    let door = |name: &str| launch(&servers, &root.path().join(name), &["ingress"]);
+    let others = launch(
+        &servers,
+        &root.path().join("others"),
+        &["tracker", "dispatcher", "subscriptions"],
+    );
+    let (others, one, two) = tokio::join!(others.start(), door("one").start(), door("two").start());
+    let endpoint = Endpoint::start().await;
+    let tenant = set_up(&others.api_url(), &endpoint).await;
+    let post = async |process: &Process| {
+        let ingress = Ingress::new(&process.ingress_url());
+        let answer = ingress.post_json(PATH, delivered()).await.expect(200);
+        answer["callback_id"].as_str().unwrap().to_owned()
+    };
+    let id = post(&one).await;
+    assert_eq!(post(&two).await, id);
+    one.kill();
+    let one = door("one").start().await;
+    assert_eq!(post(&one).await, id);
+    let path = format!("/v1/callbacks/{id}");
+    let is_all = |found: &Value| found["receipts"] == 3 && found["status"] == "processed";
+    tenant.get_until(&path, is_all, SOON).await;
+    let message = tenant.get("/v1/messages?provider_message_id=m-1").await;
+    let history = &message.expect(200)["data"][0]["history"];
+    assert_eq!(history.as_array().unwrap().len(), 1, "{history}");
+    assert_eq!(endpoint.wait_for(1, SOON).await.len(), 1);
+}
+
+/// A database that does not answer costs the first caller a wait, and nobody else.
+#[tokio::test]
+async fn while_the_database_hangs_callers_of_unknown_accounts_are_told_at_once_to_come_again() {
+    let Some(mut servers) = Servers::find().await else {
+        return;
+    };
+    let postgres = behind_proxy(&mut servers.database).await;
+    let root = tempfile::tempdir().unwrap();
+    let process = launch(&servers, root.path(), &[]).start().await;
+    let endpoint = Endpoint::start().await;
+    set_up(&process.api_url(), &endpoint).await;
+    let ingress = Ingress::new(&process.ingress_url());
+    ingress.post_json(PATH, delivered()).await.expect(200);
+    postgres.freeze();
+    let mut waits = Vec::new();
+    for number in 0..4 {
+        let path = format!("/v1/callbacks/unknown-{number}/reports");
+        let asked = std::time::Instant::now();
+        let refused = ingress.post_json(&path, delivered()).await;
+        waits.push(asked.elapsed());
+        refused.expect_problem(503, "unavailable");
+        assert!(refused.header("retry-after").is_some(), "{refused}");
+    }
+    let at_once = waits
+        .iter()
+        .filter(|wait| **wait < Duration::from_millis(500));
+    assert!(at_once.count() >= 3, "{waits:?}");
+    ingress.post_json(PATH, delivered()).await.expect(200);
+    postgres.heal().await;
+}
+
 /// Connections end in the middle of commits, on a server that has forgotten which run it is, as after a
 /// crash: nobody can tell what became of those commits, and nothing may be left lying because of it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
