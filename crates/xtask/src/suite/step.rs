@@ -53,6 +53,17 @@ const TEST_WALK: &[&str] = &[
     "--test",
     "walk",
 ];
+/// The faults once more, with the servers away for a minute each, which the other tests have no time for.
+const TEST_OUTAGES: &[&str] = &[
+    "test",
+    "--package",
+    "tidings",
+    "--locked",
+    "--test",
+    "faults",
+];
+/// How long they are away, in seconds; the tests of the binary `faults` read it.
+const OUTAGE: (&str, &str) = ("TIDINGS_TEST_OUTAGE_SECONDS", "60");
 /// In which mode end-to-end tests run: `embedded`, or this.
 const DISTRIBUTED: (&str, &str) = ("TIDINGS_TEST_MODE", "distributed");
 const RELEASE: &[&str] = &["build", "--release", "--locked"];
@@ -66,6 +77,7 @@ pub enum Step {
     Tidy,
     Deny,
     Test,
+    Outages,
     Fuzz,
     Release,
     Demo,
@@ -83,7 +95,7 @@ impl Step {
             Self::Test,
         ];
         if long {
-            steps.extend([Self::Fuzz, Self::Release, Self::Demo]);
+            steps.extend([Self::Outages, Self::Fuzz, Self::Release, Self::Demo]);
         }
         steps
     }
@@ -97,6 +109,7 @@ impl Step {
             Self::Tidy => "tidy",
             Self::Deny => "cargo deny",
             Self::Test => "tests",
+            Self::Outages => "long outages",
             Self::Fuzz => "fuzzing",
             Self::Release => "release build",
             Self::Demo => "demo",
@@ -112,6 +125,7 @@ impl Step {
             Self::Tidy => "cargo xtask tidy".to_owned(),
             Self::Deny => line(DENY),
             Self::Test => line(TEST),
+            Self::Outages => "cargo xtask test --long".to_owned(),
             Self::Fuzz => "cargo xtask fuzz".to_owned(),
             Self::Release => line(RELEASE),
             Self::Demo => format!("{} && target/release/tidings demo", line(RELEASE)),
@@ -127,6 +141,7 @@ impl Step {
             Self::Tidy => tidy::run(children.root()),
             Self::Deny => deny(children).await,
             Self::Test => test(children, totals).await,
+            Self::Outages => outages(children, totals).await,
             Self::Fuzz => fuzz::run(children, &fuzz::Arguments::default()).await,
             Self::Release => cargo(children, RELEASE).await,
             Self::Demo => demo(children).await,
@@ -166,6 +181,14 @@ async fn test(children: &mut Children, totals: &mut Totals) -> anyhow::Result<()
     println!("\nthe end-to-end tests again, with {name}={mode}");
     variables.push((name, mode.to_owned()));
     count(children, TEST_DISTRIBUTED, &variables, totals).await
+}
+
+async fn outages(children: &mut Children, totals: &mut Totals) -> anyhow::Result<()> {
+    let servers = Servers::start(children).await?;
+    let mut variables = servers.variables();
+    let (name, seconds) = OUTAGE;
+    variables.push((name, seconds.to_owned()));
+    count(children, TEST_OUTAGES, &variables, totals).await
 }
 
 /// The exit code alone is not believed: a run of no tests, or of some of them, succeeds too.
