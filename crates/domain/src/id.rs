@@ -97,6 +97,8 @@ ids! {
     DeliveryId = "dlv";
     /// An attempt.
     AttemptId = "att";
+    /// An orphan: a report that waits for its message.
+    OrphanId = "orp";
     /// A security event.
     SecurityEventId = "sec";
     /// A request in quarantine.

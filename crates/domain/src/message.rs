@@ -229,6 +229,33 @@ impl Message {
         }
     }
 
+    /// Has the message stand on what a person says, who says it now; none where that would lose. A
+    /// forced one takes the next override number, so that only the next forced one wins over it. What a
+    /// person says contradicts nobody: no conflict is told.
+    pub fn rule(&mut self, state: State, is_forced: bool, now: Timestamp) -> Option<Applied> {
+        let override_number = if is_forced {
+            self.standing.override_number + 1
+        } else {
+            0
+        };
+        let standing = Standing::new(state, override_number, self.send_attempt, Some(now));
+        if standing <= self.standing {
+            return None;
+        }
+        let transition = self.stand_on(standing, now);
+        if state == State::Sent {
+            self.sent_at.get_or_insert(now);
+        }
+        self.delivered_at = (state == State::Delivered).then(|| self.delivered_at.unwrap_or(now));
+        self.failure_reason = None;
+        self.failure_class = None;
+        Some(Applied {
+            outcome: Outcome::Applied,
+            transition,
+            conflicts: Vec::new(),
+        })
+    }
+
     fn stand_on(&mut self, standing: Standing, now: Timestamp) -> Option<Transition> {
         let (from, to) = (self.state(), standing.state());
         self.standing = standing;
@@ -323,6 +350,43 @@ mod tests {
     use proptest::prelude::*;
 
     const NOW: Timestamp = Timestamp::from_millis(1_000_000);
+
+    #[test]
+    fn a_person_is_believed_only_where_it_would_win_unless_it_is_forced() {
+        let mut message = message(1, "+254700000001");
+        let later = NOW.plus(std::time::Duration::from_secs(9));
+        message.apply(&report("DELIVRD", Some(State::Delivered)), NOW);
+        assert_eq!(message.rule(State::Failed, false, later), None);
+        let ruled = message.rule(State::Failed, true, later).unwrap();
+        let transition = ruled.transition.unwrap();
+        assert_eq!(
+            (transition.from, transition.to),
+            (State::Delivered, State::Failed)
+        );
+        assert_eq!(message.delivered_at, None);
+        // What a provider says from then on is history, and so is a person who does not force it.
+        let again = message.apply(&report("DELIVRD", Some(State::Delivered)), later);
+        assert_eq!(again.outcome, Outcome::Stale);
+        assert_eq!(message.rule(State::Delivered, false, later), None);
+        let ruled = message.rule(State::Delivered, true, later).unwrap();
+        assert_eq!(ruled.transition.unwrap().number, 3);
+        assert_eq!(message.delivered_at, Some(later));
+    }
+
+    #[test]
+    fn a_person_corrects_a_failure_with_another_and_tells_no_conflict() {
+        let mut message = message(1, "+254700000001");
+        message.apply(&report("EXPIRED", Some(State::Expired)), NOW);
+        let ruled = message.rule(State::Rejected, false, NOW).unwrap();
+        assert_eq!(message.state(), State::Rejected);
+        assert!(ruled.conflicts.is_empty());
+        assert_eq!(message.failure_reason, None);
+        let same = message.rule(State::Rejected, true, NOW).unwrap();
+        assert_eq!(
+            same.transition, None,
+            "nothing changed that anybody would be told"
+        );
+    }
 
     fn message(id: u128, to: &str) -> Message {
         let registration = Registration {

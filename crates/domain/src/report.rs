@@ -69,6 +69,16 @@ pub enum FailureClass {
 }
 
 impl FailureClass {
+    /// Every class.
+    pub const ALL: [Self; 6] = [
+        Self::PermanentNumber,
+        Self::Consent,
+        Self::Temporary,
+        Self::Content,
+        Self::Credit,
+        Self::Unknown,
+    ];
+
     /// Its name in the API and in events.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -83,16 +93,7 @@ impl FailureClass {
 
     /// The class of this name.
     pub fn parse(name: &str) -> Option<Self> {
-        [
-            Self::PermanentNumber,
-            Self::Consent,
-            Self::Temporary,
-            Self::Content,
-            Self::Credit,
-            Self::Unknown,
-        ]
-        .into_iter()
-        .find(|class| class.as_str() == name)
+        Self::ALL.into_iter().find(|class| class.as_str() == name)
     }
 }
 

@@ -7,11 +7,11 @@ use crate::connection::Connection;
 use crate::dialect::{self, ledger::Changes};
 use crate::error::Error;
 use crate::event::NewEventRow;
-use crate::message::{Entry, HistoryRow, MessageRow, Tracked};
+use crate::message::{Entry, HistoryRow, MessageRow, Ruling, Tracked};
 use domain::event::{Event, MessageData, Resource};
 use domain::id::{CallbackId, EventId, MessageId};
 use domain::json::Raw;
-use domain::message::{Message, Outcome};
+use domain::message::{Applied, Message, Outcome};
 use domain::report::{Report, Source};
 use domain::{Clock, Random, Shard, State, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,6 +34,13 @@ pub(crate) struct Heard<'a> {
     pub source: Source,
     pub callback_id: CallbackId,
     pub traceparent: Option<&'a str>,
+}
+
+/// Where and when a change comes from.
+struct Cause<'a> {
+    occurred_at: Timestamp,
+    received_at: Timestamp,
+    traceparent: Option<&'a str>,
 }
 
 /// What applying reports did, for metrics and hints.
@@ -91,25 +98,74 @@ impl Ledger {
             source: heard.source,
             callback_id: Some(heard.callback_id),
             failure_reason: report.failure_reason.clone(),
+            reason: None,
+            actor: None,
         };
         self.history
             .push(HistoryRow::new(id, tracked.history_length, entry));
-        self.changed.insert(id);
+        let cause = Cause {
+            occurred_at: report.provider_time.unwrap_or(heard.received_at),
+            received_at: heard.received_at,
+            traceparent: heard.traceparent,
+        };
+        let outcome = applied.outcome;
+        self.raise(id, previous, applied, &cause);
+        outcome
+    }
 
-        let occurred_at = report.provider_time.unwrap_or(heard.received_at);
+    /// Has a message that is held stand on what a person says; the state it is in where that would lose.
+    pub(crate) fn rule(&mut self, id: MessageId, ruling: &Ruling) -> Option<State> {
+        let now = self.clock.now();
+        let tracked = self.messages.get_mut(&id)?;
+        let message = &mut tracked.message;
+        let previous = message.state();
+        let Some(applied) = message.rule(ruling.state, ruling.is_forced, now) else {
+            return Some(previous);
+        };
+        tracked.history_length += 1;
+        let entry = Entry {
+            received_at: now,
+            provider_time: None,
+            send_attempt: message.send_attempt,
+            word: ruling.state.as_str().to_owned(),
+            state: Some(ruling.state),
+            is_applied: true,
+            source: Source::Manual,
+            callback_id: None,
+            failure_reason: None,
+            reason: Some(ruling.reason.clone()),
+            actor: Some(ruling.actor.clone()),
+        };
+        self.history
+            .push(HistoryRow::new(id, tracked.history_length, entry));
+        let cause = Cause {
+            occurred_at: now,
+            received_at: now,
+            traceparent: None,
+        };
+        self.raise(id, previous, applied, &cause);
+        None
+    }
+
+    /// The events that tell what was applied to a message.
+    fn raise(&mut self, id: MessageId, previous: State, applied: Applied, cause: &Cause<'_>) {
+        self.changed.insert(id);
+        let Some(Tracked { message, .. }) = self.messages.get(&id) else {
+            return;
+        };
         let mut raised = Vec::new();
         if let Some(transition) = applied.transition
             && let Some(event_type) = transition.to.event_type()
         {
-            let data = MessageData::of_transition(message, previous, occurred_at);
+            let data = MessageData::of_transition(message, previous, cause.occurred_at);
             raised.push((event_type, Raw::of(&data), Some((id, transition.number))));
             let provider = message.registration.provider.clone();
             self.effects
                 .changes
-                .push((provider, transition.to, heard.received_at));
+                .push((provider, transition.to, cause.received_at));
         }
         for states in applied.conflicts {
-            let data = MessageData::of_conflict(message, previous, states, occurred_at);
+            let data = MessageData::of_conflict(message, previous, states, cause.occurred_at);
             raised.push(("sms.status.conflict", Raw::of(&data), None));
         }
         let events = raised
@@ -131,11 +187,10 @@ impl Ledger {
                 metadata: None,
                 data,
                 transition,
-                traceparent: heard.traceparent.map(str::to_owned),
-                caused_at: heard.received_at,
+                traceparent: cause.traceparent.map(str::to_owned),
+                caused_at: cause.received_at,
             });
         self.events.extend(events);
-        applied.outcome
     }
 
     /// Writes the messages, their history and the events, and marks callbacks that are applied with

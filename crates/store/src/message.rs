@@ -5,7 +5,7 @@ mod row;
 pub(crate) use row::{HistoryRow, MessageRow};
 
 use crate::Store;
-use crate::connection::{Connection, each};
+use crate::connection::{Connection, each, load_locked};
 use crate::dialect::message::Wanted;
 use crate::dialect::{self, lock};
 use crate::error::Error;
@@ -17,7 +17,7 @@ use crate::sql_types::Uid;
 use diesel::prelude::*;
 use domain::id::{CallbackId, MessageId, TenantId};
 use domain::message::{Message, Registration, find_match};
-use domain::report::{DedupeKey, Source};
+use domain::report::{DedupeKey, FailureClass, Source};
 use domain::{State, Timestamp};
 
 /// What became of a registration.
@@ -66,6 +66,39 @@ pub struct Entry {
     pub callback_id: Option<CallbackId>,
     /// The provider's reason.
     pub failure_reason: Option<String>,
+    /// Why a person said it.
+    pub reason: Option<String>,
+    /// Which person, as far as that is known.
+    pub actor: Option<String>,
+}
+
+/// What a person says became of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ruling {
+    /// What became of it.
+    pub state: State,
+    /// Why, in the person's words.
+    pub reason: String,
+    /// Who says it.
+    pub actor: String,
+    /// Whether it stands against everything but the next forced one.
+    pub is_forced: bool,
+}
+
+/// What became of a ruling.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Ruled {
+    /// The message stands on it.
+    Set {
+        /// The message with its history.
+        held: Box<Held>,
+        /// What it did.
+        effects: crate::ledger::Effects,
+    },
+    /// It would lose against the state that the message is in.
+    WouldLose(State),
+    /// There is no such message.
+    Missing,
 }
 
 /// Which of a tenant's messages.
@@ -81,6 +114,12 @@ pub struct Filter {
     pub to: Option<String>,
     /// In this state.
     pub state: Option<State>,
+    /// Failed for this class of reasons.
+    pub failure_class: Option<FailureClass>,
+    /// Registered at or after this.
+    pub after: Option<Timestamp>,
+    /// Registered before this.
+    pub before: Option<Timestamp>,
 }
 
 impl Store {
@@ -176,6 +215,16 @@ impl Store {
                 if let Some(state) = filter.state {
                     query = query.filter(messages::state.eq(encode_state(state)));
                 }
+                if let Some(class) = filter.failure_class {
+                    query = query.filter(messages::failure_class.eq(class.as_str()));
+                }
+                // Ids begin with the time of registration, and are what the indexes end with.
+                if let Some(after) = filter.after {
+                    query = query.filter(messages::id.ge(Uid::first_of(after)));
+                }
+                if let Some(before) = filter.before {
+                    query = query.filter(messages::id.lt(Uid::first_of(before)));
+                }
                 query.load(c)
             })?;
             let page = window.page(rows, |row: &MessageRow| MessageId::from(row.id));
@@ -183,6 +232,48 @@ impl Store {
                 items: with_histories(connection, page.items)?,
                 next: page.next,
             })
+        })
+        .await
+    }
+}
+
+impl Store {
+    /// Has a message stand on what a person says, and writes the event that tells it, in one commit.
+    pub async fn rule(
+        &self,
+        tenant: TenantId,
+        id: MessageId,
+        ruling: Ruling,
+    ) -> Result<Ruled, Error> {
+        let (clock, random) = (self.clock.clone(), self.random.clone());
+        self.write(move |connection| {
+            let rows: Vec<MessageRow> = load_locked!(
+                connection,
+                messages::table
+                    .filter(messages::id.eq(Uid::from(id)))
+                    .filter(messages::tenant_id.eq(Uid::from(tenant)))
+                    .select(MessageRow::as_select()),
+                for_update
+            );
+            let Some(row) = rows.into_iter().next() else {
+                return Ok(Ruled::Missing);
+            };
+            let mut ledger = Ledger::new(clock.clone(), random.clone());
+            ledger.hold(vec![Tracked::try_from(row)?]);
+            if let Some(standing) = ledger.rule(id, &ruling) {
+                return Ok(Ruled::WouldLose(standing));
+            }
+            let message = ledger.messages().next().cloned();
+            let effects = ledger.finish(connection, Vec::new())?;
+            let Some(message) = message else {
+                return Ok(Ruled::Missing);
+            };
+            let history = histories(connection, &[id])?;
+            let held = Box::new(Held {
+                message,
+                history: history.into_iter().map(|(_, entry)| entry).collect(),
+            });
+            Ok(Ruled::Set { held, effects })
         })
         .await
     }

@@ -5,12 +5,13 @@ use crate::connection::{Connection, each, insert_rows};
 use crate::dialect::array::columns;
 use crate::error::Error;
 use crate::message::{decode_source, encode_source};
-use crate::schema::orphans;
+use crate::page::{Page, Window};
+use crate::schema::{orphans, provider_accounts};
 use crate::sql_types::{Id, Instant, Moment, Uid};
 use diesel::prelude::*;
 use diesel::sql_types::{Nullable, SmallInt, Text};
 use domain::Timestamp;
-use domain::id::{AccountId, CallbackId, TenantId};
+use domain::id::{AccountId, CallbackId, OrphanId, TenantId};
 use domain::message::Registration;
 use domain::report::{DedupeKey, Report, Source};
 
@@ -38,7 +39,85 @@ pub(crate) struct Orphan {
     pub traceparent: Option<String>,
 }
 
+/// A report that waits, as people see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// Its id.
+    pub id: OrphanId,
+    /// The slug of its account; none once that was deleted.
+    pub provider_account: Option<String>,
+    /// What it says.
+    pub report: Report,
+    /// When it was received.
+    pub received_at: Timestamp,
+}
+
+/// Which of a tenant's orphans.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Of this account.
+    pub provider_account: Option<String>,
+    /// Of this message of the provider.
+    pub provider_message_id: Option<String>,
+    /// Received at or after this.
+    pub after: Option<Timestamp>,
+    /// Received before this.
+    pub before: Option<Timestamp>,
+}
+
 impl Store {
+    /// A tenant's orphans, newest first.
+    pub async fn list_orphans(
+        &self,
+        tenant: TenantId,
+        filter: Filter,
+        window: Window<OrphanId>,
+    ) -> Result<Page<Waiting, OrphanId>, Error> {
+        self.read(move |connection| {
+            let rows: Vec<(OrphanRow, Option<String>)> = each!(connection, c => {
+                let mut query = orphans::table
+                    .left_join(provider_accounts::table.on(provider_accounts::id.eq(orphans::account_id)))
+                    .filter(orphans::tenant_id.eq(Uid::from(tenant)))
+                    .order(orphans::id.desc())
+                    .limit(window.reach())
+                    .select((OrphanRow::as_select(), provider_accounts::slug.nullable()))
+                    .into_boxed();
+                if let Some(before) = window.before {
+                    query = query.filter(orphans::id.lt(Uid::from(before)));
+                }
+                if let Some(account) = &filter.provider_account {
+                    query = query.filter(provider_accounts::slug.eq(account));
+                }
+                if let Some(id) = &filter.provider_message_id {
+                    query = query.filter(orphans::provider_message_id.eq(id));
+                }
+                if let Some(after) = filter.after {
+                    query = query.filter(orphans::received_at.ge(Moment::from(after)));
+                }
+                if let Some(before) = filter.before {
+                    query = query.filter(orphans::received_at.lt(Moment::from(before)));
+                }
+                query.load(c)
+            })?;
+            let page = window.page(rows, |(row, _): &(OrphanRow, _)| OrphanId::from(row.id));
+            let items = page.items.into_iter().map(|(row, provider_account)| {
+                let id = row.id.into();
+                let orphan = Orphan::try_from(row)?;
+                Ok(Waiting {
+                    id,
+                    provider_account,
+                    report: orphan.report,
+                    received_at: orphan.received_at,
+                })
+            });
+            Ok(Page {
+                items: items.collect::<Result<_, Error>>()?,
+                next: page.next,
+            })
+        })
+        .await
+    }
+
     /// How many reports wait for their messages, and since when.
     pub async fn count_orphans(&self) -> Result<Count, Error> {
         self.read(|connection| {

@@ -8,7 +8,6 @@ use crate::sql_types::{Moment, Uid};
 use diesel::prelude::*;
 use domain::Timestamp;
 use std::time::Duration;
-use uuid::Uuid;
 
 /// How many rows are forgotten in one transaction.
 const PAGE: i64 = 500;
@@ -30,7 +29,7 @@ impl Store {
     /// Forgets a page of what is older than this; how many rows. Nothing is left once it is fewer than a
     /// page, which is none.
     pub async fn forget_older(&self, kind: Kind, than: Timestamp) -> Result<usize, Error> {
-        let floor = first_id_of(than);
+        let floor = Uid::first_of(than);
         self.write(move |connection| match kind {
             Kind::Callbacks => forget_callbacks(connection, floor),
             Kind::SecurityEvents => {
@@ -113,10 +112,4 @@ fn forget_callbacks(connection: &mut Connection, floor: Uid) -> Result<usize, Er
     Ok(each!(connection, c => diesel::delete(callbacks::table)
         .filter(callbacks::receipt_id.eq_any(&receipts))
         .execute(c))?)
-}
-
-/// The smallest UUIDv7 of a moment: ids of earlier ones are smaller.
-fn first_id_of(time: Timestamp) -> Uid {
-    let millis = u128::try_from(time.as_millis()).unwrap_or(0);
-    Uid(Uuid::from_u128(millis << 80))
 }

@@ -140,6 +140,8 @@ diesel::table! {
         source -> SmallInt,
         callback_id -> Nullable<Id>,
         failure_reason -> Nullable<Text>,
+        reason -> Nullable<Text>,
+        actor -> Nullable<Text>,
     }
 }
 
@@ -368,3 +370,5 @@ diesel::table! {
         first_seen_at -> Instant,
     }
 }
+
+diesel::allow_tables_to_appear_in_same_query!(orphans, provider_accounts);

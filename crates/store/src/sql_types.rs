@@ -35,6 +35,14 @@ pub struct Uid(pub Uuid);
 #[diesel(sql_type = Instant)]
 pub struct Moment(pub i64);
 
+impl Uid {
+    /// The smallest UUIDv7 of a moment: ids that were made earlier are smaller.
+    pub(crate) fn first_of(time: Timestamp) -> Self {
+        let millis = u128::try_from(time.as_millis()).unwrap_or(0);
+        Self(Uuid::from_u128(millis << 80))
+    }
+}
+
 impl From<Timestamp> for Moment {
     fn from(time: Timestamp) -> Self {
         Self(time.as_millis())
@@ -63,7 +71,7 @@ macro_rules! uid_of {
     )*};
 }
 
-uid_of!(TenantId KeyId AccountId MessageId CallbackId ReceiptId EventId SubscriptionId DeliveryId AttemptId SecurityEventId QuarantineId);
+uid_of!(TenantId KeyId AccountId MessageId CallbackId ReceiptId EventId SubscriptionId DeliveryId AttemptId OrphanId SecurityEventId QuarantineId);
 
 impl ToSql<Id, Sqlite> for Uid {
     fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {

@@ -1,7 +1,7 @@
 //! `/v1/callbacks`: what providers sent, and what became of it.
 
 use crate::caller::Caller;
-use crate::list::Query;
+use crate::list::{Query, TIME};
 use crate::{Desk, failure};
 use actix_web::http::Method;
 use actix_web::web::{self, Path, ServiceConfig};
@@ -67,7 +67,6 @@ async fn list(
     let tenant = query.tenant(caller, &desk).await?;
     let window = query.window(tenant)?;
     let kinds = Kind::ALL.map(Kind::as_str).join(", ");
-    let time = "a time in RFC 3339, like 2026-11-23T21:09:00Z";
     let filter = Filter {
         provider_account: query.text("account").map(str::to_owned),
         kind: query.parsed("kind", Kind::parse, &format!("one of {kinds}"))?,
@@ -76,8 +75,8 @@ async fn list(
             Status::parse,
             "received, processed, failed or dead_lettered",
         )?,
-        after: query.parsed("after", Timestamp::parse_rfc3339, time)?,
-        before: query.parsed("before", Timestamp::parse_rfc3339, time)?,
+        after: query.parsed("after", Timestamp::parse_rfc3339, TIME)?,
+        before: query.parsed("before", Timestamp::parse_rfc3339, TIME)?,
     };
     let page = desk
         .context

@@ -9,7 +9,9 @@ mod house;
 mod input;
 mod list;
 mod message;
+mod orphan;
 mod quarantine;
+mod ruling;
 mod security;
 mod tenant;
 mod webhook;
@@ -93,6 +95,8 @@ pub fn serve(config: config::Subscriptions, context: Context) -> Result<Serving,
         webhook::routes(routes);
         event::routes(routes);
         message::routes(routes);
+        ruling::routes(routes);
+        orphan::routes(routes);
         callback::routes(routes);
         security::routes(routes);
         quarantine::routes(routes);

@@ -16,6 +16,8 @@ use store::page::{Page, Window};
 
 const DEFAULT_LIMIT: u32 = 50;
 const MAX_LIMIT: u32 = 100;
+/// What a filter by time takes.
+pub(crate) const TIME: &str = "a time in RFC 3339, like 2026-11-23T21:09:00Z";
 /// A longer value is no value of ours.
 const MAX_VALUE_BYTES: usize = 512;
 

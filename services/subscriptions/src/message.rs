@@ -2,7 +2,7 @@
 
 use crate::caller::Caller;
 use crate::input::Faults;
-use crate::list::Query;
+use crate::list::{Query, TIME};
 use crate::{Context, Desk, failure, input};
 use actix_web::http::Method;
 use actix_web::web::{self, Path, Payload, ServiceConfig};
@@ -11,6 +11,7 @@ use domain::account::{Environment, Slug};
 use domain::id::{CallbackId, MessageId, TenantId};
 use domain::json::Raw;
 use domain::message::Registration;
+use domain::report::FailureClass;
 use domain::{State, Timestamp, phone};
 use runtime::http::{Code, Problem, only};
 use serde::{Deserialize, Serialize};
@@ -54,7 +55,7 @@ struct RegisterMessage {
 }
 
 #[derive(Serialize)]
-struct MessageView {
+pub(crate) struct MessageView {
     id: MessageId,
     provider: String,
     provider_account: Slug,
@@ -94,9 +95,9 @@ struct EntryView {
     source: &'static str,
     callback_id: Option<CallbackId>,
     failure_reason: Option<String>,
-    /// Why a person set the state, and who: nobody can yet.
-    reason: Option<()>,
-    actor: Option<()>,
+    /// Why a person set the state, and who.
+    reason: Option<String>,
+    actor: Option<String>,
 }
 
 async fn register(
@@ -145,6 +146,9 @@ async fn list(
             "notification_id",
             "to",
             "state",
+            "failure_class",
+            "after",
+            "before",
             "limit",
             "cursor",
         ],
@@ -152,6 +156,8 @@ async fn list(
     let window = query.window(caller.tenant)?;
     let text = |name| query.text(name).map(str::to_owned);
     let states = State::ALL.map(State::as_str).join(", ");
+    let classes = FailureClass::ALL.map(FailureClass::as_str).join(", ");
+    let classes = format!("one of {classes}");
     let filter = Filter {
         provider_message_id: text("provider_message_id"),
         client_reference: text("client_reference"),
@@ -163,6 +169,9 @@ async fn list(
             "a phone number, like +260970000001",
         )?,
         state: query.parsed("state", State::parse, &format!("one of {states}"))?,
+        failure_class: query.parsed("failure_class", FailureClass::parse, &classes)?,
+        after: query.parsed("after", Timestamp::parse_rfc3339, TIME)?,
+        before: query.parsed("before", Timestamp::parse_rfc3339, TIME)?,
     };
     let page = desk
         .context
@@ -250,8 +259,8 @@ fn judge(wanted: RegisterMessage, account: Account) -> Result<Registration, Prob
     })
 }
 
-/// Reports that waited for the message changed its state already.
-fn tell(context: &Context, effects: &Effects) {
+/// Tells that a message changed its state.
+pub(crate) fn tell(context: &Context, effects: &Effects) {
     let now = context.clock.now();
     for (provider, state, received_at) in &effects.changes {
         context.metrics.state_change(provider, state.as_str());
@@ -267,7 +276,7 @@ fn tell(context: &Context, effects: &Effects) {
     }
 }
 
-fn view(held: Held) -> MessageView {
+pub(crate) fn view(held: Held) -> MessageView {
     let Held { message, history } = held;
     let (state, parts_delivered) = (message.state(), message.parts_delivered());
     let delivery_duration_ms = message.delivery_duration_ms();
@@ -287,9 +296,7 @@ fn view(held: Held) -> MessageView {
         state,
         is_final: state.is_final(),
         failure_reason: message.failure_reason,
-        failure_class: message
-            .failure_class
-            .map(domain::report::FailureClass::as_str),
+        failure_class: message.failure_class.map(FailureClass::as_str),
         network_code: message.network_code,
         cost: None,
         created_at: message.created_at,
@@ -315,8 +322,8 @@ impl From<Entry> for EntryView {
             source: entry.source.as_str(),
             callback_id: entry.callback_id,
             failure_reason: entry.failure_reason,
-            reason: None,
-            actor: None,
+            reason: entry.reason,
+            actor: entry.actor,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! `/v1/security-events`: what the door refused and noticed.
 
 use crate::caller::Caller;
-use crate::list::Query;
+use crate::list::{Query, TIME};
 use crate::{Desk, failure};
 use actix_web::http::Method;
 use actix_web::web::{self, Path, ServiceConfig};
@@ -58,7 +58,6 @@ async fn list(
     let query = Query::read(&request, &names)?;
     let tenant = query.tenant(caller, &desk).await?;
     let window = query.window(tenant)?;
-    let time = "a time in RFC 3339, like 2026-11-23T21:09:00Z";
     let address = |text: &str| text.parse().ok().map(|ip: IpAddr| ip.to_canonical());
     let filter = Filter {
         provider_account: query.text("account").map(str::to_owned),
@@ -66,8 +65,8 @@ async fn list(
         source_ip: query
             .parsed("source_ip", address, "an IP address")?
             .map(|source| source.to_string()),
-        after: query.parsed("after", Timestamp::parse_rfc3339, time)?,
-        before: query.parsed("before", Timestamp::parse_rfc3339, time)?,
+        after: query.parsed("after", Timestamp::parse_rfc3339, TIME)?,
+        before: query.parsed("before", Timestamp::parse_rfc3339, TIME)?,
     };
     let page = desk
         .context

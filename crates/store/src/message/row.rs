@@ -168,6 +168,8 @@ pub(crate) struct HistoryRow {
     source: i16,
     callback_id: Option<Uid>,
     failure_reason: Option<String>,
+    reason: Option<String>,
+    actor: Option<String>,
 }
 
 columns!(HistoryRow => "message_history" {
@@ -182,6 +184,8 @@ columns!(HistoryRow => "message_history" {
     source: SmallInt,
     callback_id: Nullable<Id>,
     failure_reason: Nullable<Text>,
+    reason: Nullable<Text>,
+    actor: Nullable<Text>,
 });
 
 impl HistoryRow {
@@ -198,6 +202,8 @@ impl HistoryRow {
             source: encode_source(entry.source),
             callback_id: entry.callback_id.map(Uid::from),
             failure_reason: entry.failure_reason,
+            reason: entry.reason,
+            actor: entry.actor,
         }
     }
 }
@@ -216,6 +222,8 @@ impl TryFrom<HistoryRow> for Entry {
             source: decode_source(row.source)?,
             callback_id: row.callback_id.map(CallbackId::from),
             failure_reason: row.failure_reason,
+            reason: row.reason,
+            actor: row.actor,
         })
     }
 }

@@ -11,6 +11,7 @@ mod lists;
 mod messages;
 mod problems;
 mod rules;
+mod rulings;
 mod tenants;
 mod urls;
 mod webhooks;
@@ -21,7 +22,7 @@ use testkit::Answer;
 const PHONE: &str = "+254700000001";
 
 /// Every resource, with an id that nothing has, and the methods it takes.
-const RESOURCES: [(&str, &str); 12] = [
+const RESOURCES: [(&str, &str); 19] = [
     ("/v1/tenants", "POST"),
     ("/v1/provider-accounts", "GET, POST"),
     (
@@ -45,7 +46,17 @@ const RESOURCES: [(&str, &str); 12] = [
     ("/v1/events/evt_00000000000000000000000000", "GET"),
     ("/v1/messages", "GET, POST"),
     ("/v1/messages/msg_00000000000000000000000000", "GET"),
+    ("/v1/messages/msg_00000000000000000000000000/state", "POST"),
+    ("/v1/orphans", "GET"),
     ("/v1/callbacks", "GET"),
+    ("/v1/security-events", "GET"),
+    ("/v1/security-events/sec_00000000000000000000000000", "GET"),
+    ("/v1/quarantine", "GET"),
+    ("/v1/quarantine/qua_00000000000000000000000000", "GET"),
+    (
+        "/v1/quarantine/qua_00000000000000000000000000/ingest",
+        "POST",
+    ),
 ];
 
 /// The names of an object's members, sorted.

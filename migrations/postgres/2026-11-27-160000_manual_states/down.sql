@@ -1,0 +1,3 @@
+drop index orphans_by_tenant;
+alter table message_history drop column actor;
+alter table message_history drop column reason;
