@@ -95,6 +95,18 @@ pub enum Error {
          (openssl rand -base64 32)"
     )]
     NoEncryptionKey,
+    /// There is no change of a key without the key it is changed to.
+    #[error(
+        "`store.previous_encryption_key` is set and `store.encryption_key` is not: set that to the key that \
+         secrets are to be sealed with, or leave out both for the key that is kept in data_dir"
+    )]
+    PreviousKeyAlone,
+    /// A key is not changed to itself.
+    #[error(
+        "`store.previous_encryption_key` is the same key as `store.encryption_key`: set \
+         `store.encryption_key` to a new one (openssl rand -base64 32), or leave out the previous one"
+    )]
+    SameKeyTwice,
     /// An embedded broker is not seen by other processes.
     #[error(
         "`broker.url` is embedded:, whose jobs no other process sees, so this process must run all roles: \

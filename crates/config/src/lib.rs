@@ -148,6 +148,7 @@ impl Config {
 
     /// What no single key can tell: settings that exclude or require each other.
     fn check(&self) -> Result<(), Error> {
+        self.store.check_keys()?;
         if self.mode() == Mode::Embedded {
             return Ok(());
         }

@@ -35,6 +35,7 @@ fn value(config: &Config, name: &str) -> Option<Value> {
         "data_dir" => config.data_dir.display().to_string().into(),
         "store.url" => store_url(&config.store.url, &config.data_dir).into(),
         "store.encryption_key" => hidden(config.store.encryption_key.as_ref())?,
+        "store.previous_encryption_key" => hidden(config.store.previous_encryption_key.as_ref())?,
         "broker.url" => broker_url(&config.broker.url).into(),
         "broker.namespace" => config.broker.namespace.clone().into(),
         "ingress.listen" => config.ingress.listen.to_string().into(),

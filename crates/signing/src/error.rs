@@ -40,6 +40,12 @@ pub enum Error {
         /// How long it is.
         bytes: usize,
     },
+    /// Two encryption keys of one name.
+    #[error(
+        "the two encryption keys cannot be told apart: make another new one, with \
+         `openssl rand -base64 32`"
+    )]
+    KeysAlike,
     /// A sealed secret that was cut off.
     #[error("the sealed secret is only {bytes} bytes: it was cut off or is none")]
     SealedTooShort {

@@ -22,21 +22,47 @@ const HEAD_BYTES: usize = 1 + KEY_ID_BYTES;
 /// Keeps the hash that names a key apart from every other use of SHA-256 over it.
 const KEY_ID_DOMAIN: &[u8] = b"tidings vault key id\0";
 
-/// Seals and opens secrets under one key.
+/// Seals and opens secrets under one key. While that is being changed, it opens those of the key before
+/// as well.
 #[derive(Clone)]
 pub struct Vault {
-    key: Zeroizing<[u8; 32]>,
-    key_id: [u8; KEY_ID_BYTES],
+    current: Key,
+    previous: Option<Key>,
 }
 
 impl Vault {
     /// A vault under this key.
     pub fn new(key: [u8; 32]) -> Self {
-        let key = Zeroizing::new(key);
         Self {
-            key_id: key_id(&key),
-            key,
+            current: Key::new(key),
+            previous: None,
         }
+    }
+
+    /// A vault under `key` that also opens what was sealed under `previous`, and seals nothing with it.
+    ///
+    /// # Errors
+    /// [`Error::KeysAlike`] when they are the same key, or two that have the same name.
+    pub fn with_previous(key: [u8; 32], previous: [u8; 32]) -> Result<Self, Error> {
+        let (current, previous) = (Key::new(key), Key::new(previous));
+        if current.id == previous.id {
+            return Err(Error::KeysAlike);
+        }
+        Ok(Self {
+            current,
+            previous: Some(previous),
+        })
+    }
+
+    /// Whether it opens what was sealed under another key than the one it seals with.
+    pub fn has_previous(&self) -> bool {
+        self.previous.is_some()
+    }
+
+    /// Whether this was sealed under the key that it seals with. Looks at the key's name only: it may be
+    /// damaged all the same.
+    pub fn is_current(&self, sealed: &[u8]) -> bool {
+        sealed.starts_with(&self.current.head())
     }
 
     /// Reads a key as operators write it: 32 bytes in standard base64 with padding.
@@ -60,16 +86,18 @@ impl Vault {
         reason = "AES-GCM refuses only what is longer than 64 GiB"
     )]
     pub fn seal(&self, context: &str, plaintext: &[u8], nonce: [u8; NONCE_BYTES]) -> Vec<u8> {
-        let head = self.head();
+        let head = self.current.head();
         let mut ciphertext = Vec::with_capacity(plaintext.len() + TAG_BYTES);
         ciphertext.extend_from_slice(plaintext);
-        self.cipher()
+        self.current
+            .cipher()
             .encrypt_in_place(&nonce.into(), &bound(head, context), &mut ciphertext)
             .expect("a secret is shorter than 64 GiB");
         [&head, nonce.as_slice(), &ciphertext].concat()
     }
 
-    /// Opens what [`Vault::seal`] sealed under the same key for the same `context`.
+    /// Opens what [`Vault::seal`] sealed under the same key, or under the previous one, for the same
+    /// `context`.
     ///
     /// # Errors
     /// [`Error::SealedTooShort`], [`Error::SealedVersion`], [`Error::OtherKey`],
@@ -92,31 +120,50 @@ impl Vault {
         if ciphertext.len() < TAG_BYTES {
             return Err(too_short);
         }
-        if *head != self.head() {
-            return Err(Error::OtherKey);
-        }
+        let mut keys = std::iter::once(&self.current).chain(&self.previous);
+        let key = keys
+            .find(|key| key.head() == *head)
+            .ok_or(Error::OtherKey)?;
         let mut secret = Zeroizing::new(ciphertext.to_vec());
-        self.cipher()
+        key.cipher()
             .decrypt_in_place(nonce.into(), &bound(*head, context), &mut *secret)
             .map_err(|_| Error::Tampered)?;
         Ok(secret)
-    }
-
-    fn cipher(&self) -> Aes256Gcm {
-        Aes256Gcm::new((&*self.key).into())
-    }
-
-    fn head(&self) -> [u8; HEAD_BYTES] {
-        let [a, b, c, d] = self.key_id;
-        [VERSION, a, b, c, d]
     }
 }
 
 impl fmt::Debug for Vault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Vault")
-            .field("key_id", &hex::encode(self.key_id))
+            .field("key_id", &hex::encode(self.current.id))
             .finish_non_exhaustive()
+    }
+}
+
+/// A key with its name.
+#[derive(Clone)]
+struct Key {
+    bytes: Zeroizing<[u8; 32]>,
+    id: [u8; KEY_ID_BYTES],
+}
+
+impl Key {
+    fn new(key: [u8; 32]) -> Self {
+        let bytes = Zeroizing::new(key);
+        Self {
+            id: key_id(&bytes),
+            bytes,
+        }
+    }
+
+    fn cipher(&self) -> Aes256Gcm {
+        Aes256Gcm::new((&*self.bytes).into())
+    }
+
+    /// What everything sealed under it begins with.
+    fn head(&self) -> [u8; HEAD_BYTES] {
+        let [a, b, c, d] = self.id;
+        [VERSION, a, b, c, d]
     }
 }
 

@@ -40,6 +40,23 @@ impl Store {
         .await
     }
 
+    /// Replaces the value kept under this name, where it is still `from`. Whether it was.
+    pub async fn replace_kept(
+        &self,
+        name: &'static str,
+        from: Vec<u8>,
+        to: Vec<u8>,
+    ) -> Result<bool, Error> {
+        self.write(move |connection| {
+            let replaced = each!(connection, c => diesel::update(installation::table.find(name))
+                .filter(installation::value.eq(&from))
+                .set(installation::value.eq(&to))
+                .execute(c))?;
+            Ok(replaced > 0)
+        })
+        .await
+    }
+
     /// A number that moves with every change of the kind.
     pub async fn version(&self, of: Versioned) -> Result<i64, Error> {
         self.look_up(move |connection| version(connection, of))

@@ -30,6 +30,7 @@ pub mod page;
 mod partition;
 pub mod quarantine;
 pub mod retention;
+pub mod secret;
 pub mod security;
 pub mod shard;
 pub mod subscription;

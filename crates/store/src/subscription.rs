@@ -113,7 +113,9 @@ impl Store {
             };
             row.url.clone_from(&change.url);
             row.events = encode_patterns(&change.patterns);
-            if let Some(secret) = &change.secret {
+            // A secret that stays is not written: somebody may just have sealed it with another key.
+            let secret = change.secret.as_ref();
+            if let Some(secret) = secret {
                 row.secret.clone_from(secret);
             }
             row.name.clone_from(&change.name);
@@ -125,7 +127,7 @@ impl Store {
                 .set((
                     subscriptions::url.eq(&row.url),
                     subscriptions::events.eq(&row.events),
-                    subscriptions::secret.eq(&row.secret),
+                    secret.map(|secret| subscriptions::secret.eq(secret)),
                     subscriptions::name.eq(&row.name),
                     subscriptions::description.eq(&row.description),
                     subscriptions::environment.eq(&row.environment),

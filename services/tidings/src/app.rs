@@ -5,7 +5,7 @@ mod backend;
 mod measure;
 mod parts;
 
-pub(crate) use backend::{migrate, open_alone, reach_broker};
+pub(crate) use backend::{jobs_left, migrate, open_alone, reach_broker};
 
 use crate::VERSION;
 use crate::exit::Failure;
@@ -49,6 +49,9 @@ impl App {
         let random = Random::system();
         let store = backend::open_store(&config, &clock, &random).await?;
         let key = Key::read(&config, &random)?;
+        if let Some(change) = key.change() {
+            tracing::warn!("{change}");
+        }
         let admission = Gate::closed();
         match admission::admit(&config, &store, &key).await {
             Ok(()) => admission.open(),

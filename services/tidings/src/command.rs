@@ -2,7 +2,7 @@
 
 use crate::exit::Failure;
 use crate::role::Role;
-use crate::{demo, doctor, listen, print, run, tenant};
+use crate::{demo, doctor, key, listen, print, run, tenant};
 use clap::{Args, Parser, Subcommand};
 use config::Config;
 use std::path::PathBuf;
@@ -35,6 +35,8 @@ enum What {
     Config,
     /// Make tenants.
     Tenant(TenantArgs),
+    /// Change the encryption key.
+    Keys(KeysArgs),
     /// Receive webhooks on this machine, verify them and print them.
     Listen(ListenArgs),
 }
@@ -73,6 +75,23 @@ enum TenantCommand {
 }
 
 #[derive(Debug, Args)]
+struct KeysArgs {
+    #[command(subcommand)]
+    what: KeysCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum KeysCommand {
+    /// Seal every secret in the store with the new encryption key.
+    ///
+    /// A key that was made in the data directory is replaced by a new one first; the server must be
+    /// stopped. One that is configured you replace before: give every process the new one as
+    /// `store.encryption_key` and the old one as `store.previous_encryption_key`. On PostgreSQL the
+    /// processes go on running meanwhile. It may be interrupted, and run again.
+    Rotate,
+}
+
+#[derive(Debug, Args)]
 struct ListenArgs {
     /// The port on 127.0.0.1.
     #[arg(long, default_value_t = 9999)]
@@ -98,6 +117,9 @@ impl Command {
             What::Tenant(TenantArgs {
                 what: TenantCommand::Create { name, plan },
             }) => tenant::create(&load()?, name, plan).await,
+            What::Keys(KeysArgs {
+                what: KeysCommand::Rotate,
+            }) => key::rotate(&load()?).await,
             What::Listen(args) => listen::listen(args.port, args.secret).await,
         }
     }

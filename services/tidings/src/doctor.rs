@@ -94,12 +94,15 @@ fn fits() -> Finding {
 }
 
 async fn key(config: &Config, store: &Store) -> Finding {
-    let checked = match Key::read(config, &Random::system()) {
-        Ok(key) => key.check(store).await,
-        Err(failure) => Ok(Err(failure)),
+    let key = match Key::read(config, &Random::system()) {
+        Ok(key) => key,
+        Err(failure) => return Finding::Bad(failure.to_string()),
     };
-    match checked {
-        Ok(Ok(())) => Finding::Good("the encryption key is the store's".to_owned()),
+    match key.check(store).await {
+        Ok(Ok(())) => Finding::Good(match key.change() {
+            None => "the encryption key is the store's".to_owned(),
+            Some(change) => format!("the encryption key is the store's; {change}"),
+        }),
         Ok(Err(failure)) => Finding::Bad(failure.to_string()),
         Err(error) => Finding::Bad(error.to_string()),
     }

@@ -1,51 +1,53 @@
-//! The encryption key: configured, or made once and kept beside the store.
+//! The encryption key: configured, or made once and kept beside the store. While it is being changed there
+//! are two.
+
+mod kept;
+mod reseal;
+mod rotate;
+
+pub(crate) use rotate::rotate;
 
 use crate::exit::Failure;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use config::Config;
 use domain::{Random, secret};
+use kept::KeyFiles;
 use signing::Vault;
-use std::fs::OpenOptions;
-use std::io::{ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use store::Store;
 
-/// Where the embedded mode keeps the key it made, in the data directory.
-const FILE: &str = "encryption.key";
 /// What is sealed to recognise the key by.
 const CHECK: &[u8] = b"tidings";
+/// What it is kept under in the store.
+const CHECK_NAME: &str = "encryption_check";
 
 /// A key, and where it comes from.
 pub(crate) struct Key {
     vault: Arc<Vault>,
     origin: Origin,
-    path: PathBuf,
+    files: KeyFiles,
     random: Random,
 }
 
 impl Key {
-    /// The configured key, or the one in the data directory, which is made on the first start.
+    /// The configured key, or the one in the data directory, which is made on the first start; with the
+    /// one before it, while it is being changed.
     pub(crate) fn read(config: &Config, random: &Random) -> Result<Self, Failure> {
-        let path = config.data_dir.join(FILE);
-        let (text, origin) = match &config.store.encryption_key {
-            Some(key) => (key.reveal().to_owned(), Origin::Configured),
-            None => kept_key(&path, random)?,
+        let files = KeyFiles::of(&config.data_dir);
+        let (vault, origin) = match &config.store.encryption_key {
+            Some(key) => {
+                let previous = config.store.previous_encryption_key.as_ref();
+                let previous = previous.map(config::Secret::reveal);
+                let vault = vault(key.reveal(), previous).map_err(|error| {
+                    Failure::Configuration(format!("store.encryption_key: {error}"))
+                })?;
+                (vault, Origin::Configured)
+            }
+            None => files.open_or_make(random)?,
         };
-        let key = Vault::parse_key(text.trim()).map_err(|error| {
-            Failure::Configuration(match origin {
-                Origin::Configured => format!("store.encryption_key: {error}"),
-                Origin::Kept | Origin::Made => {
-                    format!("the encryption key {}: {error}", path.display())
-                }
-            })
-        })?;
         Ok(Self {
-            vault: Arc::new(Vault::new(key)),
+            vault: Arc::new(vault),
             origin,
-            path,
+            files,
             random: random.clone(),
         })
     }
@@ -55,21 +57,45 @@ impl Key {
         self.vault.clone()
     }
 
+    /// That the key is being changed, and how that is brought to its end; none when it is not.
+    pub(crate) fn change(&self) -> Option<String> {
+        match self.origin {
+            Origin::Configured if self.vault.has_previous() => Some(
+                "the encryption key is being changed: secrets open with store.previous_encryption_key as \
+                 well, until `tidings keys rotate` has sealed them with store.encryption_key"
+                    .to_owned(),
+            ),
+            Origin::Kept if self.files.has_previous() => Some(format!(
+                "a change of the encryption key was not finished, and secrets open with {} as well: stop \
+                 Tidings and run `tidings keys rotate` to finish it",
+                self.files.previous.display()
+            )),
+            Origin::Configured | Origin::Kept | Origin::Made => None,
+        }
+    }
+
     /// Whether it is the store's key. An empty store takes it as its own. The outer error is the
     /// store's, which could not be asked.
     pub(crate) async fn check(&self, store: &Store) -> Result<Result<(), Failure>, store::Error> {
-        let fresh = self
-            .vault
-            .seal(secret::KEY_CHECK, CHECK, self.random.bytes());
-        let kept = store.get_or_keep("encryption_check", fresh).await?;
+        let kept = self.kept_check(store).await?;
         let opened = self.vault.open(secret::KEY_CHECK, &kept);
         Ok(opened
             .map(drop)
             .map_err(|refused| self.refused(&refused.to_string())))
     }
 
+    /// What the store's key is recognised by, sealed.
+    async fn kept_check(&self, store: &Store) -> Result<Vec<u8>, store::Error> {
+        store.get_or_keep(CHECK_NAME, self.sealed_check()).await
+    }
+
+    fn sealed_check(&self) -> Vec<u8> {
+        let nonce = self.random.bytes();
+        self.vault.seal(secret::KEY_CHECK, CHECK, nonce)
+    }
+
     fn refused(&self, refused: &str) -> Failure {
-        let file = self.path.display();
+        let file = self.files.current.display();
         Failure::Configuration(match self.origin {
             Origin::Configured => {
                 format!("store.encryption_key is not the key of this store: {refused}")
@@ -77,8 +103,8 @@ impl Key {
             Origin::Kept => format!("{file} is not the key of this store: {refused}"),
             Origin::Made => {
                 // It would be taken for the lost one.
-                if let Err(error) = std::fs::remove_file(&self.path) {
-                    return unusable(&self.path, &error);
+                if let Err(failure) = self.files.remove_made() {
+                    return failure;
                 }
                 format!("{file} is missing, and with it the key of this store: {refused}")
             }
@@ -87,7 +113,7 @@ impl Key {
 }
 
 /// Where a key comes from.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Origin {
     Configured,
     /// From an earlier start.
@@ -96,34 +122,11 @@ enum Origin {
     Made,
 }
 
-fn kept_key(path: &Path, random: &Random) -> Result<(String, Origin), Failure> {
-    let failed = |error| unusable(path, &error);
-    match std::fs::read_to_string(path) {
-        Ok(text) => Ok((text, Origin::Kept)),
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            let text = STANDARD.encode(random.bytes::<32>());
-            keep(path, &text).map_err(failed)?;
-            Ok((text, Origin::Made))
-        }
-        Err(error) => Err(failed(error)),
+/// The vault of these keys, as people write them.
+fn vault(key: &str, previous: Option<&str>) -> Result<Vault, signing::Error> {
+    let key = Vault::parse_key(key.trim())?;
+    match previous {
+        None => Ok(Vault::new(key)),
+        Some(previous) => Vault::with_previous(key, Vault::parse_key(previous.trim())?),
     }
-}
-
-/// Writes a key at once or not at all: half a key would be refused at every start.
-fn keep(path: &Path, text: &str) -> std::io::Result<()> {
-    let unfinished = path.with_extension("key.new");
-    let mut options = OpenOptions::new();
-    let mut file = options
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&unfinished)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    std::fs::rename(&unfinished, path)
-}
-
-fn unusable(path: &Path, error: &std::io::Error) -> Failure {
-    Failure::Configuration(format!("the encryption key {}: {error}", path.display()))
 }

@@ -18,7 +18,13 @@ pub const KEYS: &[Key] = &[
         "store.encryption_key",
         "TIDINGS_STORE__ENCRYPTION_KEY",
         "the key that encrypts secrets at rest",
-        "32 bytes in standard base64, 44 characters, as printed by `openssl rand -base64 32`",
+        ENCRYPTION_KEY,
+    ),
+    secret(
+        "store.previous_encryption_key",
+        "TIDINGS_STORE__PREVIOUS_ENCRYPTION_KEY",
+        "another key that secrets may be sealed with, while the key is being changed",
+        ENCRYPTION_KEY,
     ),
     secret(
         "broker.url",
@@ -239,6 +245,8 @@ pub const KEYS: &[Key] = &[
     ),
 ];
 
+const ENCRYPTION_KEY: &str =
+    "32 bytes in standard base64, 44 characters, as printed by `openssl rand -base64 32`";
 const ADDRESS: &str = "an IP address and a port, such as 127.0.0.1:8080 or [::1]:8080";
 const NETWORKS: &str = "a list of networks in CIDR form, such as 10.0.0.0/8,fd00::/8";
 const THRESHOLD: &str = "a whole number from 1 to 1000000, or off";

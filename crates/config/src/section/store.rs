@@ -22,6 +22,9 @@ pub struct Store {
     /// The key that encrypts secrets at rest: standard base64, with padding, of exactly 32 bytes. Never
     /// `None` in distributed mode; without it an embedded installation makes one in the data directory.
     pub encryption_key: Option<Secret>,
+    /// Another key that secrets may be sealed with, while the key is being changed: of the same form, only
+    /// beside [`Self::encryption_key`], and never the same.
+    pub previous_encryption_key: Option<Secret>,
 }
 
 /// Which database, by the scheme of its URL.
@@ -36,10 +39,26 @@ pub enum StoreUrl {
 impl Store {
     pub(crate) fn read(settings: &Settings, data_dir: &Path) -> Result<Self, Error> {
         let key = settings.find("store.encryption_key")?;
+        let previous = settings.find("store.previous_encryption_key")?;
         Ok(Self {
             url: url(&settings.get("store.url")?, data_dir)?,
             encryption_key: key.as_ref().map(encryption_key).transpose()?,
+            previous_encryption_key: previous.as_ref().map(encryption_key).transpose()?,
         })
+    }
+}
+
+impl Store {
+    /// Whether the two keys can be used together.
+    pub(crate) fn check_keys(&self) -> Result<(), Error> {
+        match (&self.encryption_key, &self.previous_encryption_key) {
+            (None, Some(_)) => Err(Error::PreviousKeyAlone),
+            // Both are the operator's, who may know that they are the same.
+            (Some(key), Some(previous)) if key.reveal() == previous.reveal() => {
+                Err(Error::SameKeyTwice)
+            }
+            (_, None) | (Some(_), Some(_)) => Ok(()),
+        }
     }
 }
 

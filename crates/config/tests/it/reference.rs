@@ -48,6 +48,7 @@ fn what_has_no_default_is_commented_out() {
         commented,
         [
             "store.encryption_key",
+            "store.previous_encryption_key",
             "ingress.public_url",
             "subscriptions.admin_key",
             "telemetry.otlp_endpoint"

@@ -2,6 +2,8 @@ use tidings_config::{BrokerUrl, KEYS, StoreUrl};
 
 use crate::{KEY, from_both, from_environment, refusal, write};
 
+/// Another 32 bytes.
+const OTHER: &str = "MTEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
 const ADMIN_KEY: &str = "TIDINGS_SUBSCRIPTIONS__ADMIN_KEY";
 const ADMIN_KEY_FILE: &str = "TIDINGS_SUBSCRIPTIONS__ADMIN_KEY_FILE";
 
@@ -53,6 +55,26 @@ fn an_encryption_key_is_32_bytes_of_base64() {
 }
 
 #[test]
+fn a_previous_encryption_key_is_another_one_beside_the_key() {
+    let key = ("TIDINGS_STORE__ENCRYPTION_KEY", KEY);
+    let previous = "TIDINGS_STORE__PREVIOUS_ENCRYPTION_KEY";
+    let config = from_environment(&[key, (previous, OTHER)]).unwrap();
+    let read = config.store.previous_encryption_key.unwrap();
+    assert_eq!(read.reveal(), OTHER);
+    let error = refusal(&[key, (previous, "aHVudGVyMg==")]);
+    assert!(error.contains("holds 7 bytes"), "{error}");
+    let error = refusal(&[key, (previous, KEY)]);
+    assert!(
+        error.starts_with("`store.previous_encryption_key` is the same key as"),
+        "{error}"
+    );
+    assert!(!error.contains(KEY), "{error}");
+    let error = refusal(&[(previous, OTHER)]);
+    assert!(error.contains("`store.encryption_key` is not"), "{error}");
+    assert!(!error.contains(OTHER), "{error}");
+}
+
+#[test]
 fn every_secret_is_read_from_a_file_without_its_last_newline() {
     let directory = tempfile::tempdir().unwrap();
     let file = |name: &str, text: &str| write(directory.path(), name, text);
@@ -64,6 +86,10 @@ fn every_secret_is_read_from_a_file_without_its_last_newline() {
         (
             "TIDINGS_STORE__ENCRYPTION_KEY_FILE",
             &file("key", &format!("{KEY}\n")),
+        ),
+        (
+            "TIDINGS_STORE__PREVIOUS_ENCRYPTION_KEY_FILE",
+            &file("previous", &format!("{OTHER}\n")),
         ),
         (
             "TIDINGS_BROKER__URL_FILE",
@@ -80,6 +106,8 @@ fn every_secret_is_read_from_a_file_without_its_last_newline() {
         matches!(&config.store.url, StoreUrl::Postgres(url) if url.reveal() == "postgres://u:p@db/t")
     );
     assert_eq!(config.store.encryption_key.unwrap().reveal(), KEY);
+    let previous = config.store.previous_encryption_key.unwrap();
+    assert_eq!(previous.reveal(), OTHER);
     assert!(matches!(&config.broker.url, BrokerUrl::Amqp(url) if url.reveal() == "amqp://u:p@mq"));
     assert_eq!(
         config.subscriptions.admin_key.unwrap().reveal(),
@@ -89,7 +117,7 @@ fn every_secret_is_read_from_a_file_without_its_last_newline() {
         config.telemetry.otlp_endpoint.unwrap().reveal(),
         "https://token@o.example"
     );
-    assert_eq!(KEYS.iter().filter(|key| key.from_file).count(), 5);
+    assert_eq!(KEYS.iter().filter(|key| key.from_file).count(), 6);
 }
 
 #[test]
@@ -182,6 +210,7 @@ fn a_configuration_shown_for_debugging_shows_no_secret() {
     let config = from_environment(&[
         ("TIDINGS_STORE__URL", "postgres://u:hunter2@db/t"),
         ("TIDINGS_STORE__ENCRYPTION_KEY", KEY),
+        ("TIDINGS_STORE__PREVIOUS_ENCRYPTION_KEY", OTHER),
         ("TIDINGS_BROKER__URL", "amqp://u:hunter2@mq"),
         (ADMIN_KEY, "hunter2-hunter2-hunter2"),
         (
@@ -192,7 +221,7 @@ fn a_configuration_shown_for_debugging_shows_no_secret() {
     .unwrap();
     for shown in [format!("{config:?}"), config.render()] {
         assert!(
-            !shown.contains("hunter2") && !shown.contains(KEY),
+            !shown.contains("hunter2") && !shown.contains(KEY) && !shown.contains(OTHER),
             "{shown}"
         );
     }

@@ -101,6 +101,45 @@ fn another_key_is_told_apart_from_tampering() {
 }
 
 #[test]
+fn while_the_key_is_changed_both_keys_open_and_only_the_new_one_seals() {
+    let (old, new) = (Vault::new(KEY), Vault::new([8; 32]));
+    let both = Vault::with_previous([8; 32], KEY).unwrap();
+    let sealed = old.seal("account:1", b"secret", NONCE);
+    assert_eq!(*both.open("account:1", &sealed).unwrap(), b"secret");
+    assert_eq!(
+        both.open("account:2", &sealed).unwrap_err(),
+        Error::Tampered
+    );
+    let again = both.seal("account:1", b"secret", NONCE);
+    assert_eq!(*both.open("account:1", &again).unwrap(), b"secret");
+    assert_eq!(*new.open("account:1", &again).unwrap(), b"secret");
+    assert_eq!(old.open("account:1", &again).unwrap_err(), Error::OtherKey);
+    // A process that has them the other way round reads what this one writes, and it reads theirs.
+    let turned = Vault::with_previous(KEY, [8; 32]).unwrap();
+    assert_eq!(*turned.open("account:1", &again).unwrap(), b"secret");
+    assert!(both.has_previous() && !new.has_previous());
+    let third = Vault::new([9; 32]).seal("account:1", b"secret", NONCE);
+    assert_eq!(both.open("account:1", &third).unwrap_err(), Error::OtherKey);
+}
+
+#[test]
+fn what_is_under_the_current_key_is_told_without_opening_it() {
+    let both = Vault::with_previous([8; 32], KEY).unwrap();
+    let old = Vault::new(KEY).seal("account:1", b"secret", NONCE);
+    let new = both.seal("account:1", b"secret", NONCE);
+    assert!(both.is_current(&new));
+    for other in [&old[..], &new[..4], &[], &[2; 60]] {
+        assert!(!both.is_current(other), "{other:?}");
+    }
+}
+
+#[test]
+fn a_key_is_not_its_own_previous_one() {
+    let refused = Vault::with_previous(KEY, KEY).unwrap_err();
+    assert_eq!(refused, Error::KeysAlike);
+}
+
+#[test]
 fn a_key_is_32_bytes_of_base64() {
     let key: [u8; 32] = std::array::from_fn(|index| u8::try_from(index).unwrap());
     let text = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";

@@ -52,5 +52,6 @@ mod plans;
 mod proxy;
 mod scene;
 mod schema;
+mod secrets;
 mod tls;
 mod writes;

@@ -8,6 +8,7 @@ use journal::Journal;
 use runtime::DataDir;
 use std::time::Duration;
 use store::Store;
+use wire::Queue;
 
 /// How often a broker that is being connected to is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -108,6 +109,19 @@ pub(crate) async fn open_alone(config: &Config) -> Result<(Option<DataDir>, Stor
     }
     store.check().await?;
     Ok((data_dir, store))
+}
+
+/// How many jobs of a queue in the data directory are not done. Nobody may be using it.
+pub(crate) async fn jobs_left(config: &Config, queue: Queue) -> Result<u64, Failure> {
+    if !config.data_dir.join(QUEUE_FILE).exists() {
+        return Ok(0);
+    }
+    let (clock, random) = (Clock::system(), Random::system());
+    let broker = open_broker(config, &clock, &random)?;
+    let depth = broker.depth(queue).await;
+    broker.close().await;
+    let depth = depth.map_err(Failure::runtime)?;
+    Ok(depth.ready + depth.delayed + depth.leased)
 }
 
 /// Whether the broker can be used within this time; why not.

@@ -1,5 +1,7 @@
 //! Processes with some of the roles each, around a PostgreSQL and a RabbitMQ.
 
+mod key;
+
 use crate::app::SOON;
 use crate::servers::{KEY, Servers, execute};
 use futures_util::future::join_all;

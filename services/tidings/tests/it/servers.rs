@@ -29,6 +29,9 @@ pub struct Servers {
     pub database: String,
     pub amqp: String,
     pub namespace: String,
+    /// The encryption key, and the one before it while it is being changed.
+    pub key: String,
+    pub previous: Option<String>,
 }
 
 impl Backing {
@@ -93,17 +96,23 @@ impl Servers {
             database: at(postgres, &name),
             amqp,
             namespace: name,
+            key: KEY.to_owned(),
+            previous: None,
         }
     }
 
     pub fn settings(&self) -> Vec<(String, String)> {
         let setting = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        vec![
+        let mut settings = vec![
             setting("TIDINGS_STORE__URL", &self.database),
-            setting("TIDINGS_STORE__ENCRYPTION_KEY", KEY),
+            setting("TIDINGS_STORE__ENCRYPTION_KEY", &self.key),
             setting("TIDINGS_BROKER__URL", &self.amqp),
             setting("TIDINGS_BROKER__NAMESPACE", &self.namespace),
-        ]
+        ];
+        if let Some(previous) = &self.previous {
+            settings.push(setting("TIDINGS_STORE__PREVIOUS_ENCRYPTION_KEY", previous));
+        }
+        settings
     }
 }
 

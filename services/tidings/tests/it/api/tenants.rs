@@ -33,6 +33,10 @@ async fn a_tenant_is_made_with_a_key_that_is_shown_once_and_works_at_once() {
     // Only its hash is kept.
     for entry in std::fs::read_dir(app.data_dir().join("data")).unwrap() {
         let path = entry.unwrap().path();
+        if path.is_dir() {
+            // The journal of an ingress, which has nothing of the API.
+            continue;
+        }
         let bytes = std::fs::read(&path).unwrap();
         let holds = |text: &str| {
             bytes

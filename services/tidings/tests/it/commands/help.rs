@@ -12,6 +12,8 @@ async fn every_command_explains_itself() {
         &["config", "--help"],
         &["tenant", "--help"],
         &["tenant", "create", "--help"],
+        &["keys", "--help"],
+        &["keys", "rotate", "--help"],
         &["listen", "--help"],
     ] {
         let help = ended_well(&Process::run_command(PROGRAM, args, &[]).await);
@@ -20,7 +22,7 @@ async fn every_command_explains_itself() {
     }
     let all = ended_well(&Process::run_command(PROGRAM, &["--help"], &[]).await);
     for name in [
-        "run", "demo", "migrate", "doctor", "config", "tenant", "listen",
+        "run", "demo", "migrate", "doctor", "config", "tenant", "keys", "listen",
     ] {
         assert!(all.contains(&format!("\n  {name} ")), "{name}: {all}");
     }
@@ -35,6 +37,7 @@ async fn a_command_line_that_means_nothing_is_a_2() {
         (&["serve"], "unrecognized subcommand 'serve'"),
         (&["run", "--role", "ingress"], "unexpected argument"),
         (&["tenant"], "Usage: tidings tenant"),
+        (&["keys"], "Usage: tidings keys"),
         (&["tenant", "create"], "--name <NAME>"),
         (&["listen", "--port", "65536"], "65536"),
         (

@@ -1,3 +1,5 @@
+mod rotate;
+
 use super::{PROGRAM, command, ended_well, failed};
 use serde_json::{Value, json};
 use std::path::Path;
