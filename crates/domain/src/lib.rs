@@ -12,6 +12,7 @@ pub mod inbound;
 pub mod json;
 pub mod limit;
 pub mod message;
+pub mod parts;
 pub mod phone;
 pub mod random;
 pub mod report;

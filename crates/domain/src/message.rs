@@ -4,6 +4,7 @@ use crate::account::{Environment, Slug};
 use crate::clock::Timestamp;
 use crate::id::{AccountId, MessageId, TenantId};
 use crate::json::Raw;
+use crate::parts::Parts;
 use crate::report::{FailureClass, Report};
 use crate::state::{Standing, State};
 
@@ -22,6 +23,8 @@ pub struct Message {
     pub updated_at: Timestamp,
     /// The greatest standing so far; its state is the message's state.
     pub standing: Standing,
+    /// What was said of single parts, once anything was. The standing follows from it then.
+    pub parts: Option<Parts>,
     /// How often the state has changed. `(message, transition)` names one event.
     pub transition: u32,
     /// The try to send this message that is going on, from 1.
@@ -95,6 +98,8 @@ pub struct Applied {
     pub outcome: Outcome,
     /// The change of state, if there was one.
     pub transition: Option<Transition>,
+    /// Whether one more part is delivered, and others are not.
+    pub is_partial: bool,
     /// Contradictions this report brought to light, each for the first time.
     pub conflicts: Vec<[State; 2]>,
 }
@@ -166,6 +171,7 @@ impl Message {
             created_at: now,
             updated_at: now,
             standing: Standing::registered(),
+            parts: None,
             transition: 0,
             send_attempt: 1,
             decided_seen: 0,
@@ -184,10 +190,11 @@ impl Message {
 
     /// How many of its parts reached the phone.
     pub fn parts_delivered(&self) -> u32 {
-        if self.state() == State::Delivered {
-            self.registration.parts
-        } else {
-            0
+        let total = self.registration.parts;
+        match &self.parts {
+            Some(parts) => parts.delivered(total),
+            None if self.state() == State::Delivered => total,
+            None => 0,
         }
     }
 
@@ -204,29 +211,58 @@ impl Message {
             return Applied {
                 outcome: Outcome::Unmapped,
                 transition: None,
+                is_partial: false,
                 conflicts: Vec::new(),
             };
         };
-        let conflicts = self.note_decided(state, report.is_temporary);
+        let part = self.single_part(report);
+        // Two parts may well come to different ends.
+        let conflicts = match part {
+            None => self.note_decided(state, report.is_temporary),
+            Some(_) => Vec::new(),
+        };
         let happened_at = report.provider_time.unwrap_or(received_at);
         if state == State::Sent && self.sent_at.is_none_or(|known| happened_at < known) {
             self.sent_at = Some(happened_at);
         }
         let standing = Standing::new(state, 0, self.send_attempt, report.provider_time);
-        if standing <= self.standing {
+        let delivered_before = self.parts_delivered();
+        let Some(standing) = self.join(part, standing) else {
             return Applied {
                 outcome: Outcome::Stale,
                 transition: None,
+                is_partial: false,
                 conflicts,
             };
-        }
+        };
         let transition = self.stand_on(standing, received_at);
-        self.keep_details(report, state, happened_at);
+        self.keep_details(report, happened_at);
+        let delivered = self.parts_delivered();
         Applied {
             outcome: Outcome::Applied,
             transition,
+            is_partial: delivered > delivered_before && delivered < self.registration.parts,
             conflicts,
         }
+    }
+
+    /// The part that a report speaks of; none where it speaks for all, as for a message of one part.
+    fn single_part(&self, report: &Report) -> Option<u32> {
+        let total = self.registration.parts;
+        report
+            .part
+            .filter(|part| total > 1 && (1..=total).contains(part))
+    }
+
+    /// Takes a standing in; what the message stands on then, if that is more than was known.
+    fn join(&mut self, part: Option<u32>, standing: Standing) -> Option<Standing> {
+        if part.is_none() && self.parts.is_none() {
+            return (standing > self.standing).then_some(standing);
+        }
+        let whole = self.standing;
+        let parts = self.parts.get_or_insert_with(|| Parts::of(whole));
+        let grows = parts.join(part, standing);
+        grows.then(|| parts.standing(self.registration.parts))
     }
 
     /// Has the message stand on what a person says, who says it now; none where that would lose. A
@@ -239,9 +275,7 @@ impl Message {
             0
         };
         let standing = Standing::new(state, override_number, self.send_attempt, Some(now));
-        if standing <= self.standing {
-            return None;
-        }
+        let standing = self.would_stand_on(standing)?;
         let transition = self.stand_on(standing, now);
         if state == State::Sent {
             self.sent_at.get_or_insert(now);
@@ -252,8 +286,21 @@ impl Message {
         Some(Applied {
             outcome: Outcome::Applied,
             transition,
+            is_partial: false,
             conflicts: Vec::new(),
         })
+    }
+
+    /// What the message stands on with this said of all of it; none, and nothing is changed, where that
+    /// is not what was said.
+    fn would_stand_on(&mut self, standing: Standing) -> Option<Standing> {
+        let mut ruled = self.clone();
+        let joined = ruled.join(None, standing)?;
+        if joined.state() != standing.state() {
+            return None;
+        }
+        self.parts = ruled.parts;
+        Some(joined)
     }
 
     fn stand_on(&mut self, standing: Standing, now: Timestamp) -> Option<Transition> {
@@ -271,15 +318,16 @@ impl Message {
         })
     }
 
-    fn keep_details(&mut self, report: &Report, state: State, happened_at: Timestamp) {
+    fn keep_details(&mut self, report: &Report, happened_at: Timestamp) {
         if report.network_code.is_some() {
             self.network_code.clone_from(&report.network_code);
         }
+        let state = self.state();
         if state == State::Delivered {
             self.delivered_at = Some(happened_at);
             self.failure_reason = None;
             self.failure_class = None;
-        } else {
+        } else if report.state == Some(state) || !state.is_final() {
             self.failure_reason.clone_from(&report.failure_reason);
             self.failure_class = report.failure_class;
         }
@@ -386,6 +434,45 @@ mod tests {
             same.transition, None,
             "nothing changed that anybody would be told"
         );
+    }
+
+    #[test]
+    fn the_parts_of_a_message_are_told_as_they_come_and_corrected_by_a_later_delivery() {
+        let mut message = message(1, "+254700000001");
+        message.registration.parts = 2;
+        let of = |part, state| Report {
+            part: Some(part),
+            failure_reason: (state == State::Failed).then(|| "no credit".to_owned()),
+            ..said(state)
+        };
+        let first = message.apply(&of(1, State::Delivered), NOW);
+        assert!(first.is_partial);
+        assert_eq!(
+            (message.state(), message.parts_delivered()),
+            (State::Sent, 1)
+        );
+        assert_eq!(message.delivered_at, None);
+        let failed = message.apply(&of(2, State::Failed), NOW);
+        assert!(!failed.is_partial && failed.conflicts.is_empty());
+        assert_eq!(message.failure_reason.as_deref(), Some("no credit"));
+        message.apply(&of(2, State::Sent), NOW);
+        assert_eq!(message.state(), State::Failed);
+        assert_eq!(message.failure_reason.as_deref(), Some("no credit"));
+        let corrected = message.apply(&of(2, State::Delivered), NOW);
+        let transition = corrected.transition.unwrap();
+        assert_eq!(
+            (transition.from, transition.to),
+            (State::Failed, State::Delivered)
+        );
+        assert!(!corrected.is_partial, "all are there: that is told already");
+        assert_eq!(
+            (message.parts_delivered(), message.delivered_at),
+            (2, Some(NOW))
+        );
+        assert_eq!(message.failure_reason, None);
+        // A number that the message does not have speaks for all of it.
+        let beyond = message.apply(&of(7, State::Delivered), NOW);
+        assert_eq!(beyond.transition, None);
     }
 
     fn message(id: u128, to: &str) -> Message {

@@ -164,6 +164,10 @@ impl Ledger {
                 .changes
                 .push((provider, transition.to, cause.received_at));
         }
+        if applied.is_partial {
+            let data = MessageData::of_transition(message, previous, cause.occurred_at);
+            raised.push(("sms.partially_delivered", Raw::of(&data), None));
+        }
         for states in applied.conflicts {
             let data = MessageData::of_conflict(message, previous, states, cause.occurred_at);
             raised.push(("sms.status.conflict", Raw::of(&data), None));

@@ -1,5 +1,6 @@
 //! Messages: registered by the platform, changed only through the ledger.
 
+mod parts;
 mod row;
 
 pub(crate) use row::{HistoryRow, MessageRow};

@@ -121,6 +121,7 @@ diesel::table! {
         failure_reason -> Nullable<Text>,
         failure_class -> Nullable<Text>,
         network_code -> Nullable<Text>,
+        part_standings -> Nullable<Text>,
     }
 }
 

@@ -146,6 +146,7 @@ pub(super) fn update_one(c: &mut SqliteConnection, row: &MessageRow) -> QueryRes
             messages::failure_reason.eq(&row.failure_reason),
             messages::failure_class.eq(&row.failure_class),
             messages::network_code.eq(&row.network_code),
+            messages::part_standings.eq(&row.part_standings),
         ))
         .execute(c)?;
     Ok(())
@@ -161,11 +162,11 @@ pub(super) fn update_all(rows: &[MessageRow]) -> Statement<'_> {
                     decided_seen = new.decided_seen, history_length = new.history_length, \
                     sent_at = new.sent_at, delivered_at = new.delivered_at, \
                     failure_reason = new.failure_reason, failure_class = new.failure_class, \
-                    network_code = new.network_code \
-                from unnest({}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}) as new (\
+                    network_code = new.network_code, part_standings = new.part_standings \
+                from unnest({}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}) as new (\
                     id, updated_at, state, override_number, standing_attempt, provider_time, \
                     transition, decided_seen, history_length, sent_at, delivered_at, \
-                    failure_reason, failure_class, network_code) \
+                    failure_reason, failure_class, network_code, part_standings) \
                 where messages.id = new.id and messages.id = any({})";
     Statement::new(text)
         .bind::<Id, _>(rows.iter().map(|row| &row.id).collect())
@@ -182,5 +183,6 @@ pub(super) fn update_all(rows: &[MessageRow]) -> Statement<'_> {
         .bind::<Nullable<Text>, _>(rows.iter().map(|row| &row.failure_reason).collect())
         .bind::<Nullable<Text>, _>(rows.iter().map(|row| &row.failure_class).collect())
         .bind::<Nullable<Text>, _>(rows.iter().map(|row| &row.network_code).collect())
+        .bind::<Nullable<Text>, _>(rows.iter().map(|row| &row.part_standings).collect())
         .bind::<Id, _>(rows.iter().map(|row| &row.id).collect())
 }

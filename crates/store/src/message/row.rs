@@ -1,5 +1,6 @@
 //! Messages and their history, as rows.
 
+use super::parts;
 use super::{Entry, Tracked, decode_source, decode_state, encode_source, encode_state};
 use crate::dialect::array::columns;
 use crate::error::Error;
@@ -47,6 +48,7 @@ pub(crate) struct MessageRow {
     pub(crate) failure_reason: Option<String>,
     pub(crate) failure_class: Option<String>,
     pub(crate) network_code: Option<String>,
+    pub(crate) part_standings: Option<String>,
 }
 
 /// Counters of one message stay far below what the column holds.
@@ -87,6 +89,7 @@ impl MessageRow {
             failure_reason: message.failure_reason.clone(),
             failure_class: message.failure_class.map(|class| class.as_str().to_owned()),
             network_code: message.network_code.clone(),
+            part_standings: message.parts.as_ref().map(parts::to_text),
         }
     }
 }
@@ -141,6 +144,11 @@ impl TryFrom<MessageRow> for Tracked {
             failure_reason: row.failure_reason,
             failure_class: row.failure_class.as_deref().and_then(FailureClass::parse),
             network_code: row.network_code,
+            parts: row
+                .part_standings
+                .as_deref()
+                .map(parts::from_text)
+                .transpose()?,
         };
         let identity = row
             .identity_key

@@ -14,6 +14,7 @@ mod door;
 mod durability;
 mod journal;
 mod messages;
+mod parts;
 mod secrets;
 mod servers;
 mod survival;
