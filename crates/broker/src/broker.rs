@@ -160,12 +160,13 @@ impl Broker {
         }
     }
 
-    /// Whether a publish could succeed now, and if not, why: [`Self::health`] without what only
-    /// consuming needs. Costs nothing, so that nobody waits for a broker that is known to be away.
-    pub fn can_publish(&self) -> Result<(), Error> {
+    /// Whether a publish to this queue could succeed now, and if not, why: [`Self::health`] without
+    /// what only consuming and other queues need. Costs nothing, so that nobody waits for a broker that
+    /// is known to be away.
+    pub fn can_publish(&self, queue: Queue) -> Result<(), Error> {
         match &self.backend {
             Backend::Embedded(_) => Ok(()),
-            Backend::Rabbit(rabbit) => rabbit.can_publish(),
+            Backend::Rabbit(rabbit) => rabbit.can_publish(queue),
         }
     }
 

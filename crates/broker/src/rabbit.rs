@@ -222,9 +222,9 @@ impl Rabbit {
             .map_err(|error| error.to_string())
     }
 
-    pub(crate) fn can_publish(&self) -> Result<(), Error> {
+    pub(crate) fn can_publish(&self, queue: Queue) -> Result<(), Error> {
         self.refuse_when_closed()?;
-        self.publisher.link.health()
+        self.publisher.link.can_publish(queue)
     }
 
     pub(crate) async fn close(&self) {

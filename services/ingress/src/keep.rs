@@ -87,7 +87,7 @@ impl Keeper {
             return Ok(self.broker.publish(Queue::Callbacks, payload).await?);
         };
         let payload = Bytes::from(payload);
-        if let Err(reason) = self.broker.can_publish() {
+        if let Err(reason) = self.broker.can_publish(Queue::Callbacks) {
             return self.write(journal, payload, &reason).await;
         }
         if !self.breaker.lets_pass(self.clock.now()) {
@@ -188,7 +188,7 @@ impl Keeper {
 
     async fn forward_all(&self, journal: &Journal) {
         loop {
-            if self.broker.can_publish().is_err() {
+            if self.broker.can_publish(Queue::Callbacks).is_err() {
                 tokio::time::sleep(AGAIN_AFTER).await;
                 continue;
             }
@@ -248,7 +248,10 @@ impl Keeper {
                     .oldest
                     .map_or(0.0, |oldest| keeper.clock.now().since(oldest).as_secs_f64());
                 keeper.metrics.set_journal(size.bytes, age);
-                match (journal.health(), keeper.broker.can_publish()) {
+                match (
+                    journal.health(),
+                    keeper.broker.can_publish(Queue::Callbacks),
+                ) {
                     (Ok(()), _) => check.ok(format!("{} callbacks wait in it", size.records)),
                     (Err(reason), Ok(())) => check.ok(format!("not needed now: {reason}")),
                     (Err(reason), Err(_)) => check.failing(reason),

@@ -132,11 +132,12 @@ pub fn serve(
     Ok(Serving {
         address: serving.address,
         run: Box::pin(async move {
-            let closing = async {
-                shutdown.draining().await;
-                Instant::now()
+            let mut run = serving.run;
+            let since = tokio::select! {
+                ended = &mut run => return ended,
+                () = shutdown.draining() => Instant::now(),
             };
-            let (ended, since) = tokio::join!(serving.run, closing);
+            let ended = run.await;
             keeper.drain(&shutdown, since).await;
             ended
         }),

@@ -59,7 +59,7 @@ async fn tell(door: &Door, unsent: &mut Option<Vec<u8>>) {
         return;
     };
     let broker = &door.context.broker;
-    let sent = match broker.can_publish() {
+    let sent = match broker.can_publish(Queue::Security) {
         Ok(()) => broker.publish(Queue::Security, bytes).await,
         Err(error) => Err(error),
     };

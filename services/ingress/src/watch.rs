@@ -16,6 +16,8 @@ use wire::{Quarantined, SecurityJob};
 
 /// How many sources and accounts are told apart at a time; the rest is counted together.
 const MOST_TOLD_APART: usize = 2_000;
+/// How many of what is counted together are kept apart by their minute and type.
+const MOST_TOGETHER: usize = 100;
 /// How many requests of one source, account and reason are kept of a minute, where the caller has shown
 /// that it is the provider. Of strangers it is the first.
 const MOST_KEPT_OF_PROVIDERS: u32 = 64;
@@ -216,7 +218,11 @@ fn told_apart(entries: &HashMap<Key, Entry>, noticed: &Noticed<'_>) -> Key {
     if entries.len() < MOST_TOLD_APART || entries.contains_key(&key) {
         return key;
     }
+    // While nothing can be sent on, minutes pass: what is counted together is no longer told apart by
+    // them either.
+    let is_crowded = entries.len() >= MOST_TOLD_APART + MOST_TOGETHER;
     Key {
+        minute: if is_crowded { 0 } else { key.minute },
         tenant_id: TenantId::PLATFORM,
         slug: None,
         source: None,
@@ -356,5 +362,25 @@ mod tests {
         );
         assert_eq!(job.events.len(), MOST_TOLD_APART + 1);
         assert!(job.quarantined.len() <= STRANGERS_BYTES / body.len());
+    }
+
+    #[test]
+    fn while_nothing_is_sent_on_for_hours_memory_stays_bounded_and_everything_is_counted() {
+        let watch = watch();
+        for number in 0..10_000_u32 {
+            let at = i64::from(number) * 60_000;
+            note(
+                &watch,
+                Reason::InvalidToken,
+                [198, 51, 100, 1],
+                "a",
+                at,
+                b"x",
+            );
+        }
+        let job = watch.take(Timestamp::from_millis(600_000_000));
+        let counted = job.events.iter().map(|event| event.count).sum::<u32>();
+        assert_eq!(counted, 10_000);
+        assert!(job.events.len() <= MOST_TOLD_APART + MOST_TOGETHER + Reason::ALL.len());
     }
 }

@@ -102,20 +102,29 @@ impl Link {
         self.follower.line().await
     }
 
-    /// Whether it can be used at this moment.
+    /// Whether it can be used at this moment, with all its queues.
     pub(super) fn health(&self) -> Result<(), Error> {
+        self.judge(|line| {
+            line.refusals
+                .first()
+                .map_or(Ok(()), |(_, error)| Err(error.clone()))
+        })
+    }
+
+    /// Whether something can be published to this queue at this moment.
+    pub(super) fn can_publish(&self, queue: Queue) -> Result<(), Error> {
+        self.judge(|line| line.refuse_other_arguments(queue))
+    }
+
+    /// Whether it is up, not blocked, and as wanted besides.
+    fn judge(&self, line: impl FnOnce(&Line) -> Result<(), Error>) -> Result<(), Error> {
         match &*self.follower.0.borrow() {
             State::Connecting => Err(Error::Away {
                 at: self.address.at.clone(),
                 reason: "it is being connected to".to_owned(),
             }),
             State::Down(error) => Err(error.clone()),
-            State::Up(line) => {
-                line.refuse_blocked()?;
-                line.refusals
-                    .first()
-                    .map_or(Ok(()), |(_, error)| Err(error.clone()))
-            }
+            State::Up(up) => up.refuse_blocked().and_then(|()| line(up)),
         }
     }
 
