@@ -1,9 +1,9 @@
 use crate::consume::{self, Consume};
-use crate::dead_letter::DeadLetter;
+use crate::dead_letter::{ClaimedLetters, DeadLetter, Hold};
 use crate::depth::Depth;
 use crate::embedded::Embedded;
 use crate::error::Error;
-use crate::handler::{Handler, JobId};
+use crate::handler::Handler;
 use crate::hints::{HintReceiver, Hints};
 use crate::rabbit::{Rabbit, RabbitOptions};
 use domain::{Clock, Random};
@@ -81,15 +81,20 @@ impl Broker {
         payload: Vec<u8>,
         patience: Duration,
     ) -> Result<(), Error> {
-        if payload.len() > MAX_PAYLOAD_BYTES {
-            return Err(Error::TooLarge {
-                size: payload.len(),
-                max: MAX_PAYLOAD_BYTES,
-            });
-        }
+        refuse_too_large(&payload)?;
         match &self.backend {
             Backend::Embedded(embedded) => embedded.publish(queue, payload, patience).await,
             Backend::Rabbit(rabbit) => rabbit.publish(queue, payload, patience).await,
+        }
+    }
+
+    /// Publishes what was given up once, as [`Self::publish`] does. It may kill again, so it is offered
+    /// alone, with all its attempts before it.
+    pub async fn publish_again(&self, queue: Queue, payload: Vec<u8>) -> Result<(), Error> {
+        refuse_too_large(&payload)?;
+        match &self.backend {
+            Backend::Embedded(embedded) => embedded.publish_again(queue, payload).await,
+            Backend::Rabbit(rabbit) => rabbit.publish_again(queue, payload).await,
         }
     }
 
@@ -118,15 +123,25 @@ impl Broker {
         }
     }
 
-    /// Makes a dead letter a job again, with its id and all its attempts before it. It is offered
-    /// alone. Returns when that is safe on the disk.
-    ///
-    /// Fails with [`Error::NoDeadLetter`] when there is none of this id, and as a publish does.
-    pub async fn requeue_dead_letter(&self, id: JobId) -> Result<(), Error> {
-        match &self.backend {
-            Backend::Embedded(embedded) => embedded.requeue_dead_letter(id).await,
-            Backend::Rabbit(rabbit) => rabbit.requeue_dead_letter(id).await,
-        }
+    /// Takes the oldest dead letters of a queue into hand, to be recorded elsewhere: at most `limit`, and
+    /// no more than fit into 8 MiB (or a single one). Cheap when there are none. One task of a process
+    /// does this for a queue; of several processes each gets others.
+    pub async fn claim_dead_letters(
+        &self,
+        queue: Queue,
+        limit: usize,
+    ) -> Result<ClaimedLetters, Error> {
+        let (letters, hold) = match &self.backend {
+            Backend::Embedded(embedded) => (
+                embedded.oldest_dead_letters(queue, limit).await?,
+                Hold::Embedded(Arc::clone(embedded)),
+            ),
+            Backend::Rabbit(rabbit) => {
+                let (letters, in_hand) = rabbit.claim_dead_letters(queue, limit).await?;
+                (letters, Hold::Rabbit(in_hand))
+            }
+        };
+        Ok(ClaimedLetters::new(letters, hold))
     }
 
     /// How many jobs a queue holds. Cheap, however many there are.
@@ -178,6 +193,16 @@ impl Broker {
             Backend::Rabbit(rabbit) => rabbit.close().await,
         }
     }
+}
+
+fn refuse_too_large(payload: &[u8]) -> Result<(), Error> {
+    if payload.len() > MAX_PAYLOAD_BYTES {
+        return Err(Error::TooLarge {
+            size: payload.len(),
+            max: MAX_PAYLOAD_BYTES,
+        });
+    }
+    Ok(())
 }
 
 /// Without what waits in it: payloads hold phone numbers and texts.

@@ -32,6 +32,7 @@ use crate::error::Error;
 use crate::handler::{JobId, Received};
 use accept::{Accept, Demand};
 use checkpoint::Checkpoints;
+use dead_letters::Order;
 use domain::Clock;
 use file::QueueFile;
 use health::Health;
@@ -97,13 +98,28 @@ impl Embedded {
         payload: Vec<u8>,
         patience: Duration,
     ) -> Result<(), Error> {
-        let slot = slot(queue)?;
-        self.accept(Demand::Publish { slot, payload }, patience)
-            .await
+        let demand = Demand::Publish {
+            slot: slot(queue)?,
+            payload,
+            is_alone: false,
+        };
+        self.accept(demand, patience).await
     }
 
-    pub(crate) async fn requeue_dead_letter(&self, id: JobId) -> Result<(), Error> {
-        self.accept(Demand::Requeue(id), PATIENCE).await
+    pub(crate) async fn publish_again(&self, queue: Queue, payload: Vec<u8>) -> Result<(), Error> {
+        let demand = Demand::Publish {
+            slot: slot(queue)?,
+            payload,
+            is_alone: true,
+        };
+        self.accept(demand, PATIENCE).await
+    }
+
+    pub(crate) async fn forget_dead_letters(&self, ids: Vec<JobId>) -> Result<(), Error> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        self.accept(Demand::Forget(ids), PATIENCE).await
     }
 
     async fn accept(&self, demand: Demand, patience: Duration) -> Result<(), Error> {
@@ -156,8 +172,29 @@ impl Embedded {
         queue: Queue,
         limit: usize,
     ) -> Result<Vec<DeadLetter>, Error> {
+        self.list(queue, limit, Order::NewestFirst).await
+    }
+
+    pub(crate) async fn oldest_dead_letters(
+        &self,
+        queue: Queue,
+        limit: usize,
+    ) -> Result<Vec<DeadLetter>, Error> {
+        if self.depth(queue).await?.dead == 0 {
+            return Ok(Vec::new());
+        }
+        self.list(queue, limit, Order::OldestFirst).await
+    }
+
+    async fn list(
+        &self,
+        queue: Queue,
+        limit: usize,
+        order: Order,
+    ) -> Result<Vec<DeadLetter>, Error> {
         let path = self.path.clone();
-        let listing = tokio::task::spawn_blocking(move || dead_letters::list(&path, queue, limit));
+        let list = move || dead_letters::list(&path, queue, limit, order);
+        let listing = tokio::task::spawn_blocking(list);
         listing.await.map_err(|_| Error::Closed)?
     }
 

@@ -1,4 +1,3 @@
-use crate::handler::JobId;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -119,12 +118,6 @@ pub enum Error {
     /// The connection over which jobs came is gone: RabbitMQ offers them again.
     #[error("the connection over which the jobs came is gone")]
     Lost,
-    /// There is no such dead letter.
-    #[error("there is no dead letter {id}")]
-    NoDeadLetter {
-        /// Which was asked for.
-        id: JobId,
-    },
     /// The queue was not declared when the broker was opened.
     #[error("there is no queue {name}: it is missing from `wire::Queue::ALL`")]
     NoQueue {

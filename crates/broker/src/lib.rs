@@ -13,7 +13,7 @@ mod rabbit;
 
 pub use broker::{Broker, MAX_PAYLOAD_BYTES};
 pub use consume::Consume;
-pub use dead_letter::DeadLetter;
+pub use dead_letter::{ClaimedLetters, DeadLetter};
 pub use depth::Depth;
 pub use error::Error;
 pub use handler::{Disposition, Handler, JobId, Received};

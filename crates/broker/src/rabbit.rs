@@ -4,7 +4,7 @@
 //! consume, for ever: a connection that RabbitMQ blocks for publishing still consumes. The
 //! [`topology`] says which queues there are and how they are made. A [`source`] consumes for one
 //! consumer; a [`job`] is a message with our headers. The [`relay`] carries hints between processes,
-//! and [`dead_letters`] looks through what was given up.
+//! and [`dead_letters`] takes out, or looks through, what was given up.
 //!
 //! What a job goes through is always published and confirmed first and acknowledged then, so that a
 //! death in between doubles it and never loses it. Attempts are counted in our own header. A job that
@@ -22,12 +22,12 @@ mod source;
 mod tally;
 mod topology;
 
+pub(crate) use dead_letters::InHand as LettersInHand;
 pub(crate) use source::Source;
 
 use crate::dead_letter::DeadLetter;
 use crate::depth::Depth;
 use crate::error::Error;
-use crate::handler::JobId;
 use crate::hints::Hints;
 use address::Address;
 use domain::{Clock, Random};
@@ -131,6 +131,13 @@ impl Rabbit {
         self.publisher.confirmed(sent).await
     }
 
+    pub(crate) async fn publish_again(&self, queue: Queue, payload: Vec<u8>) -> Result<(), Error> {
+        self.refuse_when_closed()?;
+        let job = Job::new(payload, self.clock.now(), &self.random);
+        let sent = self.send(queue, Place::Alone, &job).await?;
+        self.publisher.confirmed(sent).await
+    }
+
     /// Sends a job to a place of a queue.
     async fn send(&self, queue: Queue, place: Place<'_>, job: &Job) -> Result<Sent, Error> {
         let under_way = self.publisher.place(crate::broker::PATIENCE).await?;
@@ -193,7 +200,7 @@ impl Rabbit {
     }
 
     pub(crate) async fn dead_letters(
-        &self,
+        self: &Arc<Self>,
         queue: Queue,
         limit: usize,
     ) -> Result<Vec<DeadLetter>, Error> {
@@ -201,14 +208,13 @@ impl Rabbit {
         dead_letters::list(self, queue, limit).await
     }
 
-    pub(crate) async fn requeue_dead_letter(&self, id: JobId) -> Result<(), Error> {
+    pub(crate) async fn claim_dead_letters(
+        self: &Arc<Self>,
+        queue: Queue,
+        limit: usize,
+    ) -> Result<(Vec<DeadLetter>, LettersInHand), Error> {
         self.refuse_when_closed()?;
-        for queue in Queue::ALL {
-            if dead_letters::requeue(self, queue, id).await? {
-                return Ok(());
-            }
-        }
-        Err(Error::NoDeadLetter { id })
+        dead_letters::claim(self, queue, limit).await
     }
 
     pub(crate) fn hint(&self, hint: Hint) {

@@ -1,11 +1,12 @@
-//! What is on the disk before its caller is told: published jobs, requeued dead letters.
+//! What is on the disk before its caller is told: published jobs, and dead letters that are safe
+//! elsewhere.
 
-use super::checksum;
 use super::tally::Tally;
+use super::{checksum, settle};
 use crate::error::Error;
 use crate::handler::JobId;
 use domain::Timestamp;
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, params};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 pub(super) struct Accept {
@@ -16,15 +17,13 @@ pub(super) struct Accept {
 }
 
 pub(super) enum Demand {
-    Publish { slot: usize, payload: Vec<u8> },
-    Requeue(JobId),
-}
-
-/// What came of a demand in a transaction that was committed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Accepted {
-    Recorded,
-    NoDeadLetter(JobId),
+    Publish {
+        slot: usize,
+        payload: Vec<u8>,
+        is_alone: bool,
+    },
+    /// Dead letters, out of the file.
+    Forget(Vec<JobId>),
 }
 
 impl Accept {
@@ -32,7 +31,7 @@ impl Accept {
     pub(super) const fn size(&self) -> usize {
         match &self.demand {
             Demand::Publish { payload, .. } => payload.len(),
-            Demand::Requeue(_) => 1,
+            Demand::Forget(_) => 1,
         }
     }
 }
@@ -42,30 +41,21 @@ pub(super) fn record(
     tally: &mut Tally,
     demand: &Demand,
     now: Timestamp,
-) -> rusqlite::Result<Accepted> {
+) -> rusqlite::Result<()> {
     match demand {
-        Demand::Publish { slot, payload } => publish(connection, tally, *slot, payload, now),
-        Demand::Requeue(id) => requeue(connection, tally, *id, now),
+        Demand::Publish {
+            slot,
+            payload,
+            is_alone,
+        } => publish(connection, tally, *slot, payload, *is_alone, now),
+        Demand::Forget(ids) => forget(connection, tally, ids),
     }
 }
 
-pub(super) fn answer(accepts: Vec<Accept>, accepted: Result<Vec<Accepted>, Error>) {
-    let answers = match accepted {
-        Ok(accepted) => accepted.into_iter().map(Accepted::into_result).collect(),
-        Err(error) => vec![Err(error); accepts.len()],
-    };
-    for (accept, answer) in accepts.into_iter().zip(answers) {
+pub(super) fn answer(accepts: Vec<Accept>, accepted: &Result<(), Error>) {
+    for accept in accepts {
         // Whoever asked may have gone; the job stays.
-        let _ = accept.reply.send(answer);
-    }
-}
-
-impl Accepted {
-    const fn into_result(self) -> Result<(), Error> {
-        match self {
-            Self::Recorded => Ok(()),
-            Self::NoDeadLetter(id) => Err(Error::NoDeadLetter { id }),
-        }
+        let _ = accept.reply.send(accepted.clone());
     }
 }
 
@@ -74,50 +64,38 @@ fn publish(
     tally: &mut Tally,
     slot: usize,
     payload: &[u8],
+    is_alone: bool,
     now: Timestamp,
-) -> rusqlite::Result<Accepted> {
+) -> rusqlite::Result<()> {
     let id = tally.next_id();
     let queue = &mut tally.queues[slot];
     connection
         .prepare_cached(
             "INSERT INTO jobs (id, queue_id, attempts, is_alone, first_seen_at, payload, checksum)
-             VALUES (?1, ?2, 0, 0, ?3, ?4, ?5)",
+             VALUES (?1, ?2, 0, ?3, ?4, ?5, ?6)",
         )?
         .execute(params![
             id,
             queue.row,
+            is_alone,
             now.as_millis(),
             payload,
             checksum::of(payload)
         ])?;
     queue.published();
-    Ok(Accepted::Recorded)
+    Ok(())
 }
 
-/// What was given up once may kill again: it is offered alone.
-fn requeue(
-    connection: &Connection,
-    tally: &mut Tally,
-    id: JobId,
-    now: Timestamp,
-) -> rusqlite::Result<Accepted> {
-    let row: Option<i64> = connection
-        .prepare_cached("SELECT queue_id FROM dead_letters WHERE id = ?1")?
-        .query_row([id.number()], |row| row.get(0))
-        .optional()?;
-    let Some(queue) = tally.queues.iter_mut().find(|queue| Some(queue.row) == row) else {
-        return Ok(Accepted::NoDeadLetter(id));
-    };
-    connection
-        .prepare_cached(
-            "INSERT OR REPLACE INTO jobs
-               (id, queue_id, attempts, is_alone, first_seen_at, available_at, payload)
-             SELECT id, queue_id, 0, 1, first_seen_at, ?2, payload FROM dead_letters WHERE id = ?1",
-        )?
-        .execute(params![id.number(), now.as_millis()])?;
-    connection
-        .prepare_cached("DELETE FROM dead_letters WHERE id = ?1")?
-        .execute([id.number()])?;
-    queue.requeued();
-    Ok(Accepted::Recorded)
+fn forget(connection: &Connection, tally: &mut Tally, ids: &[JobId]) -> rusqlite::Result<()> {
+    let ids = settle::json(ids.iter().map(|id| id.number()));
+    for queue in &mut tally.queues {
+        let forgotten = connection
+            .prepare_cached(
+                "DELETE FROM dead_letters
+                 WHERE queue_id = ?1 AND id IN (SELECT value FROM json_each(?2))",
+            )?
+            .execute(params![queue.row, ids])?;
+        queue.forgotten(i64::try_from(forgotten).unwrap_or(i64::MAX));
+    }
+    Ok(())
 }

@@ -124,9 +124,9 @@ impl QueueTally {
         self.change.dead += 1;
     }
 
-    pub(super) fn requeued(&mut self) {
-        self.change.jobs += 1;
-        self.change.dead -= 1;
+    /// Dead letters that are out of the file.
+    pub(super) fn forgotten(&mut self, letters: i64) {
+        self.change.dead -= letters;
     }
 
     pub(super) fn cursor(&self) -> i64 {

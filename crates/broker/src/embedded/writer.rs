@@ -94,10 +94,9 @@ impl Writer {
             .transact(Durability::Power, |connection, tally| {
                 accepts
                     .iter()
-                    .map(|one| accept::record(connection, tally, &one.demand, now))
-                    .collect()
+                    .try_for_each(|one| accept::record(connection, tally, &one.demand, now))
             });
-        accept::answer(accepts, accepted);
+        accept::answer(accepts, &accepted);
     }
 
     fn work(&mut self, works: Vec<Work>, is_last: bool, now: Timestamp) {

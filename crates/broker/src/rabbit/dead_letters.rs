@@ -1,124 +1,173 @@
-//! Looking through what was given up. RabbitMQ's queues cannot be read without taking messages out, so
-//! each is published again behind the others before it is let go: their order stays, and a look that
-//! breaks off doubles a letter and loses none. (Putting a message back instead would make RabbitMQ 4
-//! give it up for good after twenty looks.)
+//! What was given up: taking it out, and looking through it. RabbitMQ's queues cannot be read without
+//! taking messages out, and RabbitMQ 4 gives up for good what is given back twenty times. So what stays is
+//! published again behind the others before it is let go: a death in between doubles a letter and loses
+//! none.
 
 use super::Rabbit;
-use super::job::{self, Job};
+use super::job;
+use super::link::Line;
 use super::topology::{self, Place};
 use crate::broker::PATIENCE;
 use crate::dead_letter::DeadLetter;
 use crate::error::Error;
-use crate::handler::JobId;
-use lapin::Channel;
 use lapin::message::Delivery;
 use lapin::options::{BasicAckOptions, BasicGetOptions};
+use lapin::types::{DeliveryTag, ShortString};
+use lapin::{BasicProperties, Channel};
 use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
 use wire::Queue;
 
 /// How many are taken out at once. RabbitMQ holds back more than 32 acknowledgements of single messages
 /// that are under way, and forgets those it holds when the channel ends.
-const TAKE: u64 = 30;
+const TAKE: usize = 30;
 /// How many are looked through at the most.
 const MOST: u64 = 10_000;
-/// How many bytes of payloads a list holds at the most.
-const MAX_LIST_BYTES: usize = 8 * 1_048_576;
+/// How many bytes of payloads are in hand, or in a list, at the most (or those of a single one).
+const MAX_BYTES: usize = 8 * 1_048_576;
+
+/// Messages that nobody else gets as long as the channel lasts, over which they came.
+pub(crate) struct InHand {
+    rabbit: Arc<Rabbit>,
+    queue: Queue,
+    line: Line,
+    channel: Channel,
+    messages: Vec<Message>,
+}
+
+struct Message {
+    tag: DeliveryTag,
+    properties: BasicProperties,
+    payload: Vec<u8>,
+}
+
+/// Takes the oldest into hand.
+pub(super) async fn claim(
+    rabbit: &Arc<Rabbit>,
+    queue: Queue,
+    limit: usize,
+) -> Result<(Vec<DeadLetter>, InHand), Error> {
+    let line = rabbit.consuming.line().await?;
+    let channel = line.channel().await?;
+    let name = rabbit.dead(queue);
+    let all = topology::count(&channel, name.clone()).await;
+    let all = usize::try_from(all.map_err(|error| line.away(&error))?).unwrap_or(usize::MAX);
+    let taken = take(&channel, &name, all.min(limit).min(TAKE)).await;
+    let taken = taken.map_err(|error| line.away(&error))?;
+    let (mut letters, mut messages) = (Vec::new(), Vec::new());
+    for delivery in taken {
+        messages.push(Message::of(&delivery));
+        letters.push(rabbit.read(delivery, queue));
+    }
+    let in_hand = InHand {
+        rabbit: Arc::clone(rabbit),
+        queue,
+        line,
+        channel,
+        messages,
+    };
+    if in_hand.messages.is_empty() {
+        in_hand.close().await?;
+    }
+    Ok((letters, in_hand))
+}
 
 /// The newest, newest first.
 pub(super) async fn list(
-    rabbit: &Rabbit,
+    rabbit: &Arc<Rabbit>,
     queue: Queue,
     limit: usize,
 ) -> Result<Vec<DeadLetter>, Error> {
+    let line = rabbit.consuming.line().await?;
+    let channel = line.channel().await?;
+    let all = topology::count(&channel, rabbit.dead(queue)).await;
+    let mut left = all.map_err(|error| line.away(&error))?.min(MOST);
     let mut newest: VecDeque<DeadLetter> = VecDeque::new();
     let mut seen = HashSet::new();
     let mut bytes = 0;
-    sift(rabbit, queue, |letter| {
-        if seen.insert(letter.id) {
-            bytes += letter.payload.len();
-            newest.push_front(letter.clone());
+    while left > 0 {
+        let most = usize::try_from(left).unwrap_or(TAKE);
+        let (letters, in_hand) = claim(rabbit, queue, most).await?;
+        in_hand.put_back().await?;
+        if letters.is_empty() {
+            break;
         }
-        while newest.len() > limit || (bytes > MAX_LIST_BYTES && newest.len() > 1) {
-            bytes -= newest.pop_back().map_or(0, |oldest| oldest.payload.len());
+        left = left.saturating_sub(u64::try_from(letters.len()).unwrap_or(left));
+        for letter in letters {
+            if seen.insert(letter.id) {
+                bytes += letter.payload.len();
+                newest.push_front(letter);
+            }
+            while newest.len() > limit || (bytes > MAX_BYTES && newest.len() > 1) {
+                bytes -= newest.pop_back().map_or(0, |oldest| oldest.payload.len());
+            }
         }
-        false
-    })
-    .await?;
+    }
     Ok(newest.into())
 }
 
-/// Makes a dead letter a job again. Whether there was one of this id.
-pub(super) async fn requeue(rabbit: &Rabbit, queue: Queue, id: JobId) -> Result<bool, Error> {
-    let mut is_found = false;
-    sift(rabbit, queue, |letter| {
-        is_found |= letter.id == id;
-        letter.id == id
-    })
-    .await?;
-    Ok(is_found)
+impl InHand {
+    pub(crate) async fn forget(self) -> Result<(), Error> {
+        if let Some(last) = self.messages.last() {
+            let all = BasicAckOptions { multiple: true };
+            let acknowledged = self.channel.basic_ack(last.tag, all).await;
+            acknowledged.map_err(|error| self.line.away(&error))?;
+            self.close().await?;
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn put_back(mut self) -> Result<(), Error> {
+        let (publisher, name) = (&self.rabbit.publisher, self.rabbit.dead(self.queue));
+        let mut moved = Vec::with_capacity(self.messages.len());
+        for message in &mut self.messages {
+            let properties = std::mem::take(&mut message.properties);
+            let under_way = publisher.place(PATIENCE).await?;
+            let payload = &message.payload;
+            let sent = publisher.send(under_way, self.queue, name.clone(), properties, payload);
+            moved.push(sent.await?);
+        }
+        self.rabbit.confirmed(moved).await?;
+        self.forget().await
+    }
+
+    /// An acknowledgement is not answered: when this is, RabbitMQ has it.
+    async fn close(&self) -> Result<(), Error> {
+        let closed = self.channel.close(200, "done".into()).await;
+        closed.map_err(|error| self.line.away(&error))
+    }
 }
 
-/// Looks at every dead letter once; those that are wanted become jobs again.
-async fn sift(
-    rabbit: &Rabbit,
-    queue: Queue,
-    mut is_wanted: impl FnMut(&DeadLetter) -> bool,
-) -> Result<(), Error> {
-    let line = rabbit.consuming.line().await?;
-    let channel = line.channel().await?;
-    let name = rabbit.topology.name(queue, &Place::Dead { reason: "" });
-    let all = topology::count(&channel, name.clone()).await;
-    let mut left = all.map_err(|error| line.away(&error))?.min(MOST);
-    while left > 0 {
-        let taken = take(&channel, name.as_str(), left.min(TAKE)).await;
-        let taken = taken.map_err(|error| line.away(&error))?;
-        let Some(last) = taken.last().map(|delivery| delivery.delivery_tag) else {
+impl Message {
+    fn of(delivery: &Delivery) -> Self {
+        Self {
+            tag: delivery.delivery_tag,
+            properties: delivery.properties.clone(),
+            payload: delivery.data.clone(),
+        }
+    }
+}
+
+impl Rabbit {
+    fn dead(&self, queue: Queue) -> ShortString {
+        self.topology.name(queue, &Place::Dead { reason: "" })
+    }
+
+    fn read(&self, delivery: Delivery, queue: Queue) -> DeadLetter {
+        job::dead_letter(delivery, queue, self.clock.now(), &self.random)
+    }
+}
+
+async fn take(channel: &Channel, name: &ShortString, count: usize) -> lapin::Result<Vec<Delivery>> {
+    let mut taken: Vec<Delivery> = Vec::new();
+    let mut bytes = 0;
+    while taken.len() < count && bytes < MAX_BYTES {
+        let options = BasicGetOptions::default();
+        let Some(got) = channel.basic_get(name.clone(), options).await? else {
             break;
         };
-        left -= u64::try_from(taken.len()).unwrap_or(left).min(left);
-        let mut moved = Vec::with_capacity(taken.len());
-        for delivery in taken {
-            let properties = delivery.properties.clone();
-            let letter = job::dead_letter(delivery, queue, rabbit.clock.now(), &rabbit.random);
-            moved.push(if is_wanted(&letter) {
-                rabbit.send(queue, Place::Alone, &again(letter)).await?
-            } else {
-                let (publisher, name) = (&rabbit.publisher, name.clone());
-                let payload = &letter.payload;
-                let under_way = publisher.place(PATIENCE).await?;
-                let sent = publisher.send(under_way, queue, name, properties, payload);
-                sent.await?
-            });
-        }
-        rabbit.confirmed(moved).await?;
-        let all = BasicAckOptions { multiple: true };
-        let acknowledged = channel.basic_ack(last, all).await;
-        acknowledged.map_err(|error| line.away(&error))?;
-    }
-    // It ends with the channel otherwise, which is as well.
-    let _ = channel.close(200, "done".into()).await;
-    Ok(())
-}
-
-async fn take(channel: &Channel, name: &str, count: u64) -> lapin::Result<Vec<Delivery>> {
-    let mut taken = Vec::new();
-    for _ in 0..count {
-        let options = BasicGetOptions::default();
-        match channel.basic_get(name.into(), options).await? {
-            Some(got) => taken.push(got.delivery),
-            None => break,
-        }
+        bytes += got.delivery.data.len();
+        taken.push(got.delivery);
     }
     Ok(taken)
-}
-
-/// What was given up once may kill again, and begins anew.
-fn again(letter: DeadLetter) -> Job {
-    Job {
-        id: letter.id,
-        attempts: 0,
-        first_seen_at: letter.first_seen_at,
-        not_before: None,
-        payload: letter.payload,
-    }
 }

@@ -54,7 +54,9 @@ macro_rules! conformance {
             a_retried_job_waits_for_its_time_and_lets_others_pass
             a_job_becomes_a_dead_letter_with_the_last_reason_after_its_attempts
             a_deferred_job_costs_no_attempt
-            a_dead_letter_can_be_requeued_and_begins_anew
+            dead_letters_stay_until_they_are_forgotten_and_come_oldest_first
+            a_dead_letter_in_hand_when_the_process_dies_is_claimed_again
+            what_is_published_again_is_offered_alone_and_begins_anew
             one_panicking_job_of_a_hundred_harms_no_other
             a_job_that_hangs_harms_no_other
             a_job_in_hand_when_the_process_dies_comes_again_as_another_attempt

@@ -2,13 +2,13 @@
 
 use super::{Backend, ack, crash_in_hand};
 use crate::handlers::{
-    OPTIONS, QUEUE, Scripted, consume_until, counts, dead, is_empty, publish, retry, text,
+    OPTIONS, QUEUE, Scripted, consume_until, counts, dead, is_empty, publish, retry, text, until,
 };
 use std::collections::HashSet;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tidings_broker::{Consume, Depth, Disposition, Error, Handler, Received};
+use tidings_broker::{Broker, Consume, DeadLetter, Depth, Disposition, Handler, Received};
 
 pub async fn a_job_becomes_a_dead_letter_with_the_last_reason_after_its_attempts(
     backend: impl Backend,
@@ -54,30 +54,82 @@ pub async fn a_deferred_job_costs_no_attempt(backend: impl Backend) {
     assert_eq!(handler.seen().len(), 7);
 }
 
-pub async fn a_dead_letter_can_be_requeued_and_begins_anew(backend: impl Backend) {
+pub async fn dead_letters_stay_until_they_are_forgotten_and_come_oldest_first(
+    backend: impl Backend,
+) {
     let broker = backend.open().await;
-    publish(&broker, ["a", "b"]).await;
-    let refusing = Scripted::new(|_| dead("unreadable"));
-    consume_until(&broker, OPTIONS, &refusing, is_empty).await;
-    let letters = broker.dead_letters(QUEUE, 10).await.unwrap();
-    assert_eq!(letters.len(), 2);
-    assert_eq!(broker.dead_letters(QUEUE, 1).await.unwrap(), letters[..1]);
+    let none = broker.claim_dead_letters(QUEUE, 10).await.unwrap();
+    assert!(none.letters().is_empty());
+    none.forget().await.unwrap();
+    bury(&broker, ["a", "b", "c"]).await;
 
-    let chosen = letters
-        .iter()
-        .find(|letter| letter.payload == b"a")
-        .unwrap();
-    broker.requeue_dead_letter(chosen.id).await.unwrap();
-    assert_eq!(counts(&broker).await, (1, 0, 0, 1));
-    let error = broker.requeue_dead_letter(chosen.id).await.unwrap_err();
-    assert_eq!(error, Error::NoDeadLetter { id: chosen.id });
-    let id = chosen.id;
-    let handler = Scripted::new(move |job| {
-        assert_eq!(job.id, id);
-        Disposition::Ack
-    });
+    // Recorded: two of them are gone for good.
+    let claimed = broker.claim_dead_letters(QUEUE, 2).await.unwrap();
+    let letters = claimed.letters();
+    assert_eq!(payloads(&letters), ["a", "b"]);
+    assert_eq!(letters[0].reason, "unreadable");
+    assert_eq!(letters[0].attempts, 1);
+    claimed.forget().await.unwrap();
+    assert_eq!(counts(&broker).await, (0, 0, 0, 1));
+
+    // Not recorded: it stays, however often that happens.
+    for _ in 0..25 {
+        let claimed = broker.claim_dead_letters(QUEUE, 10).await.unwrap();
+        let again = claimed.letters();
+        assert_eq!(payloads(&again), ["c"]);
+        assert_eq!(again[0].reason, "unreadable");
+        claimed.put_back().await.unwrap();
+    }
+    assert_eq!(counts(&broker).await, (0, 0, 0, 1));
+    let claimed = broker.claim_dead_letters(QUEUE, 10).await.unwrap();
+    claimed.forget().await.unwrap();
+    broker.close().await;
+    let broker = backend.open().await;
+    assert_eq!(counts(&broker).await, (0, 0, 0, 0));
+}
+
+pub async fn a_dead_letter_in_hand_when_the_process_dies_is_claimed_again(
+    mut backend: impl Backend,
+) {
+    let broker = backend.open().await;
+    bury(&broker, ["a", "b"]).await;
+    let claimed = broker.claim_dead_letters(QUEUE, 1).await.unwrap();
+    let before = claimed.letters();
+    let broker = backend.crash(broker).await;
+    drop(claimed);
+    until(&broker, |depth| depth.dead == 2).await;
+    let claimed = broker.claim_dead_letters(QUEUE, 10).await.unwrap();
+    let letters = claimed.letters();
+    assert_eq!(payloads(&letters), ["a", "b"]);
+    assert_eq!(letters[0], before[0], "it says the same as before");
+}
+
+pub async fn what_is_published_again_is_offered_alone_and_begins_anew(backend: impl Backend) {
+    let broker = backend.open().await;
+    bury(&broker, ["a"]).await;
+    let claimed = broker.claim_dead_letters(QUEUE, 10).await.unwrap();
+    let payload = claimed.letters()[0].payload.clone();
+    claimed.forget().await.unwrap();
+    publish(&broker, ["x"]).await;
+    broker.publish_again(QUEUE, payload).await.unwrap();
+    publish(&broker, ["y"]).await;
+    let handler = Scripted::new(ack);
     consume_until(&broker, OPTIONS, &handler, is_empty).await;
-    assert_eq!(handler.seen(), ["a#1"]);
+    assert!(handler.batches().contains(&vec!["a#1".to_owned()]));
+    assert_eq!(handler.seen().len(), 3);
+    assert_eq!(counts(&broker).await, (0, 0, 0, 0));
+}
+
+/// Makes dead letters.
+async fn bury(broker: &Broker, payloads: impl IntoIterator<Item = &'static str>) {
+    publish(broker, payloads).await;
+    let refusing = Scripted::new(|_| dead("unreadable"));
+    consume_until(broker, OPTIONS, &refusing, is_empty).await;
+}
+
+fn payloads(letters: &[DeadLetter]) -> Vec<String> {
+    let text = |letter: &DeadLetter| String::from_utf8(letter.payload.clone()).unwrap();
+    letters.iter().map(text).collect()
 }
 
 pub async fn one_panicking_job_of_a_hundred_harms_no_other(backend: impl Backend) {
