@@ -138,7 +138,7 @@ impl Broker {
             ),
             Backend::Rabbit(rabbit) => {
                 let (letters, in_hand) = rabbit.claim_dead_letters(queue, limit).await?;
-                (letters, Hold::Rabbit(in_hand))
+                (letters, Hold::Rabbit(Box::new(in_hand)))
             }
         };
         Ok(ClaimedLetters::new(letters, hold))

@@ -52,7 +52,7 @@ pub struct ClaimedLetters {
 pub(crate) enum Hold {
     /// Nothing does: one process has the file, and in it one task drains.
     Embedded(Arc<Embedded>),
-    Rabbit(LettersInHand),
+    Rabbit(Box<LettersInHand>),
 }
 
 impl ClaimedLetters {

@@ -103,6 +103,8 @@ ids! {
     SecurityEventId = "sec";
     /// A request in quarantine.
     QuarantineId = "qua";
+    /// A dead letter.
+    DeadLetterId = "dlt";
 }
 
 impl TenantId {

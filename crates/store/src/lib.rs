@@ -18,6 +18,7 @@ mod writer;
 
 pub mod account;
 pub mod callback;
+pub mod dead_letter;
 pub mod delivery;
 pub mod directory;
 pub mod event;

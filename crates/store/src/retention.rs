@@ -3,7 +3,9 @@
 use crate::Store;
 use crate::connection::{Connection, each};
 use crate::error::Error;
-use crate::schema::{callback_keys, callbacks, quarantine, security_events, suspicions};
+use crate::schema::{
+    callback_keys, callbacks, dead_letters, quarantine, security_events, suspicions,
+};
 use crate::sql_types::{Moment, Uid};
 use diesel::prelude::*;
 use domain::Timestamp;
@@ -23,6 +25,8 @@ pub enum Kind {
     SecurityEvents,
     /// Refused requests.
     Quarantine,
+    /// Jobs that were given up.
+    DeadLetters,
 }
 
 impl Store {
@@ -52,6 +56,16 @@ impl Store {
                     .load(c))?;
                 Ok(each!(connection, c => diesel::delete(quarantine::table)
                     .filter(quarantine::id.eq_any(&old))
+                    .execute(c))?)
+            }
+            Kind::DeadLetters => {
+                let old: Vec<Uid> = each!(connection, c => dead_letters::table
+                    .filter(dead_letters::id.lt(floor))
+                    .select(dead_letters::id)
+                    .limit(PAGE)
+                    .load(c))?;
+                Ok(each!(connection, c => diesel::delete(dead_letters::table)
+                    .filter(dead_letters::id.eq_any(&old))
                     .execute(c))?)
             }
         })

@@ -373,3 +373,26 @@ diesel::table! {
 }
 
 diesel::allow_tables_to_appear_in_same_query!(orphans, provider_accounts);
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    dead_letters (id) {
+        id -> Id,
+        key -> Binary,
+        tenant_id -> Id,
+        queue -> Text,
+        kind -> Text,
+        provider_account -> Nullable<Text>,
+        callback_id -> Nullable<Id>,
+        death -> Text,
+        reason -> Text,
+        last_error -> Nullable<Text>,
+        attempts -> Integer,
+        first_seen_at -> Instant,
+        died_at -> Instant,
+        size_bytes -> Integer,
+        payload -> Binary,
+        requeue_at -> Nullable<Instant>,
+    }
+}

@@ -30,6 +30,11 @@ impl Queue {
             Self::Security => "security.v1",
         }
     }
+
+    /// Reads a name.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|queue| queue.as_str() == text)
+    }
 }
 
 /// A job on its way.
@@ -110,6 +115,54 @@ impl Envelope {
     }
 }
 
+/// What can be told of a job that is not understood: one of a later version, or one that is damaged.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Label {
+    /// Its tag, such as `callback.v1`.
+    pub job: Option<String>,
+    /// Whose it says it is.
+    pub tenant_id: Option<TenantId>,
+    /// The slug of the account it says it is of.
+    pub provider_account: Option<Slug>,
+    /// The receipt it is about.
+    pub receipt_id: Option<ReceiptId>,
+    /// The callback it is about.
+    pub callback_id: Option<CallbackId>,
+}
+
+/// No tag of ours is longer, in bytes.
+const MAX_TAG_BYTES: usize = 64;
+
+impl Label {
+    /// Reads as much as can be read, which may be nothing.
+    pub fn read(bytes: &[u8]) -> Self {
+        #[derive(Deserialize)]
+        struct Outline {
+            job: String,
+            content: Content,
+        }
+        #[derive(Deserialize)]
+        struct Content {
+            tenant_id: Option<TenantId>,
+            provider_account: Option<Slug>,
+            receipt_id: Option<ReceiptId>,
+            callback_id: Option<CallbackId>,
+        }
+        let Ok(Outline { job, content }) = serde_json::from_slice(bytes) else {
+            return Self::default();
+        };
+        let is_usual = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || b"._-".contains(&c);
+        let is_tag = (1..=MAX_TAG_BYTES).contains(&job.len()) && job.bytes().all(is_usual);
+        Self {
+            job: is_tag.then_some(job),
+            tenant_id: content.tenant_id,
+            provider_account: content.provider_account,
+            receipt_id: content.receipt_id,
+            callback_id: content.callback_id,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -141,6 +194,27 @@ mod tests {
         let bytes = envelope.to_bytes().unwrap();
         assert!(bytes.starts_with(br#"{"job":"callback.v1","content":{"#));
         assert_eq!(Envelope::from_bytes(&bytes).unwrap(), envelope);
+    }
+
+    #[test]
+    fn a_job_that_is_not_understood_has_a_label_as_far_as_it_can_be_read() {
+        let tenant = TenantId(Uuid::from_u128(9));
+        let later = format!(
+            r#"{{"job":"callback.v9","content":{{"tenant_id":"{tenant}","provider_account":"clinic","more":[1]}}}}"#
+        );
+        let label = Label::read(later.as_bytes());
+        assert_eq!(label.job.as_deref(), Some("callback.v9"));
+        assert_eq!(label.tenant_id, Some(tenant));
+        assert_eq!(label.provider_account.unwrap().as_str(), "clinic");
+        for unreadable in [
+            &b"\xff\0"[..],
+            b"{}",
+            br#"{"job":"callback.v1","content":{"tenant_id":"ten_9"}}"#,
+        ] {
+            assert_eq!(Label::read(unreadable), Label::default());
+        }
+        let long = Label::read(br#"{"job":"A tag of somebody's","content":{}}"#);
+        assert_eq!(long.job, None);
     }
 
     #[test]

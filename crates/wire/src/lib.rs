@@ -8,5 +8,5 @@ pub mod job;
 pub mod security;
 
 pub use hint::{Hint, HintSet, Topic};
-pub use job::{CallbackJob, Envelope, Job, Queue};
+pub use job::{CallbackJob, Envelope, Job, Label, Queue};
 pub use security::{Quarantined, SecurityJob};

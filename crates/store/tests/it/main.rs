@@ -39,6 +39,7 @@ macro_rules! on_postgres {
 
 mod callbacks;
 mod conflicts;
+mod dead_letters;
 mod deliveries;
 mod directory;
 mod events;
