@@ -30,6 +30,8 @@ pub enum Point {
     TrackerBeforeRetry,
     /// `tracker.before_dead_letter`
     TrackerBeforeDeadLetter,
+    /// `tracker.before_forget_letters`
+    TrackerBeforeForgetLetters,
     /// `broker.before_ack`
     BrokerBeforeAck,
     /// `broker.before_forget`
@@ -74,7 +76,7 @@ pub enum Point {
 
 impl Point {
     /// Every point there is, along the way of a callback.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 34] = [
         Self::IngressBeforePublish,
         Self::IngressAfterPublish,
         Self::IngressBeforeJournal,
@@ -88,6 +90,7 @@ impl Point {
         Self::TrackerBeforeHint,
         Self::TrackerBeforeRetry,
         Self::TrackerBeforeDeadLetter,
+        Self::TrackerBeforeForgetLetters,
         Self::BrokerBeforeAck,
         Self::BrokerBeforeForget,
         Self::BrokerAfterAck,
@@ -126,6 +129,7 @@ impl Point {
             Self::TrackerBeforeHint => "tracker.before_hint",
             Self::TrackerBeforeRetry => "tracker.before_retry",
             Self::TrackerBeforeDeadLetter => "tracker.before_dead_letter",
+            Self::TrackerBeforeForgetLetters => "tracker.before_forget_letters",
             Self::BrokerBeforeAck => "broker.before_ack",
             Self::BrokerBeforeForget => "broker.before_forget",
             Self::BrokerAfterAck => "broker.after_ack",

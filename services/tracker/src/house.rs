@@ -37,6 +37,7 @@ async fn forget(context: &Context, retention: config::Retention) -> Result<(), s
         (Kind::Callbacks, retention.callbacks),
         (Kind::SecurityEvents, retention.security_events),
         (Kind::Quarantine, retention.quarantine),
+        (Kind::DeadLetters, retention.dead_letters),
     ] {
         while store.forget_older(kind, now.minus(length)).await? > 0 {
             tokio::time::sleep(BREATH).await;

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod house;
+mod letter;
 mod orphan;
 mod security;
 mod source;
@@ -40,5 +41,6 @@ pub fn start(config: &config::Config, context: &Context) {
     track::start(max_attempts, tells_new_sources, context);
     security::start(max_attempts, context);
     orphan::start(context);
+    letter::start(context);
     house::start(config.retention, context);
 }

@@ -184,6 +184,12 @@ pub const KEYS: &[Key] = &[
         "a duration from 1 hour to 90 days, such as 12h or 7d",
     ),
     plain(
+        "retention.dead_letters",
+        "TIDINGS_RETENTION__DEAD_LETTERS",
+        "how long dead letters are kept",
+        YEARS,
+    ),
+    plain(
         "security.log_events",
         "TIDINGS_SECURITY__LOG_EVENTS",
         "whether refused callbacks are logged",

@@ -20,6 +20,8 @@ pub struct Retention {
     pub security_events: Duration,
     /// Refused requests: 1 hour to 90 days.
     pub quarantine: Duration,
+    /// Dead letters: 1 day to 10 years.
+    pub dead_letters: Duration,
 }
 
 impl Retention {
@@ -34,6 +36,9 @@ impl Retention {
             quarantine: settings
                 .get("retention.quarantine")?
                 .duration(UP_TO_NINETY_DAYS)?,
+            dead_letters: settings
+                .get("retention.dead_letters")?
+                .duration(UP_TO_TEN_YEARS)?,
         })
     }
 }

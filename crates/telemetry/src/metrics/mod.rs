@@ -119,6 +119,14 @@ impl Metrics {
         self.families.orphans_oldest.set(oldest_seconds);
     }
 
+    /// How many dead letters of a queue there are.
+    pub fn set_dead_letters(&self, queue: &str, count: u64) {
+        self.families
+            .dead_letters
+            .with_label_values(&[queue])
+            .set(gauge(count));
+    }
+
     /// How many subscriptions are in `state`.
     pub fn set_subscriptions(&self, state: &str, count: u64) {
         self.families
@@ -223,6 +231,7 @@ mod tests {
         metrics.report("applied");
         metrics.state_change("orange", "delivered");
         metrics.set_orphans(3, 1.5);
+        metrics.set_dead_letters("jobs", 2);
         metrics.set_subscriptions("active", 7);
         metrics.set_shards_owned(64);
         metrics.event("api");
@@ -265,6 +274,7 @@ mod tests {
             r#"tidings_reports_total{outcome="dead"} 0"#,
             "tidings_orphans 3",
             "tidings_orphans_oldest_seconds 1.5",
+            r#"tidings_dead_letters{queue="jobs"} 2"#,
             r#"tidings_subscriptions{state="active"} 7"#,
             "tidings_shards_owned 64",
             r#"tidings_queue_depth{queue="jobs"} 12"#,

@@ -15,6 +15,8 @@ pub enum Name {
     Orphans,
     /// `tidings_orphans_oldest_seconds`
     OrphansOldest,
+    /// `tidings_dead_letters`
+    DeadLetters,
     /// `tidings_subscriptions`
     Subscriptions,
     /// `tidings_shards_owned`
@@ -47,13 +49,14 @@ pub enum Name {
 
 impl Name {
     /// Every name there is.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Callbacks,
         Self::SecurityEvents,
         Self::Reports,
         Self::StateChanges,
         Self::Orphans,
         Self::OrphansOldest,
+        Self::DeadLetters,
         Self::Subscriptions,
         Self::ShardsOwned,
         Self::Events,
@@ -116,6 +119,11 @@ impl Name {
                 "tidings_orphans_oldest_seconds",
                 &[],
                 "How long the oldest orphan has waited.",
+            ),
+            Self::DeadLetters => (
+                "tidings_dead_letters",
+                &["queue"],
+                "Jobs that were given up and wait for people.",
             ),
             Self::Subscriptions => (
                 "tidings_subscriptions",
