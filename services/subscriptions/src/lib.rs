@@ -3,6 +3,7 @@
 mod account;
 mod callback;
 mod caller;
+mod dead_letter;
 mod event;
 mod failure;
 mod house;
@@ -100,5 +101,6 @@ pub fn serve(config: config::Subscriptions, context: Context) -> Result<Serving,
         callback::routes(routes);
         security::routes(routes);
         quarantine::routes(routes);
+        dead_letter::routes(routes);
     })
 }
