@@ -1,8 +1,9 @@
 //! The command line.
 
+use crate::dead_letter::DeadLettersArgs;
 use crate::exit::Failure;
 use crate::role::Role;
-use crate::{demo, doctor, key, listen, print, run, tenant};
+use crate::{dead_letter, demo, doctor, key, listen, print, run, tenant};
 use clap::{Args, Parser, Subcommand};
 use config::Config;
 use std::path::PathBuf;
@@ -37,6 +38,9 @@ enum What {
     Tenant(TenantArgs),
     /// Change the encryption key.
     Keys(KeysArgs),
+    /// Look through jobs that were given up, have them done again, or purge them: over the API of the
+    /// running server, with its admin key, `subscriptions.admin_key`.
+    DeadLetters(DeadLettersArgs),
     /// Receive webhooks on this machine, verify them and print them.
     Listen(ListenArgs),
 }
@@ -120,6 +124,7 @@ impl Command {
             What::Keys(KeysArgs {
                 what: KeysCommand::Rotate,
             }) => key::rotate(&load()?).await,
+            What::DeadLetters(args) => dead_letter::dead_letters(&load()?, args).await,
             What::Listen(args) => listen::listen(args.port, args.secret).await,
         }
     }

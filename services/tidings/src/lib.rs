@@ -4,10 +4,12 @@ pub mod app;
 pub mod command;
 pub mod exit;
 
+mod dead_letter;
 mod demo;
 mod doctor;
 mod key;
 mod listen;
+mod operator;
 pub mod print;
 mod receiver;
 pub mod role;

@@ -2,9 +2,11 @@
 
 use crate::app;
 use crate::exit::Failure;
+use crate::operator::Operator;
 use crate::print;
 use config::Config;
 use domain::{Clock, Random};
+use reqwest::Method;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -38,48 +40,14 @@ async fn over_api(
     plan: Option<String>,
     held: &str,
 ) -> Result<Value, Failure> {
-    let addresses = app::addresses(&config.data_dir);
-    let address = addresses
-        .as_ref()
-        .and_then(|all| all.get("subscriptions"))
-        .and_then(Value::as_str);
-    let Some(address) = address else {
-        return Err(Failure::Configuration(held.to_owned()));
-    };
-    let Some(key) = &config.subscriptions.admin_key else {
-        return Err(Failure::Configuration(
-            "a server runs here, and subscriptions.admin_key is not set: set it to the server's key \
-             (TIDINGS_SUBSCRIPTIONS__ADMIN_KEY), or stop the server first"
-                .to_owned(),
-        ));
-    };
+    let operator = Operator::find(config, None, held, WITHIN)?;
     let mut body = json!({ "name": name });
     if let Some(plan) = plan {
         body["plan"] = plan.into();
     }
-    let client = crate::receiver::local_client()?;
-    let answer = client
-        .post(format!("http://{address}/v1/tenants"))
-        .bearer_auth(key.reveal())
-        .json(&body)
-        .timeout(WITHIN)
-        .send()
+    operator
+        .ask(Method::POST, "/v1/tenants", &[], Some(body))
         .await
-        .map_err(|error| {
-            Failure::Runtime(format!("the server at {address} does not answer: {error}"))
-        })?;
-    let status = answer.status();
-    let said: Value = answer.json().await.map_err(Failure::runtime)?;
-    if status.is_success() {
-        return Ok(said);
-    }
-    let detail = said["detail"].as_str().unwrap_or("no reason given");
-    Err(match status.as_u16() {
-        401 | 403 => Failure::Configuration(format!(
-            "subscriptions.admin_key is not the server's ({status}): set it to the server's key"
-        )),
-        status => refused(status, detail),
-    })
 }
 
 /// A request that is refused is the fault of who typed it; anything else is not.

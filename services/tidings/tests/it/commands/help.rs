@@ -14,6 +14,12 @@ async fn every_command_explains_itself() {
         &["tenant", "create", "--help"],
         &["keys", "--help"],
         &["keys", "rotate", "--help"],
+        &["dead-letters", "--help"],
+        &["dead-letters", "list", "--help"],
+        &["dead-letters", "show", "--help"],
+        &["dead-letters", "requeue", "--help"],
+        &["dead-letters", "cancel", "--help"],
+        &["dead-letters", "purge", "--help"],
         &["listen", "--help"],
     ] {
         let help = ended_well(&Process::run_command(PROGRAM, args, &[]).await);
@@ -22,7 +28,15 @@ async fn every_command_explains_itself() {
     }
     let all = ended_well(&Process::run_command(PROGRAM, &["--help"], &[]).await);
     for name in [
-        "run", "demo", "migrate", "doctor", "config", "tenant", "keys", "listen",
+        "run",
+        "demo",
+        "migrate",
+        "doctor",
+        "config",
+        "tenant",
+        "keys",
+        "dead-letters",
+        "listen",
     ] {
         assert!(all.contains(&format!("\n  {name} ")), "{name}: {all}");
     }
@@ -39,6 +53,7 @@ async fn a_command_line_that_means_nothing_is_a_2() {
         (&["tenant"], "Usage: tidings tenant"),
         (&["keys"], "Usage: tidings keys"),
         (&["tenant", "create"], "--name <NAME>"),
+        (&["dead-letters", "purge"], "--all"),
         (&["listen", "--port", "65536"], "65536"),
         (
             &["listen", "--port", "0", "--secret", "no-secret"],
