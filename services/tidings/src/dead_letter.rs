@@ -99,51 +99,92 @@ struct Which {
 
 /// Does it and prints what the server answers.
 pub(crate) async fn dead_letters(config: &Config, args: DeadLettersArgs) -> Result<(), Failure> {
-    let listens = config.subscriptions.listen.to_string();
-    let operator = Operator::find(config, Some(listens), "", WITHIN)?;
-    let tenant = args.tenant.map(|tenant| ("tenant", tenant));
-    let mut query: Vec<(&str, String)> = tenant.into_iter().collect();
-    let said = match args.what {
-        What::List {
-            filter,
-            limit,
-            cursor,
-        } => {
-            query.extend(filter.pairs());
-            query.push(("limit", limit.to_string()));
-            query.extend(cursor.map(|cursor| ("cursor", cursor)));
-            let listed = operator.ask(Method::GET, "/v1/dead-letters", &query, None);
-            without_bodies(listed.await?)
-        }
-        What::Show { id } => {
-            let path = format!("/v1/dead-letters/{}", segment(&id)?);
-            operator.ask(Method::GET, &path, &query, None).await?
-        }
-        What::Requeue {
-            which,
-            dry_run,
-            per_second,
-        } => {
-            let mut body = json!({ "filter": which.filter()?, "dry_run": dry_run });
-            if let Some(per_second) = per_second {
-                body["per_second"] = per_second.into();
-            }
-            let path = "/v1/dead-letters/requeue";
-            operator.ask(Method::POST, path, &query, Some(body)).await?
-        }
-        What::Cancel { which } => {
-            let body = json!({ "filter": which.filter()? });
-            let path = "/v1/dead-letters/cancel";
-            operator.ask(Method::POST, path, &query, Some(body)).await?
-        }
-        What::Purge { which, dry_run } => {
-            let body = json!({ "filter": which.filter()?, "dry_run": dry_run });
-            let path = "/v1/dead-letters/purge";
-            operator.ask(Method::POST, path, &query, Some(body)).await?
-        }
+    let is_list = matches!(args.what, What::List { .. });
+    let Demand {
+        method,
+        path,
+        mut query,
+        body,
+    } = args.what.demand()?;
+    query.extend(args.tenant.map(|tenant| ("tenant", tenant)));
+    let operator = match Operator::find(config, WITHIN, "")? {
+        Some(operator) => operator,
+        // With its files elsewhere, it says nothing here.
+        None => Operator::at(config.subscriptions.listen.to_string(), config, WITHIN, "")?,
     };
+    let mut said = operator.ask(method, &path, &query, body).await?;
+    if is_list {
+        said = without_bodies(said);
+    }
     print::line(&serde_json::to_string_pretty(&said).map_err(Failure::runtime)?);
     Ok(())
+}
+
+/// What is asked of the server.
+struct Demand {
+    method: Method,
+    path: String,
+    query: Vec<(&'static str, String)>,
+    body: Option<Value>,
+}
+
+impl Demand {
+    fn get(path: String, query: Vec<(&'static str, String)>) -> Self {
+        Self {
+            method: Method::GET,
+            path,
+            query,
+            body: None,
+        }
+    }
+
+    fn post(path: &str, body: Value) -> Self {
+        Self {
+            method: Method::POST,
+            path: path.to_owned(),
+            query: Vec::new(),
+            body: Some(body),
+        }
+    }
+}
+
+impl What {
+    fn demand(self) -> Result<Demand, Failure> {
+        Ok(match self {
+            Self::List {
+                filter,
+                limit,
+                cursor,
+            } => {
+                let mut query: Vec<_> = filter.pairs().collect();
+                query.push(("limit", limit.to_string()));
+                query.extend(cursor.map(|cursor| ("cursor", cursor)));
+                Demand::get("/v1/dead-letters".to_owned(), query)
+            }
+            Self::Show { id } => {
+                Demand::get(format!("/v1/dead-letters/{}", segment(&id)?), Vec::new())
+            }
+            Self::Requeue {
+                which,
+                dry_run,
+                per_second,
+            } => {
+                let mut body = json!({ "filter": which.filter()?, "dry_run": dry_run });
+                if let Some(per_second) = per_second {
+                    body["per_second"] = per_second.into();
+                }
+                Demand::post("/v1/dead-letters/requeue", body)
+            }
+            Self::Cancel { which } => {
+                let body = json!({ "filter": which.filter()? });
+                Demand::post("/v1/dead-letters/cancel", body)
+            }
+            Self::Purge { which, dry_run } => {
+                let body = json!({ "filter": which.filter()?, "dry_run": dry_run });
+                Demand::post("/v1/dead-letters/purge", body)
+            }
+        })
+    }
 }
 
 impl Filter {

@@ -16,29 +16,36 @@ pub(crate) struct Operator {
 }
 
 impl Operator {
-    /// Where the server of this configuration says it is, or else at this address.
+    /// The server of this configuration, where it says that it is; none where it says nothing.
     ///
-    /// Fails without an address, with what is `missing`, and without an admin key.
+    /// Fails without an admin key, and says what can be done `instead`.
     pub(crate) fn find(
         config: &Config,
-        otherwise: Option<String>,
-        missing: &str,
         patience: Duration,
-    ) -> Result<Self, Failure> {
+        instead: &str,
+    ) -> Result<Option<Self>, Failure> {
         let addresses = app::addresses(&config.data_dir);
-        let told = addresses
+        let address = addresses
             .as_ref()
             .and_then(|all| all.get("subscriptions"))
             .and_then(Value::as_str);
-        let Some(address) = told.map(str::to_owned).or(otherwise) else {
-            return Err(Failure::Configuration(missing.to_owned()));
-        };
+        address
+            .map(|address| Self::at(address.to_owned(), config, patience, instead))
+            .transpose()
+    }
+
+    /// The server at this address. See [`Self::find`].
+    pub(crate) fn at(
+        address: String,
+        config: &Config,
+        patience: Duration,
+        instead: &str,
+    ) -> Result<Self, Failure> {
         let Some(key) = &config.subscriptions.admin_key else {
-            return Err(Failure::Configuration(
+            return Err(Failure::Configuration(format!(
                 "a server runs here, and subscriptions.admin_key is not set: set it to the server's key \
-                 (TIDINGS_SUBSCRIPTIONS__ADMIN_KEY), or stop the server first"
-                    .to_owned(),
-            ));
+                 (TIDINGS_SUBSCRIPTIONS__ADMIN_KEY){instead}"
+            )));
         };
         Ok(Self {
             address,

@@ -40,7 +40,8 @@ async fn over_api(
     plan: Option<String>,
     held: &str,
 ) -> Result<Value, Failure> {
-    let operator = Operator::find(config, None, held, WITHIN)?;
+    let operator = Operator::find(config, WITHIN, ", or stop the server first")?
+        .ok_or_else(|| Failure::Configuration(held.to_owned()))?;
     let mut body = json!({ "name": name });
     if let Some(plan) = plan {
         body["plan"] = plan.into();

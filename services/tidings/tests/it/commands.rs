@@ -1,6 +1,7 @@
 //! The command line.
 
 mod config;
+mod dead_letters;
 mod doctor;
 mod ending;
 mod help;

@@ -9,6 +9,7 @@ mod app;
 mod attack;
 mod commands;
 mod compose;
+mod dead_letters;
 mod distributed;
 mod door;
 mod durability;

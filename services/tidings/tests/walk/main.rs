@@ -110,8 +110,9 @@ async fn walk(point: Point, backing: Backing) {
         end(&other).await;
     }
     for _ in 0..ENDS {
+        let seen = account::dead_letters(&process, &accepted).await;
         end(&process).await;
-        if account::is_balanced(&scene, &accepted).await {
+        if account::is_balanced(&scene, &accepted, seen).await {
             return;
         }
         // What a provider sent again is not tried for the last time yet.
