@@ -63,11 +63,17 @@ fn repeat<F>(
     });
 }
 
+/// A queue that cannot be drained stops only itself.
 async fn drain(context: Context) -> Result<(), Error> {
+    let mut outcome = Ok(());
     for queue in Queue::ALL {
-        while drain_some(&context, queue).await? {}
+        let drained = async {
+            while drain_some(&context, queue).await? {}
+            Ok(())
+        };
+        outcome = outcome.and(drained.await);
     }
-    Ok(())
+    outcome
 }
 
 /// Records the oldest dead letters of a queue, and takes them out of the broker then; whether there were
