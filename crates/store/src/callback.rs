@@ -317,6 +317,8 @@ pub(crate) fn decode_kind(code: i16) -> Result<Kind, Error> {
 
 pub(crate) const PROCESSED: i16 = encode_status(Status::Processed);
 pub(crate) const DEAD_LETTERED: i16 = encode_status(Status::DeadLettered);
+/// Nothing is done about these any more.
+pub(crate) const DONE: [i16; 2] = [PROCESSED, encode_status(Status::DeadLettered)];
 
 const fn encode_status(status: Status) -> i16 {
     match status {

@@ -113,6 +113,12 @@ impl Place {
 }
 
 pub(crate) const PENDING: i16 = encode_state(State::Pending);
+/// Nothing is done about these any more.
+pub(crate) const ENDED: [i16; 3] = [
+    encode_state(State::Delivered),
+    encode_state(State::Failed),
+    encode_state(State::Cancelled),
+];
 
 /// That a delivery is pending and where, said in constants: a partial index serves a statement that
 /// is planned once for all parameters only where that names the index's condition itself.

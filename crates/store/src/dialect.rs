@@ -3,6 +3,7 @@
 pub(crate) mod array;
 pub(crate) mod attempt;
 pub(crate) mod callback;
+pub(crate) mod day;
 pub(crate) mod dead_letter;
 pub(crate) mod delivery;
 pub(crate) mod event;

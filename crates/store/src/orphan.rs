@@ -6,7 +6,8 @@ use crate::dialect::array::columns;
 use crate::error::Error;
 use crate::message::{decode_source, encode_source};
 use crate::page::{Page, Window};
-use crate::schema::{orphans, provider_accounts};
+use crate::retention::PAGE;
+use crate::schema::{orphans, provider_accounts, report_keys};
 use crate::sql_types::{Id, Instant, Moment, Uid};
 use diesel::prelude::*;
 use diesel::sql_types::{Nullable, SmallInt, Text};
@@ -131,6 +132,35 @@ impl Store {
                 waiting,
                 oldest: oldest.map(Timestamp::from),
             })
+        })
+        .await
+    }
+}
+
+impl Store {
+    /// Gives up a page of the reports that have waited since before this; how many. With each goes the
+    /// memory of having heard it: said again, it waits again.
+    pub async fn expire_orphans(&self, parked_before: Timestamp) -> Result<usize, Error> {
+        let floor = Uid::first_of(parked_before);
+        self.write(move |connection| {
+            let rows: Vec<OrphanRow> = each!(connection, c => orphans::table
+                .filter(orphans::id.lt(floor))
+                .order(orphans::id)
+                .limit(PAGE)
+                .select(OrphanRow::as_select())
+                .load(c))?;
+            let ids: Vec<Uid> = rows.iter().map(|row| row.id).collect();
+            let mut keys = Vec::new();
+            for row in rows {
+                let orphan = Orphan::try_from(row)?;
+                keys.push(orphan.report.dedupe_key(orphan.account_id).0.to_vec());
+            }
+            each!(connection, c => diesel::delete(report_keys::table)
+                .filter(report_keys::key.eq_any(&keys))
+                .execute(c))?;
+            Ok(each!(connection, c => diesel::delete(orphans::table)
+                .filter(orphans::id.eq_any(&ids))
+                .execute(c))?)
         })
         .await
     }

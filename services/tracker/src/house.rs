@@ -1,4 +1,4 @@
-//! What the tracker does by itself: it forgets what is old.
+//! What the tracker does by itself: it forgets what is old. Several trackers may do it at once.
 
 use crate::Context;
 use domain::Timestamp;
@@ -11,14 +11,22 @@ const BREATH: Duration = Duration::from_millis(20);
 /// How many refused requests are kept of one tenant.
 const MOST_QUARANTINED: i64 = 10_000;
 
-pub(crate) fn start(retention: config::Retention, context: &Context) {
+/// How long things are kept.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Lengths {
+    pub(crate) retention: config::Retention,
+    /// How long a report waits for its message.
+    pub(crate) orphans: Duration,
+}
+
+pub(crate) fn start(lengths: Lengths, context: &Context) {
     let context = context.clone();
     context.tasks.clone().supervise("tracker.forget", move || {
         let context = context.clone();
         async move {
             loop {
                 tokio::select! {
-                    forgotten = forget(&context, retention) => forgotten?,
+                    forgotten = forget(&context, lengths) => forgotten?,
                     () = context.shutdown.draining() => return Ok(()),
                 }
                 tokio::select! {
@@ -30,22 +38,75 @@ pub(crate) fn start(retention: config::Retention, context: &Context) {
     });
 }
 
-async fn forget(context: &Context, retention: config::Retention) -> Result<(), store::Error> {
-    let now: Timestamp = context.clock.now();
-    let store = &context.store;
+async fn forget(context: &Context, lengths: Lengths) -> Result<(), store::Error> {
+    let now = context.clock.now();
+    let retention = lengths.retention;
+    expire_orphans(context, now.minus(lengths.orphans)).await?;
+    // What hangs on something goes before it.
     for (kind, length) in [
         (Kind::Callbacks, retention.callbacks),
+        (Kind::Attempts, retention.attempts),
+        (Kind::Deliveries, retention.deliveries),
+        (Kind::Events, retention.events),
+        (Kind::Messages, retention.messages),
+        (Kind::History, retention.messages),
         (Kind::SecurityEvents, retention.security_events),
         (Kind::Quarantine, retention.quarantine),
         (Kind::DeadLetters, retention.dead_letters),
     ] {
-        while store.forget_older(kind, now.minus(length)).await? > 0 {
-            tokio::time::sleep(BREATH).await;
-        }
+        forget_kind(context, kind, now.minus(length)).await?;
     }
+    // A report may be heard before its message is registered, for as long as it waits for it.
+    let heard_before = now.minus(retention.messages).minus(lengths.orphans);
+    while context.store.forget_report_keys(heard_before).await? > 0 {
+        tokio::time::sleep(BREATH).await;
+    }
+    let store = &context.store;
     while store.forget_quarantine_beyond(MOST_QUARANTINED).await? > 0 {
         tokio::time::sleep(BREATH).await;
     }
     store.forget_suspicions().await?;
+    Ok(())
+}
+
+/// Whole days first; then, by pages, what is older than this of the days that could not be dropped.
+async fn forget_kind(context: &Context, kind: Kind, than: Timestamp) -> Result<(), store::Error> {
+    let days = context.store.forget_days(kind, than).await?;
+    for partition in days.dropped {
+        tracing::info!(%partition, "a day is forgotten");
+    }
+    if days.is_busy {
+        tracing::debug!(?kind, "a day that is over is in use; it is forgotten later");
+        return Ok(());
+    }
+    let mut after = None;
+    loop {
+        after = context.store.forget_page(kind, than, after).await?.next;
+        if after.is_none() {
+            return Ok(());
+        }
+        tokio::time::sleep(BREATH).await;
+    }
+}
+
+async fn expire_orphans(context: &Context, parked_before: Timestamp) -> Result<(), store::Error> {
+    let mut expired = 0;
+    loop {
+        let page = context.store.expire_orphans(parked_before).await?;
+        if page == 0 {
+            break;
+        }
+        context
+            .metrics
+            .orphans_expired(u64::try_from(page).unwrap_or(0));
+        expired += page;
+        tokio::time::sleep(BREATH).await;
+    }
+    if expired > 0 {
+        tracing::warn!(
+            reports = expired,
+            "reports were given up: their messages were never registered"
+        );
+    }
     Ok(())
 }

@@ -42,5 +42,9 @@ pub fn start(config: &config::Config, context: &Context) {
     security::start(max_attempts, context);
     orphan::start(context);
     letter::start(context);
-    house::start(config.retention, context);
+    let lengths = house::Lengths {
+        retention: config.retention,
+        orphans: config.tracker.orphan_window,
+    };
+    house::start(lengths, context);
 }

@@ -166,9 +166,39 @@ pub const KEYS: &[Key] = &[
         "a whole number from 1 to 100",
     ),
     plain(
+        "tracker.orphan_window",
+        "TIDINGS_TRACKER__ORPHAN_WINDOW",
+        "how long a report waits for its message",
+        "a duration from 1 hour to 90 days, such as 72h",
+    ),
+    plain(
         "retention.callbacks",
         "TIDINGS_RETENTION__CALLBACKS",
         "how long callbacks are kept",
+        YEARS,
+    ),
+    plain(
+        "retention.attempts",
+        "TIDINGS_RETENTION__ATTEMPTS",
+        "how long attempts at webhooks are kept",
+        YEARS,
+    ),
+    plain(
+        "retention.deliveries",
+        "TIDINGS_RETENTION__DELIVERIES",
+        "how long deliveries are kept",
+        YEARS,
+    ),
+    plain(
+        "retention.events",
+        "TIDINGS_RETENTION__EVENTS",
+        "how long events are kept",
+        YEARS,
+    ),
+    plain(
+        "retention.messages",
+        "TIDINGS_RETENTION__MESSAGES",
+        "how long messages and their histories are kept",
         YEARS,
     ),
     plain(

@@ -16,6 +16,14 @@ const UP_TO_NINETY_DAYS: RangeInclusive<Duration> =
 pub struct Retention {
     /// Callbacks as they were received: 1 day to 10 years.
     pub callbacks: Duration,
+    /// Attempts at webhooks: 1 day to 10 years.
+    pub attempts: Duration,
+    /// Deliveries that ended: 1 day to 10 years.
+    pub deliveries: Duration,
+    /// Events: 1 day to 10 years.
+    pub events: Duration,
+    /// Messages with their histories: 1 day to 10 years.
+    pub messages: Duration,
     /// Security events: 1 day to 10 years.
     pub security_events: Duration,
     /// Refused requests: 1 hour to 90 days.
@@ -26,13 +34,14 @@ pub struct Retention {
 
 impl Retention {
     pub(crate) fn read(settings: &Settings) -> Result<Self, Error> {
+        let years = |key| settings.get(key)?.duration(UP_TO_TEN_YEARS);
         Ok(Self {
-            callbacks: settings
-                .get("retention.callbacks")?
-                .duration(UP_TO_TEN_YEARS)?,
-            security_events: settings
-                .get("retention.security_events")?
-                .duration(UP_TO_TEN_YEARS)?,
+            callbacks: years("retention.callbacks")?,
+            attempts: years("retention.attempts")?,
+            deliveries: years("retention.deliveries")?,
+            events: years("retention.events")?,
+            messages: years("retention.messages")?,
+            security_events: years("retention.security_events")?,
             quarantine: settings
                 .get("retention.quarantine")?
                 .duration(UP_TO_NINETY_DAYS)?,

@@ -124,7 +124,7 @@ impl Partition {
 
 /// The smallest UUIDv7 of a day: its first 48 bits are milliseconds since the Unix epoch (RFC 9562,
 /// 5.7).
-fn smallest_id(day: i64) -> String {
+pub(super) fn smallest_id(day: i64) -> String {
     let millis = format!("{:012x}", day * DAY_MS);
     let (high, low) = millis.split_at(8);
     format!("{high}-{low}-0000-0000-000000000000")

@@ -351,9 +351,7 @@ async fn dead_letters_are_purged_in_pages_and_forgotten_when_they_are_old(scene:
     scene.clock.advance(Duration::from_hours(1));
     record(store, vec![died(&scene, "young", "1")]).await;
     let limit = scene.clock.now().minus(Duration::from_mins(30));
-    assert_eq!(
-        store.forget_older(Kind::DeadLetters, limit).await.unwrap(),
-        1
-    );
+    let forgotten = store.forget_page(Kind::DeadLetters, limit, None).await;
+    assert_eq!(forgotten.unwrap().rows, 1);
     assert_eq!(all(&scene).await[0].payload.as_deref(), Some(&b"young"[..]));
 }

@@ -51,6 +51,7 @@ mod nodes;
 mod partitions;
 mod plans;
 mod proxy;
+mod retention;
 mod scene;
 mod schema;
 mod secrets;

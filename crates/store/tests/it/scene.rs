@@ -1,5 +1,6 @@
 //! A store in a temporary directory, with what tests put into it.
 
+use diesel::{Connection, RunQueryDsl, SqliteConnection};
 use domain::account::Environment;
 use domain::callback::{Kind, Statement};
 use domain::event::Event;
@@ -32,6 +33,12 @@ pub struct Scene {
     engine: Engine,
     /// What each dispatcher holds, as far as it knows.
     held: Mutex<HashMap<String, Vec<Shard>>>,
+}
+
+#[derive(diesel::QueryableByName)]
+struct Number {
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    number: i64,
 }
 
 enum Engine {
@@ -83,6 +90,24 @@ impl Scene {
             Engine::Postgres(url) => url,
             Engine::Sqlite(_) => panic!("this story is told on PostgreSQL"),
         }
+    }
+
+    /// How many rows these tables have.
+    pub async fn count(&self, tables: &[&str]) -> Vec<i64> {
+        let mut counts = Vec::new();
+        for table in tables {
+            let sql = format!("select count(*) as number from {table}");
+            counts.push(match &self.engine {
+                Engine::Postgres(url) => ask(url, &sql).await[0].parse().unwrap(),
+                Engine::Sqlite(directory) => {
+                    let path = directory.path().join("tidings.db");
+                    let mut file = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
+                    let row: Number = diesel::sql_query(sql).get_result(&mut file).unwrap();
+                    row.number
+                }
+            });
+        }
+        counts
     }
 
     pub async fn make_tenant(&self, id: TenantId) {

@@ -3,8 +3,8 @@
 use super::{Name, Stage};
 use prometheus::core::Collector;
 use prometheus::{
-    Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec,
-    Opts, Registry, Result,
+    Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry, Result,
 };
 
 /// From the half millisecond a report needs to the hour a tenant may be away.
@@ -40,6 +40,7 @@ pub(super) struct Families {
     pub orphans: IntGauge,
     pub orphans_oldest: Gauge,
     pub dead_letters: IntGaugeVec,
+    pub orphans_expired: IntCounter,
     pub subscriptions: IntGaugeVec,
     pub shards_owned: IntGauge,
     pub events: IntCounterVec,
@@ -76,6 +77,7 @@ impl Families {
             orphans: enter(registry, IntGauge::with_opts(opts(Name::Orphans))?)?,
             orphans_oldest: enter(registry, Gauge::with_opts(opts(Name::OrphansOldest))?)?,
             dead_letters: int_gauge(registry, Name::DeadLetters)?,
+            orphans_expired: enter(registry, IntCounter::with_opts(opts(Name::OrphansExpired))?)?,
             subscriptions: int_gauge(registry, Name::Subscriptions)?,
             shards_owned: enter(registry, IntGauge::with_opts(opts(Name::ShardsOwned))?)?,
             events: counter(registry, Name::Events)?,

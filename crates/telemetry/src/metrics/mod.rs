@@ -127,6 +127,11 @@ impl Metrics {
             .set(gauge(count));
     }
 
+    /// Reports were given up because their message never came.
+    pub fn orphans_expired(&self, count: u64) {
+        self.families.orphans_expired.inc_by(count);
+    }
+
     /// How many subscriptions are in `state`.
     pub fn set_subscriptions(&self, state: &str, count: u64) {
         self.families
@@ -232,6 +237,7 @@ mod tests {
         metrics.state_change("orange", "delivered");
         metrics.set_orphans(3, 1.5);
         metrics.set_dead_letters("jobs", 2);
+        metrics.orphans_expired(2);
         metrics.set_subscriptions("active", 7);
         metrics.set_shards_owned(64);
         metrics.event("api");
@@ -275,6 +281,7 @@ mod tests {
             "tidings_orphans 3",
             "tidings_orphans_oldest_seconds 1.5",
             r#"tidings_dead_letters{queue="jobs"} 2"#,
+            "tidings_orphans_expired_total 2",
             r#"tidings_subscriptions{state="active"} 7"#,
             "tidings_shards_owned 64",
             r#"tidings_queue_depth{queue="jobs"} 12"#,

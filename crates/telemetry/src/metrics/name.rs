@@ -17,6 +17,8 @@ pub enum Name {
     OrphansOldest,
     /// `tidings_dead_letters`
     DeadLetters,
+    /// `tidings_orphans_expired_total`
+    OrphansExpired,
     /// `tidings_subscriptions`
     Subscriptions,
     /// `tidings_shards_owned`
@@ -49,7 +51,7 @@ pub enum Name {
 
 impl Name {
     /// Every name there is.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Callbacks,
         Self::SecurityEvents,
         Self::Reports,
@@ -57,6 +59,7 @@ impl Name {
         Self::Orphans,
         Self::OrphansOldest,
         Self::DeadLetters,
+        Self::OrphansExpired,
         Self::Subscriptions,
         Self::ShardsOwned,
         Self::Events,
@@ -124,6 +127,11 @@ impl Name {
                 "tidings_dead_letters",
                 &["queue"],
                 "Jobs that were given up and wait for people.",
+            ),
+            Self::OrphansExpired => (
+                "tidings_orphans_expired_total",
+                &[],
+                "Reports that were given up because their message never came.",
             ),
             Self::Subscriptions => (
                 "tidings_subscriptions",

@@ -16,6 +16,7 @@ mod durability;
 mod journal;
 mod messages;
 mod parts;
+mod retention;
 mod secrets;
 mod servers;
 mod survival;

@@ -1,0 +1,1 @@
+drop index report_keys_by_heard_at;
