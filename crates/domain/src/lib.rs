@@ -7,6 +7,7 @@ pub mod catalog;
 pub mod clock;
 pub mod dead_letter;
 pub mod delivery;
+pub mod erasure;
 pub mod event;
 pub mod id;
 pub mod inbound;

@@ -2,6 +2,7 @@
 
 use crate::account::{Environment, Slug};
 use crate::clock::Timestamp;
+use crate::erasure::BLANK;
 use crate::id::{AccountId, MessageId, TenantId};
 use crate::json::Raw;
 use crate::parts::Parts;
@@ -382,11 +383,21 @@ pub fn find_match<'a>(
 }
 
 fn only_match<'a>(
-    candidates: impl Iterator<Item = &'a Message>,
+    candidates: impl Iterator<Item = &'a Message> + Clone,
     recipient: Option<&str>,
 ) -> Option<MessageId> {
-    let mut fitting = candidates
-        .filter(|message| recipient.is_none_or(|recipient| recipient == message.registration.to));
+    let to = |message: &Message, number: &str| message.registration.to == number;
+    let named = |message: &&Message| recipient.is_none_or(|recipient| to(message, recipient));
+    // A number that was erased may be anybody's.
+    let erased = |message: &&Message| to(message, BLANK);
+    let mut fitting = candidates.clone().filter(named).peekable();
+    if fitting.peek().is_none() {
+        return only(candidates.filter(erased));
+    }
+    only(fitting)
+}
+
+fn only<'a>(mut fitting: impl Iterator<Item = &'a Message>) -> Option<MessageId> {
     let first = fitting.next()?;
     fitting.next().is_none().then_some(first.id)
 }
@@ -633,6 +644,19 @@ mod tests {
             )
             .is_none()
         );
+    }
+
+    #[test]
+    fn a_report_finds_a_message_whose_number_was_erased_where_no_other_is_named() {
+        let account = AccountId(uuid::Uuid::from_u128(1));
+        let messages = [message(1, "+254700000001"), message(2, BLANK)];
+        let find = |number: &str| {
+            let mut report = said(State::Sent);
+            report.recipient = Some(number.to_owned());
+            find_match(messages.iter(), account, &report).map(|id| id.0.as_u128())
+        };
+        assert_eq!(find("+254700000001"), Some(1));
+        assert_eq!(find("+254700000002"), Some(2));
     }
 
     proptest! {

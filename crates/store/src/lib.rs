@@ -21,6 +21,7 @@ pub mod callback;
 pub mod dead_letter;
 pub mod delivery;
 pub mod directory;
+pub mod erasure;
 pub mod event;
 pub mod fan_out;
 pub mod idempotency;

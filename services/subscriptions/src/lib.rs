@@ -4,6 +4,7 @@ mod account;
 mod callback;
 mod caller;
 mod dead_letter;
+mod erasure;
 mod event;
 mod failure;
 mod house;
@@ -102,5 +103,6 @@ pub fn serve(config: config::Subscriptions, context: Context) -> Result<Serving,
         security::routes(routes);
         quarantine::routes(routes);
         dead_letter::routes(routes);
+        erasure::routes(routes);
     })
 }

@@ -165,7 +165,7 @@ async fn account_of(
     })
 }
 
-fn open(context: &Context, quarantined: &Quarantined) -> Result<Vec<u8>, Problem> {
+pub(crate) fn open(context: &Context, quarantined: &Quarantined) -> Result<Vec<u8>, Problem> {
     let bound_to = domain::secret::quarantined_request(quarantined.tenant_id, quarantined.id);
     let opened = context.vault.open(&bound_to, &quarantined.sealed);
     opened

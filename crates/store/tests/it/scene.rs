@@ -110,6 +110,38 @@ impl Scene {
         counts
     }
 
+    /// Whether the digits are anywhere in the database.
+    pub async fn holds(&self, digits: &str) -> bool {
+        match &self.engine {
+            Engine::Sqlite(directory) => {
+                let path = |name: &str| directory.path().join(name).display().to_string();
+                let copy = path("copy.db");
+                let _ = std::fs::remove_file(&copy);
+                let mut file = SqliteConnection::establish(&path("tidings.db")).unwrap();
+                let vacuum = format!("vacuum into '{copy}'");
+                diesel::sql_query(vacuum).execute(&mut file).unwrap();
+                let bytes = std::fs::read(&copy).unwrap();
+                bytes
+                    .windows(digits.len())
+                    .any(|part| part == digits.as_bytes())
+            }
+            Engine::Postgres(url) => {
+                let tables = "select relname from pg_class where relkind in ('r', 'p') \
+                              and relnamespace = 'public'::regnamespace and not relispartition";
+                // The byte of a digit is 0x30 and the digit.
+                let hex: String = digits.chars().flat_map(|digit| ['3', digit]).collect();
+                for table in ask(url, tables).await {
+                    let rows = ask(url, &format!("select t::text from {table} t")).await;
+                    let has = |row: &String| row.contains(digits) || row.contains(&hex);
+                    if rows.iter().any(has) {
+                        return true;
+                    }
+                }
+                false
+            }
+        }
+    }
+
     pub async fn make_tenant(&self, id: TenantId) {
         let tenant = Tenant {
             id,

@@ -94,6 +94,12 @@ impl TestApp {
         self.backing.change_store(&file, sql).await
     }
 
+    /// Whether these digits are anywhere in the store.
+    pub async fn store_holds(&self, digits: &str) -> bool {
+        let file = self.data_dir().join("data/tidings.db");
+        self.backing.store_holds(&file, digits).await
+    }
+
     pub async fn tenant(&self, name: &str) -> Tenant {
         let made = self
             .operator

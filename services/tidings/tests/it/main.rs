@@ -13,6 +13,7 @@ mod dead_letters;
 mod distributed;
 mod door;
 mod durability;
+mod erasure;
 mod journal;
 mod messages;
 mod parts;

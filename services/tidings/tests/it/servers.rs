@@ -65,7 +65,35 @@ impl Backing {
             Self::Servers(servers) => execute(&servers.database, sql).await,
         }
     }
+
+    /// Whether these digits are anywhere in the store: in the rows, not in what they have left behind.
+    pub async fn store_holds(&self, file: &Path, digits: &str) -> bool {
+        match self {
+            Self::Files => {
+                let copy = file.with_extension("copy");
+                let _ = std::fs::remove_file(&copy);
+                let connection = rusqlite::Connection::open(file).unwrap();
+                let vacuum = format!("vacuum into '{}'", copy.display());
+                connection.execute(&vacuum, []).unwrap();
+                let bytes = std::fs::read(&copy).unwrap();
+                let mut parts = bytes.windows(digits.len());
+                parts.any(|part| part == digits.as_bytes())
+            }
+            Self::Servers(servers) => {
+                // The byte of a digit is 0x30 and the digit.
+                let bytes: String = digits.chars().flat_map(|digit| ['3', digit]).collect();
+                let sql = HOLDING.replace("DIGITS", digits).replace("BYTES", &bytes);
+                execute(&servers.database, &sql).await > 0
+            }
+        }
+    }
 }
+
+/// Each table's rows that have these digits, as text or as bytes.
+const HOLDING: &str = "select 1 from (select query_to_xml(format('select t::text from %I t', relname), \
+                       true, false, '')::text as rows from pg_class where relkind in ('r', 'p') \
+                       and relnamespace = 'public'::regnamespace and not relispartition) as each \
+                       where rows like '%DIGITS%' or rows like '%BYTES%'";
 
 impl Servers {
     /// In the servers that the variables name; none where they name none, which is said.

@@ -1,0 +1,1 @@
+drop index callbacks_repeated;
