@@ -1,6 +1,7 @@
 //! Erasure: one phone number of one tenant, blanked or removed wherever the store names it.
 
 mod callback;
+mod dead_letter;
 mod event;
 mod message;
 
@@ -36,6 +37,8 @@ pub struct Erased {
     pub attempts: usize,
     /// Reports without a message that were removed.
     pub orphans: usize,
+    /// Jobs that were given up and removed.
+    pub dead_letters: usize,
 }
 
 impl Store {
@@ -51,6 +54,8 @@ impl Store {
         self.erase_in_messages(tenant, &number, &mut erased).await?;
         self.erase_callbacks(tenant, &number, &mut erased).await?;
         self.erase_events(tenant, &number, &mut erased).await?;
+        self.erase_dead_letters(tenant, &number, &mut erased)
+            .await?;
         Ok(erased)
     }
 
@@ -73,7 +78,7 @@ impl Store {
                         .load(c))?)
                 })
                 .await?;
-            after = last_of_full(&page, |row| row.0);
+            after = last_of_full(&page, PAGE, |row| row.0);
             let naming = page.into_iter().filter(|(.., owner, report)| {
                 *owner == Uid::from(tenant) && number.is_in(report.as_bytes())
             });
@@ -99,8 +104,8 @@ impl Store {
 }
 
 /// Where the next page begins; none after one that is not full.
-fn last_of_full<T, K>(page: &[T], key: impl Fn(&T) -> K) -> Option<K> {
-    let is_full = i64::try_from(page.len()) == Ok(PAGE);
+fn last_of_full<T, K>(page: &[T], size: i64, key: impl Fn(&T) -> K) -> Option<K> {
+    let is_full = i64::try_from(page.len()) == Ok(size);
     page.last().filter(|_| is_full).map(key)
 }
 

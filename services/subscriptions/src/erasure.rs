@@ -47,6 +47,7 @@ struct CountsView {
     events: usize,
     attempts: usize,
     orphans: usize,
+    dead_letters: usize,
     quarantine: usize,
 }
 
@@ -77,6 +78,7 @@ async fn erase(
         events: erased.events,
         attempts: erased.attempts,
         orphans: erased.orphans,
+        dead_letters: erased.dead_letters,
         quarantine,
     };
     tell(tenant, caller, &counts);
@@ -148,6 +150,7 @@ fn tell(tenant: TenantId, caller: Caller, counts: &CountsView) {
         events = counts.events,
         attempts = counts.attempts,
         orphans = counts.orphans,
+        dead_letters = counts.dead_letters,
         quarantine = counts.quarantine,
         "a phone number was erased"
     );

@@ -32,7 +32,7 @@ impl Store {
                 let wanted = number.clone();
                 let read = self.read(move |connection| {
                     let page = page(connection, tenant, &wanted, is_first, last)?;
-                    let next = last_of_full(&page, |row| row.0);
+                    let next = last_of_full(&page, PAGE, |row| row.0);
                     let with_digits = page.into_iter().filter(|(.., has)| *has);
                     let with_digits = with_digits.map(|(_, receipt, _)| receipt).collect();
                     Ok((next, naming(connection, &wanted, with_digits)?))

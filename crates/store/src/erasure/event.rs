@@ -43,7 +43,7 @@ impl Store {
                         .load(c))?)
                 })
                 .await?;
-            after = last_of_full(&page, |row| row.0);
+            after = last_of_full(&page, PAGE, |row| row.0);
             let naming: Vec<Uid> = page
                 .into_iter()
                 .filter(|(.., names)| *names == Some(true))

@@ -81,7 +81,7 @@ impl Store {
                         .load(c))?)
                 })
                 .await?;
-            after = last_of_full(&page, |row| row.0);
+            after = last_of_full(&page, PAGE, |row| row.0);
             let naming = page.into_iter().filter(|(_, names)| *names == Some(true));
             let naming: Vec<Uid> = naming.map(|(id, _)| id).collect();
             for ids in naming.chunks(CHANGED) {
@@ -167,27 +167,31 @@ fn blank_history(
     ids: &[Uid],
 ) -> Result<usize, Error> {
     let pattern = having(number);
-    let lines: Vec<(Uid, i32, String, Option<String>)> = each!(connection, c => message_history::table
+    let lines: Vec<(Uid, i32, String, Option<String>, Option<String>)> = each!(connection, c => message_history::table
         .filter(message_history::message_id.eq_any(ids))
         .filter(message_history::word.like(&pattern)
-            .or(message_history::failure_reason.like(&pattern)))
+            .or(message_history::failure_reason.like(&pattern))
+            .or(message_history::reason.like(&pattern)))
         .select((
             message_history::message_id,
             message_history::ordinal,
             message_history::word,
             message_history::failure_reason,
+            message_history::reason,
         ))
         .load(c))?;
     let mut blanked = 0;
-    for (id, ordinal, word, reason) in lines {
+    let blank = |text: &Option<String>| text.as_deref().and_then(|text| number.blank(text));
+    for (id, ordinal, word, failure_reason, reason) in lines {
         let new_word = number.blank(&word);
-        let new_reason = reason.as_deref().and_then(|text| number.blank(text));
-        if new_word.is_none() && new_reason.is_none() {
+        let (new_failure_reason, new_reason) = (blank(&failure_reason), blank(&reason));
+        if new_word.is_none() && new_failure_reason.is_none() && new_reason.is_none() {
             continue;
         }
         let set = (
             message_history::word.eq(new_word.unwrap_or(word)),
-            message_history::failure_reason.eq(new_reason.or(reason)),
+            message_history::failure_reason.eq(new_failure_reason.or(failure_reason)),
+            message_history::reason.eq(new_reason.or(reason)),
         );
         blanked += each!(connection, c => diesel::update(message_history::table.find((id, ordinal)))
             .set(set)

@@ -19,7 +19,7 @@ const FIRST: Window<DeadLetterId> = Window {
 };
 const TEN: NonZeroU32 = NonZeroU32::new(10).unwrap();
 
-fn died(scene: &Scene, payload: &str, death: &str) -> Died {
+pub fn died(scene: &Scene, payload: &str, death: &str) -> Died {
     Died {
         queue: "callbacks.v1".to_owned(),
         kind: "callback.v1".to_owned(),

@@ -1,5 +1,6 @@
 //! One phone number, forgotten wherever it is named.
 
+use crate::dead_letters::died;
 use crate::deliveries::{attempt, recipients};
 use crate::scene::{PHONE, Scene};
 use domain::State;
@@ -7,11 +8,12 @@ use domain::erasure::{BLANK, Number};
 use domain::id::{AccountId, TenantId};
 use domain::json::Raw;
 use domain::message::{Outcome, Registration};
+use std::sync::Arc;
 use tidings_store::callback::Accepted;
 use tidings_store::delivery::Then;
 use tidings_store::directory::Directory;
 use tidings_store::erasure::Erased;
-use tidings_store::message::{Held, Registered};
+use tidings_store::message::{Held, Registered, Ruling};
 
 const OTHER: &str = "+254700000002";
 const BODY: &str = "id=m-1&phoneNumber=%2B254700000001&status=Success";
@@ -89,23 +91,44 @@ async fn a_number_is_nowhere_once_it_is_erased_and_states_and_counts_stay(scene:
         tried
     });
     scene.store.record_attempts(tried.collect()).await.unwrap();
+    let ruling = Ruling {
+        state: State::Rejected,
+        reason: format!("{PHONE} does not want it"),
+        actor: "operator".to_owned(),
+        is_forced: true,
+    };
+    scene
+        .store
+        .rule(scene.tenant, to.message.id, ruling)
+        .await
+        .unwrap();
+    let job = format!(r#"{{"recipient":"{PHONE}"}}"#);
+    let letters = vec![died(&scene, &job, "1"), died(&scene, "another", "1")];
+    scene
+        .store
+        .record_dead_letters(Arc::new(letters))
+        .await
+        .unwrap();
     assert!(scene.holds(&PHONE[1..]).await);
 
     let erased = erase(&scene).await;
     let expected = Erased {
         messages: 2,
-        history: 1,
+        history: 2,
         callbacks: 4,
-        events: 3,
+        events: 4,
         attempts: to_all.len(),
         orphans: 1,
+        dead_letters: 1,
     };
     assert_eq!(erased, expected);
     assert!(!scene.holds(&PHONE[1..]).await);
     assert_eq!(erase(&scene).await, Erased::default());
 
     let held = find(&scene, &to).await;
-    assert_eq!(held.message.state(), State::Failed);
+    assert_eq!(held.message.state(), State::Rejected);
+    let reason = held.history[1].reason.as_deref();
+    assert_eq!(reason, Some("[erased] does not want it"));
     assert_eq!(held.message.registration.to, BLANK);
     let metadata = held.message.registration.metadata.unwrap();
     assert_eq!(metadata.as_str(), r#"{"cc":"[erased]","ref":7}"#);
