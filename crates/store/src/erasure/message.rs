@@ -161,13 +161,16 @@ fn blank(
     Ok(erased)
 }
 
+/// A line of a history: whose, which, and its texts.
+type Line = (Uid, i32, String, Option<String>, Option<String>);
+
 fn blank_history(
     connection: &mut Connection,
     number: &Number,
     ids: &[Uid],
 ) -> Result<usize, Error> {
     let pattern = having(number);
-    let lines: Vec<(Uid, i32, String, Option<String>, Option<String>)> = each!(connection, c => message_history::table
+    let lines: Vec<Line> = each!(connection, c => message_history::table
         .filter(message_history::message_id.eq_any(ids))
         .filter(message_history::word.like(&pattern)
             .or(message_history::failure_reason.like(&pattern))
