@@ -133,12 +133,17 @@ pub fn serve(
         address: serving.address,
         run: Box::pin(async move {
             let mut run = serving.run;
-            let since = tokio::select! {
-                ended = &mut run => return ended,
-                () = shutdown.draining() => Instant::now(),
+            // An idle listener closes the moment the process drains: whichever is seen first.
+            let (ended, since) = tokio::select! {
+                ended = &mut run => (ended, Instant::now()),
+                () = shutdown.draining() => {
+                    let since = Instant::now();
+                    (run.await, since)
+                }
             };
-            let ended = run.await;
-            keeper.drain(&shutdown, since).await;
+            if shutdown.is_draining() {
+                keeper.drain(&shutdown, since).await;
+            }
             ended
         }),
     })
