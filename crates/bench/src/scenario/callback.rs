@@ -53,6 +53,11 @@ pub async fn accepted(stage: &mut Stage<'_>) -> anyhow::Result<()> {
     );
     let answers = load.answers.quantiles();
     stage.row(Row::new(
+        "callback under saturation, p50",
+        answers.p50_ms,
+        "ms",
+    ));
+    stage.row(Row::new(
         "callback under saturation, p99",
         answers.p99_ms,
         "ms",
