@@ -49,6 +49,13 @@ impl<'a> Request<'a> {
         }
     }
 
+    /// How many bytes of it there are: its target, its headers and its body.
+    pub fn size(&self) -> usize {
+        let headers = self.headers.iter();
+        let headers: usize = headers.map(|(name, value)| name.len() + value.len()).sum();
+        self.target.len() + headers + self.body.len()
+    }
+
     fn query(&self) -> &'a str {
         self.target.split_once('?').map_or("", |(_, query)| query)
     }

@@ -288,7 +288,6 @@ impl Keeper {
             self.is_over.send_replace(true);
             journal.close().await;
         }
-        self.is_over.send_replace(true);
     }
 }
 

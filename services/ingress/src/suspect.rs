@@ -11,6 +11,9 @@ use std::time::Duration;
 /// How many sources and accounts are watched in a window. More are no news: the first have raised it.
 const MOST_WATCHED: usize = 10_000;
 
+/// How many suspicions wait to be sent on. More are no news either.
+const MOST_RAISED: usize = 1_000;
+
 /// Who is watched.
 #[derive(Default)]
 pub(crate) struct Suspects {
@@ -51,6 +54,9 @@ impl Suspects {
             window_seconds: thresholds.window.as_secs(),
             at,
         };
+        if self.raised.len() >= MOST_RAISED {
+            return;
+        }
         if let Some(of_source) = watched(&mut self.sources, &source) {
             of_source.count += 1;
             if reached(of_source.count, thresholds.failures_per_source) {

@@ -116,7 +116,7 @@ impl Watch {
         let is_told_apart = key.source.is_some();
         let is_kept = is_told_apart && entry.kept < most_kept && noticed.reason != Reason::Replayed;
         if let Some(request) = request.filter(|_| is_kept)
-            && counted.has_room(noticed, key.minute, request.body.len())
+            && counted.has_room(noticed, key.minute, request.size())
         {
             if let Some(entry) = counted.entries.get_mut(&key) {
                 entry.kept += 1;
@@ -362,6 +362,40 @@ mod tests {
         );
         assert_eq!(job.events.len(), MOST_TOLD_APART + 1);
         assert!(job.quarantined.len() <= STRANGERS_BYTES / body.len());
+    }
+
+    #[test]
+    fn strangers_do_not_fill_the_disk_with_their_headers_either() {
+        let watch = watch();
+        let large = vec![b'x'; 100_000];
+        let headers: &[(&str, &[u8])] = &[("x-large", &large)];
+        let slug = "a".parse().unwrap();
+        for last in 0..100 {
+            let source: IpAddr = [198, 51, 100, last].into();
+            let at = Timestamp::from_millis(0);
+            let noticed = Noticed {
+                reason: Reason::InvalidToken,
+                tenant_id: TENANT,
+                slug: &slug,
+                source,
+                detail: None,
+                at,
+            };
+            let request = Request {
+                method: Method::Post,
+                kind: Kind::Reports,
+                token: None,
+                target: "/",
+                headers,
+                body: b"",
+                source,
+                received_at: at,
+            };
+            watch.note(&noticed, Some(&request));
+        }
+        let job = watch.take(Timestamp::from_millis(1));
+        assert_eq!(job.events.len(), 100);
+        assert!(job.quarantined.len() <= STRANGERS_BYTES / large.len());
     }
 
     #[test]
