@@ -5,6 +5,7 @@ pub mod account;
 pub mod callback;
 pub mod catalog;
 pub mod clock;
+pub mod cost;
 pub mod dead_letter;
 pub mod delivery;
 pub mod erasure;

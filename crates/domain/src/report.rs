@@ -1,6 +1,7 @@
 //! Reports: what a provider says about one message, normalised.
 
 use crate::clock::Timestamp;
+use crate::cost::Cost;
 use crate::id::AccountId;
 use crate::phone;
 use crate::state::State;
@@ -48,6 +49,12 @@ pub struct Report {
     /// The network, as the provider names it: opaque.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network_code: Option<String>,
+    /// What the message cost, where the provider tells it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<Cost>,
+    /// What else the provider answered of this message, raw: its code and description of an error.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider_response: Option<String>,
 }
 
 /// What kind of failure a provider's reason is.
@@ -186,6 +193,7 @@ impl Report {
             &mut self.recipient,
             &mut self.failure_reason,
             &mut self.network_code,
+            &mut self.provider_response,
         ] {
             *text = text.as_deref().map(bounded_text);
         }
@@ -217,6 +225,8 @@ pub(crate) mod tests {
             failure_reason: None,
             failure_class: None,
             network_code: None,
+            cost: None,
+            provider_response: None,
         }
     }
 

@@ -4,6 +4,7 @@
 mod africastalking;
 mod airtel;
 mod answer;
+pub mod ask;
 mod batch;
 mod body;
 mod fields;
@@ -12,6 +13,7 @@ mod infobip;
 mod jasmin;
 mod kannel;
 mod mtn;
+mod oauth;
 mod object;
 mod orange;
 mod padding;

@@ -1,6 +1,7 @@
 //! What every provider can do.
 
 use crate::answer::Answer;
+use crate::ask::{InboxApi, StatusApi};
 use crate::body::{Body, MediaType};
 use crate::refusal::Refusal;
 use crate::word::{Meaning, Word};
@@ -28,6 +29,16 @@ pub trait Provider: Sync {
     /// What it must be told when a callback of this kind was accepted.
     fn answer(&self, _kind: Kind) -> Answer {
         Answer::Standard
+    }
+
+    /// How it can be asked what became of messages; none where it cannot.
+    fn status_api(&self) -> Option<&'static dyn StatusApi> {
+        None
+    }
+
+    /// How it can be asked which messages phones sent; none where it cannot.
+    fn inbox_api(&self) -> Option<&'static dyn InboxApi> {
+        None
     }
 
     /// Whether a GET is a callback too, with what it says in its query.

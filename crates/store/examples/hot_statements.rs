@@ -332,6 +332,8 @@ impl Bench {
             failure_reason: None,
             failure_class: None,
             network_code: None,
+            cost: None,
+            provider_response: None,
         };
         let statements = vec![Statement::Report(report)];
         Accepted {

@@ -68,6 +68,8 @@ impl AfricasTalking {
             failure_class: failure_reason.as_deref().map(reason::class),
             failure_reason,
             network_code: fields.text("networkCode"),
+            cost: None,
+            provider_response: None,
         }
         .bounded())
     }

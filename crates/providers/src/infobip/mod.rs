@@ -78,6 +78,8 @@ impl Infobip {
             failure_reason,
             failure_class,
             network_code: fields.text("mccMnc"),
+            cost: None,
+            provider_response: None,
         }
         .bounded())
     }

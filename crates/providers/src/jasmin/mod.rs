@@ -97,6 +97,8 @@ impl Jasmin {
             failure_class: failure_reason.is_some().then_some(FailureClass::Unknown),
             failure_reason,
             network_code: None,
+            cost: None,
+            provider_response: None,
         }
         .bounded())
     }

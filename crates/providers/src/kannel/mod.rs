@@ -85,6 +85,8 @@ impl Kannel {
             failure_reason: None,
             failure_class: None,
             network_code: None,
+            cost: None,
+            provider_response: None,
         }
         .bounded())
     }

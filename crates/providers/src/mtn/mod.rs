@@ -128,6 +128,8 @@ impl Mtn {
             failure_class: failure_reason.is_some().then_some(FailureClass::Unknown),
             failure_reason,
             network_code: None,
+            cost: None,
+            provider_response: None,
         }
         .bounded())
     }

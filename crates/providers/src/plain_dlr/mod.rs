@@ -62,6 +62,8 @@ fn report(provider: &dyn Provider, fields: &Fields<'_>) -> Result<Report, Refusa
         failure_class: failure_reason.is_some().then_some(FailureClass::Unknown),
         failure_reason,
         network_code: None,
+        cost: None,
+        provider_response: None,
     }
     .bounded())
 }

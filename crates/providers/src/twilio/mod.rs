@@ -92,6 +92,8 @@ impl Twilio {
             failure_class: failure_reason.as_deref().map(reason::class),
             failure_reason,
             network_code: None,
+            cost: None,
+            provider_response: None,
         }
         .bounded())
     }

@@ -85,6 +85,8 @@ impl Vonage {
             failure_class: failure_reason.as_deref().map(reason::class),
             failure_reason,
             network_code: fields.text("network-code"),
+            cost: None,
+            provider_response: None,
         }
         .bounded())
     }

@@ -186,6 +186,8 @@ impl Scene {
             failure_reason: None,
             failure_class: None,
             network_code: None,
+            cost: None,
+            provider_response: None,
         }
     }
 
