@@ -4,7 +4,9 @@ use crate::Context;
 use crate::source::Sources;
 use broker::{Consume, Disposition, Handler, Received};
 use domain::callback::Status;
+use domain::id::ReceiptId;
 use domain::message::Outcome;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use store::callback::{Accepted, Applied};
@@ -59,42 +61,88 @@ struct Tracker {
 
 impl Handler for Tracker {
     async fn handle(&self, jobs: &[Received]) -> Vec<Disposition> {
-        let read: Vec<Result<Accepted, String>> = jobs.iter().map(read).collect();
-        let good: Vec<Accepted> = read
-            .iter()
-            .filter_map(|job| job.as_ref().ok().cloned())
-            .collect();
-        let together = self.apply(good).await;
-        let mut dispositions = Vec::with_capacity(jobs.len());
-        for (job, read) in jobs.iter().zip(read) {
-            dispositions.push(match (read, &together) {
-                (Err(reason), _) => self.bury(reason),
-                (Ok(_), Ok(())) => Disposition::Ack,
-                (Ok(_), Err(error)) if error.is_outage() => later(error),
-                // Somebody in the batch is bad: each alone, so that the others go on.
-                (Ok(accepted), Err(_)) => self.alone(job, accepted).await,
-            });
+        let mut settled = Settled::new();
+        let (mut batch, mut spans) = (Batch::default(), Vec::new());
+        for (place, job) in jobs.iter().enumerate() {
+            match read(job) {
+                Ok(mut accepted) => {
+                    spans.push(self.span(&mut accepted));
+                    batch.push(place, accepted);
+                }
+                Err(reason) => {
+                    settled.insert(place, self.bury(reason));
+                }
+            }
         }
-        dispositions
+        self.settle(batch, jobs, &mut settled).await;
+        settled.into_values().collect()
+    }
+}
+
+/// What becomes of jobs, by their places among all that came.
+type Settled = BTreeMap<usize, Disposition>;
+
+/// Jobs that could be read, in the order in which they came, and their places among all that came.
+#[derive(Default)]
+struct Batch {
+    places: Vec<usize>,
+    jobs: Vec<Accepted>,
+}
+
+impl Batch {
+    fn push(&mut self, place: usize, job: Accepted) {
+        self.places.push(place);
+        self.jobs.push(job);
+    }
+
+    /// The first half, and the second.
+    fn halves(mut self) -> [Self; 2] {
+        let middle = self.jobs.len() / 2;
+        let second = Self {
+            places: self.places.split_off(middle),
+            jobs: self.jobs.split_off(middle),
+        };
+        [self, second]
     }
 }
 
 impl Tracker {
+    /// Applies jobs together. Where one among them is bad, the halves are tried, and their halves: it is
+    /// found in a few tries, and the others are done in their order, before the next batch.
+    async fn settle(&self, batch: Batch, received: &[Received], settled: &mut Settled) {
+        let mut waiting = vec![batch];
+        while let Some(Batch { places, jobs }) = waiting.pop() {
+            let jobs = Arc::new(jobs);
+            let Err(error) = self.apply(jobs.clone()).await else {
+                settled.extend(places.into_iter().map(|place| (place, Disposition::Ack)));
+                continue;
+            };
+            if error.is_outage() {
+                settled.extend(places.into_iter().map(|place| (place, later(&error))));
+                continue;
+            }
+            if let ([place], [job]) = (&places[..], &jobs[..]) {
+                if let Some(received) = received.get(*place) {
+                    let failed = self.fail(received, job.receipt_id, &error).await;
+                    settled.insert(*place, failed);
+                }
+                continue;
+            }
+            let jobs = Arc::unwrap_or_clone(jobs);
+            let [first, second] = Batch { places, jobs }.halves();
+            waiting.extend([second, first]);
+        }
+    }
+
     /// Records and applies callbacks in two commits: what was accepted is visible before anything
     /// is done about it.
-    async fn apply(&self, mut batch: Vec<Accepted>) -> Result<(), store::Error> {
+    async fn apply(&self, batch: Arc<Vec<Accepted>>) -> Result<(), store::Error> {
         if batch.is_empty() {
             return Ok(());
         }
-        let spans: Vec<_> = batch
-            .iter_mut()
-            .map(|accepted| self.span(accepted))
-            .collect();
-        let batch = Arc::new(batch);
         self.context.store.record_callbacks(batch.clone()).await?;
         failpoint::reach!(TrackerBetweenCommits);
         let applied = self.context.store.apply_callbacks(batch.clone()).await?;
-        drop(spans);
         failpoint::reach!(TrackerBeforeHint if !applied.effects.shards.is_empty());
         self.tell(&applied);
         if let Some(sources) = &self.sources {
@@ -103,14 +151,8 @@ impl Tracker {
         Ok(())
     }
 
-    async fn alone(&self, job: &Received, accepted: Accepted) -> Disposition {
-        let receipt = accepted.receipt_id;
-        let Err(error) = self.apply(vec![accepted]).await else {
-            return Disposition::Ack;
-        };
-        if error.is_outage() {
-            return later(&error);
-        }
+    /// Notes that a job could not be done; what becomes of it.
+    async fn fail(&self, job: &Received, receipt: ReceiptId, error: &store::Error) -> Disposition {
         let reason = error.to_string();
         tracing::error!(
             error = reason,

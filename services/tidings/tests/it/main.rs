@@ -17,6 +17,7 @@ mod erasure;
 mod journal;
 mod messages;
 mod parts;
+mod poison;
 mod retention;
 mod secrets;
 mod servers;
