@@ -18,6 +18,7 @@ mod journal;
 mod messages;
 mod parts;
 mod poison;
+mod race;
 mod retention;
 mod secrets;
 mod servers;
