@@ -1,6 +1,7 @@
 //! Sending requests: as many as are answered, or on a timetable that waits for nobody.
 
 mod turns;
+mod until;
 
 use crate::http::Connection;
 use crate::latencies::Latencies;
@@ -11,6 +12,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 use turns::{Turn, Turns};
+
+pub use until::{Side, until};
 
 /// How many connections a load keeps, as the design's numbers say.
 pub const CONNECTIONS: usize = 64;

@@ -40,6 +40,7 @@ impl Stage<'_> {
         fixed::events(self, 100, self.targets.at_100).await?;
         let fixed = fixed::events(self, 500, self.targets.at_500).await?;
         callback::accepted(self).await?;
+        callback::to_state(self).await?;
         callback::to_tenant(self).await?;
         neighbour::hangs(self).await?;
         self.add_costs(&saturated, &fixed);

@@ -2,6 +2,7 @@
 
 mod process;
 
+use crate::http::{Connection, Request};
 use crate::usage::{self, Group};
 use anyhow::Context;
 use process::Process;
@@ -54,6 +55,8 @@ pub struct System {
     pub api: SocketAddr,
     /// Where the ingress listens.
     pub ingress: SocketAddr,
+    /// Where the tracker tells what it counts.
+    metrics: SocketAddr,
     /// From its start until every process was ready.
     pub started_in: Duration,
     _data: TempDir,
@@ -101,12 +104,28 @@ impl System {
             started_in: began.elapsed(),
             api: find(&processes, "subscriptions")?,
             ingress: find(&processes, "ingress")?,
+            metrics: metrics_of_tracker(&processes)?,
             servers: match mode {
                 Mode::Embedded => Vec::new(),
                 Mode::Distributed(servers) => servers.groups.clone(),
             },
             processes,
             _data: data,
+        })
+    }
+
+    /// What the tracker has counted under this name, with its labels; zero while there is nothing.
+    pub async fn counter(&self, name: &str) -> anyhow::Result<u64> {
+        let mut request = Vec::new();
+        Request::get("/metrics").write(b"", &mut request);
+        let mut connection = Connection::open(self.metrics).await?;
+        let answer = connection.exchange(&request).await?;
+        let text = std::str::from_utf8(answer.body)?;
+        let value = text
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value.map_or(Ok(0), |value| {
+            value.trim().parse().context("a counter that is no number")
         })
     }
 
@@ -207,6 +226,16 @@ fn find(processes: &[Process], listener: &str) -> anyhow::Result<SocketAddr> {
     found
         .next()
         .with_context(|| format!("no process tells the address of {listener}"))
+}
+
+/// The process that tracks has its name, or is the only one.
+fn metrics_of_tracker(processes: &[Process]) -> anyhow::Result<SocketAddr> {
+    let tracks = |process: &&Process| matches!(process.name(), "tidings" | "tracker");
+    let address = processes
+        .iter()
+        .find(tracks)
+        .and_then(|process| process.address("admin"));
+    address.context("no process tells where the tracker's metrics are")
 }
 
 /// Where the executable is that was built beside this one.
