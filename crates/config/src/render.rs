@@ -58,7 +58,7 @@ fn value(config: &Config, name: &str) -> Option<Value> {
         "egress.allow_networks" => networks(&config.egress.allow_networks),
         "egress.allow_ports" => list(config.egress.allow_ports.iter().map(ports)),
         "egress.require_https" => config.egress.require_https.into(),
-        "dispatcher.retry" => retry(&config.dispatcher.retry),
+        "dispatcher.retry" => retry(config.dispatcher.retry.as_ref()?),
         "dispatcher.timeout" => duration(config.dispatcher.timeout),
         "tracker.max_attempts" => config.tracker.max_attempts.into(),
         "tracker.orphan_window" => duration(config.tracker.orphan_window),
@@ -121,6 +121,7 @@ fn ports(range: &RangeInclusive<u16>) -> Value {
 fn retry(policy: &RetryPolicy) -> Value {
     match policy {
         RetryPolicy::Quick => "quick".into(),
+        RetryPolicy::Standard => "standard".into(),
         RetryPolicy::Delays(delays) => list(delays.iter().copied().map(duration)),
     }
 }

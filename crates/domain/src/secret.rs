@@ -12,6 +12,16 @@ pub fn subscription_secret(tenant: TenantId, subscription: SubscriptionId) -> St
     format!("subscriptions.secret {tenant} {subscription}")
 }
 
+/// The context of the headers of a subscription.
+pub fn subscription_headers(tenant: TenantId, subscription: SubscriptionId) -> String {
+    format!("subscriptions.headers {tenant} {subscription}")
+}
+
+/// The context of what a subscription proves itself to its endpoint with.
+pub fn endpoint_secret(tenant: TenantId, subscription: SubscriptionId) -> String {
+    format!("subscriptions.endpoint_secret {tenant} {subscription}")
+}
+
 /// The context of a request in quarantine.
 pub fn quarantined_request(tenant: TenantId, id: QuarantineId) -> String {
     format!("quarantine.request {tenant} {id}")

@@ -1,5 +1,13 @@
 //! Subscriptions: which events a tenant wants, and where.
 
+pub mod header;
+mod settings;
+
+pub use settings::{
+    DEFAULT_HEADER_PREFIX, DEFAULT_MAX_IN_FLIGHT, DEFAULT_MAX_PAYLOAD_BYTES, DisabledReason,
+    EndpointAuth, MAX_TIMEOUT_SECONDS, Method, RateLimit, Retry, Scheme, Settings, Signing, Usual,
+};
+
 use crate::account::Environment;
 use crate::catalog;
 use crate::id::{SubscriptionId, TenantId};

@@ -16,7 +16,7 @@ use domain::id::{AccountId, AttemptId, EventId, ReceiptId, SubscriptionId, Tenan
 use domain::json::Raw;
 use domain::message::Registration;
 use domain::report::{Report, Source};
-use domain::subscription::{Interest, Pattern};
+use domain::subscription::{Interest, Pattern, Settings};
 use domain::{Clock, Random, Shard};
 use futures_util::future::join_all;
 use std::sync::Arc;
@@ -194,7 +194,12 @@ impl Bench {
             secret: vec![0; 60],
             name: None,
             description: None,
+            settings: Settings::default(),
+            headers: None,
+            endpoint_secret: None,
             is_enabled: true,
+            disabled_reason: None,
+            disabled_at: None,
             created_at: now,
             updated_at: now,
             health: Health::default(),

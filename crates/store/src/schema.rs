@@ -84,6 +84,11 @@ diesel::table! {
         last_failure_at -> Nullable<Instant>,
         delivered -> BigInt,
         failed -> BigInt,
+        settings -> Nullable<Text>,
+        headers -> Nullable<Binary>,
+        endpoint_secret -> Nullable<Binary>,
+        disabled_reason -> Nullable<Text>,
+        disabled_at -> Nullable<Instant>,
     }
 }
 

@@ -16,6 +16,10 @@ pub enum Column {
     AccountChecks,
     /// The signing secret of a subscription.
     SubscriptionSecret,
+    /// The headers of a subscription.
+    SubscriptionHeaders,
+    /// What a subscription proves itself to its endpoint with.
+    EndpointSecret,
     /// A refused request.
     QuarantinedRequest,
 }
@@ -46,16 +50,21 @@ pub struct Resealed {
 
 impl Column {
     /// All of them.
-    pub const ALL: [Self; 3] = [
+    pub const ALL: [Self; 5] = [
         Self::AccountChecks,
         Self::SubscriptionSecret,
+        Self::SubscriptionHeaders,
+        Self::EndpointSecret,
         Self::QuarantinedRequest,
     ];
 
     /// How many rows a page has at the most. A refused request may have 200 KiB, anything else is small.
     pub const fn page(self) -> usize {
         match self {
-            Self::AccountChecks | Self::SubscriptionSecret => 500,
+            Self::AccountChecks
+            | Self::SubscriptionSecret
+            | Self::SubscriptionHeaders
+            | Self::EndpointSecret => 500,
             Self::QuarantinedRequest => 100,
         }
     }
@@ -96,6 +105,32 @@ impl Store {
                 });
                 Ok(sealed.collect())
             }
+            Column::SubscriptionHeaders => {
+                let rows: Vec<OptionalRow> = each!(connection, c => subscriptions::table
+                    .filter(subscriptions::id.gt(after))
+                    .filter(subscriptions::headers.is_not_null())
+                    .order(subscriptions::id)
+                    .select((
+                        (subscriptions::id, subscriptions::tenant_id, subscriptions::headers),
+                        subscriptions::deleted_at,
+                    ))
+                    .limit(of.limit())
+                    .load(c))?;
+                Ok(rows.into_iter().filter_map(sealed_of).collect())
+            }
+            Column::EndpointSecret => {
+                let rows: Vec<OptionalRow> = each!(connection, c => subscriptions::table
+                    .filter(subscriptions::id.gt(after))
+                    .filter(subscriptions::endpoint_secret.is_not_null())
+                    .order(subscriptions::id)
+                    .select((
+                        (subscriptions::id, subscriptions::tenant_id, subscriptions::endpoint_secret),
+                        subscriptions::deleted_at,
+                    ))
+                    .limit(of.limit())
+                    .load(c))?;
+                Ok(rows.into_iter().filter_map(sealed_of).collect())
+            }
             Column::QuarantinedRequest => {
                 let rows: Vec<SealedRow> = each!(connection, c => quarantine::table
                     .filter(quarantine::id.gt(after))
@@ -127,6 +162,16 @@ impl Store {
                             .filter(subscriptions::secret.eq(from))
                             .set(subscriptions::secret.eq(to))
                             .execute(c))?,
+                    Column::SubscriptionHeaders => each!(connection, c =>
+                        diesel::update(subscriptions::table.find(id))
+                            .filter(subscriptions::headers.eq(Some(from)))
+                            .set(subscriptions::headers.eq(Some(to)))
+                            .execute(c))?,
+                    Column::EndpointSecret => each!(connection, c =>
+                        diesel::update(subscriptions::table.find(id))
+                            .filter(subscriptions::endpoint_secret.eq(Some(from)))
+                            .set(subscriptions::endpoint_secret.eq(Some(to)))
+                            .execute(c))?,
                     Column::QuarantinedRequest => each!(connection, c =>
                         diesel::update(quarantine::table.find(id))
                             .filter(quarantine::sealed.eq(from))
@@ -142,6 +187,16 @@ impl Store {
 
 /// The row, whose it is, and its secret.
 type SealedRow = (Uid, Uid, Vec<u8>);
+
+/// The same of a column that may be empty, and when its subscription was deleted.
+type OptionalRow = ((Uid, Uid, Option<Vec<u8>>), Option<Moment>);
+
+fn sealed_of(((id, tenant, value), deleted_at): OptionalRow) -> Option<Sealed> {
+    Some(Sealed {
+        is_spent: deleted_at.is_some(),
+        ..Sealed::from((id, tenant, value?))
+    })
+}
 
 impl From<SealedRow> for Sealed {
     fn from((id, tenant_id, value): SealedRow) -> Self {

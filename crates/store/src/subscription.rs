@@ -13,7 +13,7 @@ use diesel::prelude::*;
 use domain::Timestamp;
 use domain::account::Environment;
 use domain::id::{SubscriptionId, TenantId};
-use domain::subscription::{Interest, Pattern};
+use domain::subscription::{DisabledReason, Interest, Pattern, Settings};
 
 /// A URL a tenant wants events at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,8 +28,18 @@ pub struct Subscription {
     pub name: Option<String>,
     /// What it is for.
     pub description: Option<String>,
+    /// How its events are sent.
+    pub settings: Settings,
+    /// Its own headers, sealed; none where it has none.
+    pub headers: Option<Vec<u8>>,
+    /// What it proves itself to its endpoint with, sealed.
+    pub endpoint_secret: Option<Vec<u8>>,
     /// Whether deliveries leave for it.
     pub is_enabled: bool,
+    /// Why they do not.
+    pub disabled_reason: Option<DisabledReason>,
+    /// Since when they do not, as far as is known.
+    pub disabled_at: Option<Timestamp>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was last changed.
@@ -66,10 +76,25 @@ pub struct Change {
     pub description: Option<String>,
     /// Of which environment.
     pub environment: Environment,
-    /// Whether deliveries leave for it.
+    /// How its events are sent.
+    pub settings: Settings,
+    /// Its own headers, sealed; none where it has none.
+    pub headers: Option<Vec<u8>>,
+    /// What it proves itself to its endpoint with.
+    pub endpoint_secret: EndpointSecret,
+    /// Whether deliveries leave for it. Enabling it forgets why it was disabled.
     pub is_enabled: bool,
     /// Now.
     pub updated_at: Timestamp,
+}
+
+/// What becomes of a subscription's secret for its endpoint.
+#[derive(Debug, Clone)]
+pub enum EndpointSecret {
+    /// It stays. It is not written: somebody may just have sealed it with another key.
+    Stays,
+    /// This one, sealed, or none.
+    Becomes(Option<Vec<u8>>),
 }
 
 /// How many subscriptions there are.
@@ -85,7 +110,7 @@ impl Store {
     /// Makes a subscription. It wants the events written from now on.
     pub async fn create_subscription(&self, subscription: Subscription) -> Result<(), Error> {
         let tenant = subscription.interest.tenant_id;
-        let mut row = SubscriptionRow::new(subscription);
+        let mut row = SubscriptionRow::new(subscription)?;
         self.write(move |connection| {
             changed(connection, row.tenant_id)?;
             // From here on every event is either committed before it, or written after it.
@@ -121,7 +146,16 @@ impl Store {
             row.name.clone_from(&change.name);
             row.description.clone_from(&change.description);
             row.environment = change.environment.clone().into();
-            row.is_enabled = change.is_enabled;
+            row.settings = Some(encode_settings(&change.settings)?);
+            row.headers.clone_from(&change.headers);
+            let endpoint_secret = match &change.endpoint_secret {
+                EndpointSecret::Stays => None,
+                EndpointSecret::Becomes(secret) => {
+                    row.endpoint_secret.clone_from(secret);
+                    Some(secret)
+                }
+            };
+            row.enable(change.is_enabled, change.updated_at);
             row.updated_at = change.updated_at.into();
             each!(connection, c => diesel::update(subscriptions::table.find(row.id))
                 .set((
@@ -131,7 +165,12 @@ impl Store {
                     subscriptions::name.eq(&row.name),
                     subscriptions::description.eq(&row.description),
                     subscriptions::environment.eq(&row.environment),
+                    subscriptions::settings.eq(&row.settings),
+                    subscriptions::headers.eq(&row.headers),
+                    endpoint_secret.map(|secret| subscriptions::endpoint_secret.eq(secret)),
                     subscriptions::is_enabled.eq(row.is_enabled),
+                    subscriptions::disabled_reason.eq(&row.disabled_reason),
+                    subscriptions::disabled_at.eq(row.disabled_at),
                     subscriptions::updated_at.eq(row.updated_at),
                 ))
                 .execute(c))?;
@@ -267,6 +306,23 @@ fn encode_patterns(patterns: &[Pattern]) -> String {
         .join(",")
 }
 
+fn encode_settings(settings: &Settings) -> Result<String, Error> {
+    serde_json::to_string(settings)
+        .map_err(|error| Error::unreadable(format!("settings that cannot be written: {error}")))
+}
+
+/// Rows from before there were settings have the defaults.
+fn decode_settings(text: Option<&str>) -> Result<Settings, Error> {
+    text.map_or_else(
+        || Ok(Settings::default()),
+        |text| {
+            serde_json::from_str(text).map_err(|error| {
+                Error::unreadable(format!("the settings of a subscription: {error}"))
+            })
+        },
+    )
+}
+
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = subscriptions, treat_none_as_default_value = false)]
 struct SubscriptionRow {
@@ -286,14 +342,31 @@ struct SubscriptionRow {
     last_failure_at: Option<Moment>,
     delivered: i64,
     failed: i64,
+    settings: Option<String>,
+    headers: Option<Vec<u8>>,
+    endpoint_secret: Option<Vec<u8>>,
+    disabled_reason: Option<String>,
+    disabled_at: Option<Moment>,
 }
 
 impl SubscriptionRow {
-    fn new(subscription: Subscription) -> Self {
+    /// Its owner enables or disables it. What disabled it before stays told.
+    fn enable(&mut self, is_enabled: bool, at: Timestamp) {
+        if is_enabled {
+            self.disabled_reason = None;
+            self.disabled_at = None;
+        } else if self.is_enabled {
+            self.disabled_reason = Some(DisabledReason::Manual.as_str().to_owned());
+            self.disabled_at = Some(at.into());
+        }
+        self.is_enabled = is_enabled;
+    }
+
+    fn new(subscription: Subscription) -> Result<Self, Error> {
         let Subscription {
             interest, health, ..
         } = subscription;
-        Self {
+        Ok(Self {
             id: interest.subscription_id.into(),
             tenant_id: interest.tenant_id.into(),
             url: subscription.url,
@@ -310,7 +383,14 @@ impl SubscriptionRow {
             last_failure_at: health.last_failure_at.map(Moment::from),
             delivered: health.delivered,
             failed: health.failed,
-        }
+            settings: Some(encode_settings(&subscription.settings)?),
+            headers: subscription.headers,
+            endpoint_secret: subscription.endpoint_secret,
+            disabled_reason: subscription
+                .disabled_reason
+                .map(|reason| reason.as_str().to_owned()),
+            disabled_at: subscription.disabled_at.map(Moment::from),
+        })
     }
 }
 
@@ -337,7 +417,17 @@ impl TryFrom<SubscriptionRow> for Subscription {
             secret: row.secret,
             name: row.name,
             description: row.description,
+            settings: decode_settings(row.settings.as_deref())?,
+            headers: row.headers,
+            endpoint_secret: row.endpoint_secret,
             is_enabled: row.is_enabled,
+            // Only its owner could disable it before reasons were kept.
+            disabled_reason: (!row.is_enabled).then(|| {
+                let told = row.disabled_reason.as_deref();
+                told.and_then(DisabledReason::parse)
+                    .unwrap_or(DisabledReason::Manual)
+            }),
+            disabled_at: row.disabled_at.map(Timestamp::from),
             created_at: row.created_at.into(),
             updated_at: row.updated_at.into(),
             health: Health {

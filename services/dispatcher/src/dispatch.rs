@@ -1,8 +1,8 @@
 //! One attempt: sign, post, classify, decide what follows.
 
+use crate::Context;
 use crate::endpoint::Endpoint;
 use crate::outgoing::Job;
-use crate::{Context, Rules};
 use domain::delivery::{State, may_ask_for_time, status_error};
 use domain::id::AttemptId;
 use domain::retry::parse_retry_after;
@@ -16,12 +16,7 @@ use telemetry::trace::Kind;
 use telemetry::{Span, Stage};
 
 /// Makes one attempt of a delivery.
-pub(crate) async fn attempt(
-    context: &Context,
-    rules: &Rules,
-    endpoint: &Endpoint,
-    job: &Job,
-) -> Attempt {
+pub(crate) async fn attempt(context: &Context, endpoint: &Endpoint, job: &Job) -> Attempt {
     let started_at = context.clock.now();
     if job.to.attempts == 0 {
         stage(context, Stage::FirstAttempt, job, started_at);
@@ -32,10 +27,10 @@ pub(crate) async fn attempt(
     span.set("webhook.id", job.event.id.to_string().as_str());
     let request = request(context, endpoint, job, started_at, &span);
     failpoint::reach!(DispatcherBeforeSend);
-    let sent = context.client.send(request, rules.timeout).await;
+    let sent = context.client.send(request, endpoint.timeout).await;
     failpoint::reach!(DispatcherAfterSend);
     let ended_at = context.clock.now();
-    let attempt = conclude(context, rules, job, endpoint, started_at, ended_at, sent);
+    let attempt = conclude(context, job, endpoint, started_at, ended_at, sent);
     match attempt.error {
         None => stage(context, Stage::Delivered, job, ended_at),
         Some(error) => span.fail(error),
@@ -86,7 +81,6 @@ fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
 
 fn conclude(
     context: &Context,
-    rules: &Rules,
     job: &Job,
     endpoint: &Endpoint,
     started_at: Timestamp,
@@ -102,7 +96,7 @@ fn conclude(
     let asked = response
         .as_ref()
         .and_then(|response| asked_for(response, ended_at));
-    let next = rules
+    let next = endpoint
         .schedule
         .next(number, ended_at, context.random.fraction(), asked);
     let then = match (error, next) {

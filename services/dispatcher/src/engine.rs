@@ -5,10 +5,10 @@ mod lease;
 mod round;
 mod step;
 
+use crate::Context;
 use crate::lane::Lane;
 use crate::outgoing::{Job, Outgoing};
 use crate::record::{self, Recorder};
-use crate::{Context, Rules};
 use broker::HintReceiver;
 use domain::Shard;
 use domain::id::{SubscriptionId, TenantId};
@@ -17,7 +17,6 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 use step::Step;
 use store::delivery::Owed;
@@ -35,12 +34,16 @@ const MAX_IN_FLIGHT: usize = 2_048;
 /// How many bytes of bodies wait in memory before new deliveries are left in the store.
 const MAX_WAITING_BYTES: usize = 64 * 1024 * 1024;
 
+/// How long attempts under way are waited for at the end. An attempt may take longer, but a process
+/// that is told to end has 25 s: shards that it cannot give up in time are waited for by the others.
+const PATIENCE: Duration = Duration::from_secs(15);
+
 /// Starts the engine, until the process drains.
-pub(crate) fn start(rules: &Arc<Rules>, context: &Context) {
+pub(crate) fn start(context: &Context) {
     let check = context.readiness.register("dispatcher");
-    let (rules, context) = (rules.clone(), context.clone());
+    let context = context.clone();
     context.tasks.clone().supervise("dispatcher", move || {
-        let engine = Engine::new(rules.clone(), context.clone(), check.clone());
+        let engine = Engine::new(context.clone(), check.clone());
         async move {
             engine.run().await;
             Ok(())
@@ -52,7 +55,6 @@ type Running = Pin<Box<dyn Future<Output = Step> + Send>>;
 
 struct Engine {
     context: Context,
-    rules: Arc<Rules>,
     check: runtime::Check,
     /// Who this dispatcher is among the others.
     owner: String,
@@ -92,7 +94,7 @@ struct Engine {
 }
 
 impl Engine {
-    fn new(rules: Arc<Rules>, context: Context, check: runtime::Check) -> Self {
+    fn new(context: Context, check: runtime::Check) -> Self {
         let (tell_lost, lost) = mpsc::unbounded_channel();
         Self {
             owner: hex(context.random.bytes::<8>()),
@@ -119,7 +121,6 @@ impl Engine {
             ended: mpsc::unbounded_channel(),
             last_look: Instant::now(),
             context,
-            rules,
             check,
         }
     }
@@ -216,8 +217,7 @@ impl Engine {
     /// Lets attempts under way end and be recorded, then gives the shards up.
     async fn drain(mut self) {
         self.check.failing("draining");
-        let patience = self.rules.timeout + Duration::from_secs(5);
-        let ended = tokio::time::timeout(patience, async {
+        let ended = tokio::time::timeout(PATIENCE, async {
             while self.in_flight > 0 {
                 let Some(subscription) = self.ended.1.recv().await else {
                     break;

@@ -8,12 +8,11 @@ mod outgoing;
 mod record;
 
 use broker::Broker;
-use domain::retry::Schedule;
+use domain::subscription::Usual;
 use domain::{Clock, Random};
 use runtime::{Readiness, Shutdown, Tasks};
 use signing::Vault;
 use std::sync::Arc;
-use std::time::Duration;
 use store::Store;
 use telemetry::{Metrics, Tracer};
 
@@ -42,26 +41,13 @@ pub struct Context {
     pub tasks: Tasks,
     /// Where it says how it is.
     pub readiness: Readiness,
+    /// What holds where a subscription says nothing of how its events are sent.
+    pub usual: Usual,
     /// The version told in `user-agent`.
     pub version: &'static str,
 }
 
-/// What the configuration says of attempts.
-#[derive(Debug)]
-struct Rules {
-    schedule: Schedule,
-    timeout: Duration,
-}
-
 /// Starts dispatching, until the process drains.
-pub fn start(config: &config::Dispatcher, context: &Context) {
-    let schedule = match &config.retry {
-        config::RetryPolicy::Quick => Schedule::quick(),
-        config::RetryPolicy::Delays(waits) => Schedule::new(waits.clone()),
-    };
-    let rules = Arc::new(Rules {
-        schedule,
-        timeout: config.timeout,
-    });
-    engine::start(&rules, context);
+pub fn start(context: &Context) {
+    engine::start(context);
 }

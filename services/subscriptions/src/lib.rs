@@ -23,6 +23,7 @@ pub use tenant::{TenantView, create_tenant};
 use actix_web::web;
 use broker::Broker;
 use caller::Keys;
+use domain::subscription::Usual;
 use domain::{Clock, Random};
 use egress::Policy;
 use runtime::http::{Connections, Listener, Serving};
@@ -61,6 +62,8 @@ pub struct Context {
     pub admission: Gate,
     /// How many connections this process can have, by its limit of open files.
     pub max_connections: usize,
+    /// What holds where a subscription says nothing of how its events are sent.
+    pub usual: Usual,
     /// How providers reach the ingress, without a trailing slash.
     pub public_url: String,
 }

@@ -139,7 +139,7 @@ impl App {
                     tracker::start(&config, &parts.into());
                 }),
                 Role::Dispatcher => self.once_admitted("dispatcher", move || {
-                    dispatcher::start(&config.dispatcher, &parts.into());
+                    dispatcher::start(&parts.into());
                 }),
                 Role::Poller => self.once_admitted("poller", move || {
                     poller::start(&parts.into());

@@ -151,7 +151,7 @@ pub const KEYS: &[Key] = &[
         "dispatcher.retry",
         "TIDINGS_DISPATCHER__RETRY",
         "how a delivery is retried after its first attempt",
-        "quick, or a list of 1 to 50 waits of at most 30 days, in seconds or as 5m, 2h, 1d",
+        "quick, standard, or a list of 1 to 50 waits of at most 30 days, in seconds or as 5m, 2h, 1d",
     ),
     plain(
         "dispatcher.timeout",

@@ -51,6 +51,7 @@ fn what_has_no_default_is_commented_out() {
             "store.previous_encryption_key",
             "ingress.public_url",
             "subscriptions.admin_key",
+            "dispatcher.retry",
             "telemetry.otlp_endpoint"
         ]
     );

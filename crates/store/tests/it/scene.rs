@@ -8,7 +8,7 @@ use domain::id::{AccountId, CallbackId, EventId, ReceiptId, SubscriptionId, Tena
 use domain::json::Raw;
 use domain::message::Registration;
 use domain::report::{Report, Source};
-use domain::subscription::{Interest, Pattern};
+use domain::subscription::{Interest, Pattern, Settings};
 use domain::{Clock, Random, Shard, State};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -265,7 +265,12 @@ impl Scene {
             secret: vec![1, 2, 3],
             name: None,
             description: None,
+            settings: Settings::default(),
+            headers: None,
+            endpoint_secret: None,
             is_enabled: true,
+            disabled_reason: None,
+            disabled_at: None,
             created_at: now,
             updated_at: now,
             health: Health::default(),

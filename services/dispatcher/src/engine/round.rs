@@ -72,9 +72,7 @@ impl Engine {
             return false;
         };
         let context = self.context.clone();
-        let made = lane.endpoint(settings, || {
-            Endpoint::of(settings, &context.vault, context.client.policy())
-        });
+        let made = lane.endpoint(settings, || Endpoint::of(&context, settings));
         let endpoint = match made {
             Ok(endpoint) => endpoint,
             Err(error) => {
@@ -94,14 +92,14 @@ impl Engine {
     }
 
     fn spawn_attempt(&self, id: SubscriptionId, endpoint: Arc<Endpoint>, job: Job) {
-        let (context, rules) = (self.context.clone(), self.rules.clone());
+        let context = self.context.clone();
         let recorder = self.recorder.clone();
         let ended = Ended {
             tell: self.ended.0.clone(),
             id,
         };
         self.context.tasks.spawn("dispatcher.attempt", async move {
-            let attempt = dispatch::attempt(&context, &rules, &endpoint, &job).await;
+            let attempt = dispatch::attempt(&context, &endpoint, &job).await;
             // Waits while too many wait to be recorded: the slot stays taken.
             let _ = recorder.send(attempt).await;
             drop(ended);
@@ -219,10 +217,10 @@ impl Drop for Ended {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Context;
     use crate::outgoing::Outgoing;
-    use crate::{Context, Rules};
     use domain::id::{DeliveryId, EventId};
-    use domain::retry::Schedule;
+    use domain::subscription::Usual;
     use domain::{Clock, Random, Shard};
     use std::collections::HashMap;
     use store::delivery::Recipient;
@@ -248,16 +246,16 @@ mod tests {
             tracer: telemetry::Tracer::disabled(),
             tasks: runtime::Tasks::new(shutdown.clone()),
             readiness: readiness.clone(),
+            usual: Usual {
+                retry: None,
+                timeout_seconds: 1,
+            },
             version: "0",
             clock,
             random,
             shutdown,
         };
-        let rules = Rules {
-            schedule: Schedule::quick(),
-            timeout: Duration::from_secs(1),
-        };
-        Engine::new(Arc::new(rules), context, readiness.register("dispatcher"))
+        Engine::new(context, readiness.register("dispatcher"))
     }
 
     /// A lane with one delivery waiting.

@@ -17,6 +17,8 @@ pub(super) struct Tally {
     pub accounts: usize,
     /// Subscriptions sealed again.
     pub subscriptions: usize,
+    /// What subscriptions have beside their signing secrets, sealed again.
+    pub beside: usize,
     /// Refused requests sealed again.
     pub quarantined: usize,
     /// What cannot be opened, and was left as it is.
@@ -74,6 +76,7 @@ impl Tally {
         match column {
             Column::AccountChecks => &mut self.accounts,
             Column::SubscriptionSecret => &mut self.subscriptions,
+            Column::SubscriptionHeaders | Column::EndpointSecret => &mut self.beside,
             Column::QuarantinedRequest => &mut self.quarantined,
         }
     }
@@ -133,6 +136,8 @@ fn context(column: Column, sealed: &Sealed) -> String {
     match column {
         Column::AccountChecks => secret::account_checks(tenant, AccountId(id)),
         Column::SubscriptionSecret => secret::subscription_secret(tenant, SubscriptionId(id)),
+        Column::SubscriptionHeaders => secret::subscription_headers(tenant, SubscriptionId(id)),
+        Column::EndpointSecret => secret::endpoint_secret(tenant, SubscriptionId(id)),
         Column::QuarantinedRequest => secret::quarantined_request(tenant, QuarantineId(id)),
     }
 }
@@ -140,7 +145,9 @@ fn context(column: Column, sealed: &Sealed) -> String {
 fn name(column: Column, sealed: &Sealed) -> String {
     match column {
         Column::AccountChecks => AccountId(sealed.id).to_string(),
-        Column::SubscriptionSecret => SubscriptionId(sealed.id).to_string(),
+        Column::SubscriptionSecret | Column::SubscriptionHeaders | Column::EndpointSecret => {
+            SubscriptionId(sealed.id).to_string()
+        }
         Column::QuarantinedRequest => QuarantineId(sealed.id).to_string(),
     }
 }

@@ -125,8 +125,9 @@ const DONE_CONFIGURED: &str = "everything in the store is sealed with store.encr
 
 fn tell(tally: &Tally) {
     print::line(&format!(
-        "sealed again: {} provider accounts, {} webhooks, {} refused requests",
-        tally.accounts, tally.subscriptions, tally.quarantined
+        "sealed again: {} provider accounts, {} webhooks, {} refused requests, {} headers and \
+         credentials of webhooks",
+        tally.accounts, tally.subscriptions, tally.quarantined, tally.beside
     ));
     for refused in &tally.refused {
         print::line(&format!("left as it is: {}, {}", refused.id, refused.error));

@@ -14,6 +14,7 @@ mod rules;
 mod rulings;
 mod tenants;
 mod urls;
+mod webhook_settings;
 mod webhooks;
 
 use serde_json::{Value, json};
