@@ -2,6 +2,7 @@
 #![warn(missing_docs)]
 
 pub mod account;
+pub mod attempt;
 pub mod callback;
 pub mod catalog;
 pub mod clock;

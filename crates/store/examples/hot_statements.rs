@@ -9,6 +9,7 @@
 )]
 
 use domain::account::Environment;
+use domain::attempt::Detail;
 use domain::callback::{Kind, Statement};
 use domain::delivery::State;
 use domain::event::Event;
@@ -194,6 +195,7 @@ impl Bench {
             secret: vec![0; 60],
             name: None,
             description: None,
+            previous_secrets: Vec::new(),
             settings: Settings::default(),
             headers: None,
             endpoint_secret: None,
@@ -286,7 +288,10 @@ impl Bench {
                     status_code: Some(200),
                     error: None,
                     response_body: Some("ok".to_owned()),
+                    detail: Detail::default(),
                     then,
+                    cause: None,
+                    disables: None,
                 }
             })
             .collect()

@@ -1,10 +1,12 @@
 //! Deliveries and their attempts.
 
 pub(crate) mod attempt;
+mod body;
 mod claim;
+mod held;
 mod row;
 
-pub use attempt::{Attempt, Then};
+pub use attempt::{Attempt, Disables, Then};
 pub use claim::{Claimed, Room};
 pub(crate) use row::{AttemptRow, DeliveryRow};
 
@@ -20,6 +22,7 @@ use diesel::expression::SqlLiteral;
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
 use domain::Timestamp;
+use domain::attempt::Detail;
 use domain::delivery::State;
 use domain::id::{DeliveryId, EventId, SubscriptionId, TenantId};
 use std::collections::HashMap;
@@ -42,6 +45,8 @@ pub struct Recipient {
     pub subscription_id: SubscriptionId,
     /// How many attempts were made.
     pub attempts: u32,
+    /// Whether what it sends was kept with it: it is not what its event says by itself.
+    pub has_body: bool,
 }
 
 /// A delivery with its attempts.
@@ -57,6 +62,8 @@ pub struct Delivery {
     pub subscription_id: SubscriptionId,
     /// How far it is.
     pub state: State,
+    /// The stable name of why it failed.
+    pub error: Option<String>,
     /// What was tried, in order.
     pub attempts: Vec<Tried>,
     /// When it is tried next, while it is pending.
@@ -80,6 +87,8 @@ pub struct Tried {
     pub error: Option<String>,
     /// The first 16 KiB of the answer's body.
     pub response_body: Option<String>,
+    /// What else was kept; none of attempts before it was.
+    pub detail: Option<Detail>,
 }
 
 /// Which deliveries of a subscription.
@@ -240,6 +249,7 @@ fn with_attempts(
                 event_type: types.get(&row.event_id).cloned().unwrap_or_default(),
                 subscription_id: row.subscription_id.into(),
                 state,
+                error: row.error,
                 attempts: by_delivery.remove(&row.id).unwrap_or_default(),
                 next_attempt_at: (state == State::Pending).then(|| row.due_at.into()),
                 created_at: row.created_at.into(),

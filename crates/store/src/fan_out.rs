@@ -160,6 +160,8 @@ impl Making<'_> {
                 attempts: 0,
                 due_at: Moment::from(self.now),
                 created_at: Moment::from(self.now),
+                error: None,
+                has_body: false,
             };
             if place == Place::Claimed {
                 to.push(row.recipient());

@@ -96,6 +96,19 @@ diesel::table! {
     use diesel::sql_types::*;
     use crate::sql_types::*;
 
+    previous_secrets (id) {
+        id -> Id,
+        tenant_id -> Id,
+        subscription_id -> Id,
+        secret -> Binary,
+        expires_at -> Instant,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
     messages (id) {
         id -> Id,
         tenant_id -> Id,
@@ -257,6 +270,8 @@ diesel::table! {
         attempts -> Integer,
         due_at -> Instant,
         created_at -> Instant,
+        body -> Nullable<Binary>,
+        error -> Nullable<Text>,
     }
 }
 
@@ -273,6 +288,7 @@ diesel::table! {
         status_code -> Nullable<Integer>,
         error -> Nullable<Text>,
         response_body -> Nullable<Text>,
+        detail -> Nullable<Text>,
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::Store;
 use crate::connection::each;
 use crate::error::Error;
-use crate::schema::{provider_accounts, quarantine, subscriptions};
+use crate::schema::{previous_secrets, provider_accounts, quarantine, subscriptions};
 use crate::sql_types::{Moment, Uid};
 use diesel::prelude::*;
 use domain::id::TenantId;
@@ -20,6 +20,8 @@ pub enum Column {
     SubscriptionHeaders,
     /// What a subscription proves itself to its endpoint with.
     EndpointSecret,
+    /// A secret that was replaced, and still signs for a while.
+    PreviousSecret,
     /// A refused request.
     QuarantinedRequest,
 }
@@ -50,11 +52,12 @@ pub struct Resealed {
 
 impl Column {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::AccountChecks,
         Self::SubscriptionSecret,
         Self::SubscriptionHeaders,
         Self::EndpointSecret,
+        Self::PreviousSecret,
         Self::QuarantinedRequest,
     ];
 
@@ -64,7 +67,8 @@ impl Column {
             Self::AccountChecks
             | Self::SubscriptionSecret
             | Self::SubscriptionHeaders
-            | Self::EndpointSecret => 500,
+            | Self::EndpointSecret
+            | Self::PreviousSecret => 500,
             Self::QuarantinedRequest => 100,
         }
     }
@@ -131,6 +135,19 @@ impl Store {
                     .load(c))?;
                 Ok(rows.into_iter().filter_map(sealed_of).collect())
             }
+            Column::PreviousSecret => {
+                let rows: Vec<SealedRow> = each!(connection, c => previous_secrets::table
+                    .filter(previous_secrets::id.gt(after))
+                    .order(previous_secrets::id)
+                    .select((
+                        previous_secrets::id,
+                        previous_secrets::tenant_id,
+                        previous_secrets::secret,
+                    ))
+                    .limit(of.limit())
+                    .load(c))?;
+                Ok(rows.into_iter().map(Sealed::from).collect())
+            }
             Column::QuarantinedRequest => {
                 let rows: Vec<SealedRow> = each!(connection, c => quarantine::table
                     .filter(quarantine::id.gt(after))
@@ -171,6 +188,11 @@ impl Store {
                         diesel::update(subscriptions::table.find(id))
                             .filter(subscriptions::endpoint_secret.eq(Some(from)))
                             .set(subscriptions::endpoint_secret.eq(Some(to)))
+                            .execute(c))?,
+                    Column::PreviousSecret => each!(connection, c =>
+                        diesel::update(previous_secrets::table.find(id))
+                            .filter(previous_secrets::secret.eq(from))
+                            .set(previous_secrets::secret.eq(to))
                             .execute(c))?,
                     Column::QuarantinedRequest => each!(connection, c =>
                         diesel::update(quarantine::table.find(id))

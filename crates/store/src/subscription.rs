@@ -1,7 +1,12 @@
 //! Subscriptions.
 
+mod rotation;
+
+pub use rotation::{PreviousSecret, Rotated, Rotation};
+
 use crate::Store;
 use crate::connection::{Connection, each};
+use crate::delivery::Disables;
 use crate::dialect::event::newest_position;
 use crate::dialect::lock;
 use crate::error::Error;
@@ -24,6 +29,9 @@ pub struct Subscription {
     pub url: String,
     /// What its deliveries are signed with, sealed.
     pub secret: Vec<u8>,
+    /// What they were signed with before, and still are for a while, newest first. Only where it is
+    /// read to be sent to.
+    pub previous_secrets: Vec<PreviousSecret>,
     /// What people call it.
     pub name: Option<String>,
     /// What it is for.
@@ -142,6 +150,8 @@ impl Store {
             let secret = change.secret.as_ref();
             if let Some(secret) = secret {
                 row.secret.clone_from(secret);
+                // A secret that is set holds at once, and alone.
+                rotation::forget_previous(connection, id)?;
             }
             row.name.clone_from(&change.name);
             row.description.clone_from(&change.description);
@@ -272,7 +282,17 @@ pub(crate) fn of_tenants(
         .order(subscriptions::id)
         .select(SubscriptionRow::as_select())
         .load(c))?;
-    rows.into_iter().map(Subscription::try_from).collect()
+    let ids: Vec<Uid> = rows.iter().map(|row| row.id).collect();
+    let mut previous = rotation::previous_of(connection, &ids)?;
+    rows.into_iter()
+        .map(|row| {
+            let previous_secrets = previous.remove(&row.id).unwrap_or_default();
+            Ok(Subscription {
+                previous_secrets,
+                ..Subscription::try_from(row)?
+            })
+        })
+        .collect()
 }
 
 fn find(
@@ -287,6 +307,29 @@ fn find(
         .select(SubscriptionRow::as_select())
         .first(c)
         .optional())?)
+}
+
+/// Disables a subscription as its endpoint asked, unless somebody changed it since the attempt.
+pub(crate) fn disable(
+    connection: &mut Connection,
+    id: SubscriptionId,
+    how: Disables,
+) -> Result<(), Error> {
+    let tenant: Option<Uid> = each!(connection, c => diesel::update(subscriptions::table)
+        .filter(subscriptions::id.eq(Uid::from(id)))
+        .filter(subscriptions::is_enabled.eq(true))
+        .filter(subscriptions::deleted_at.is_null())
+        .filter(subscriptions::updated_at.eq(Moment::from(how.settings_of)))
+        .set((
+            subscriptions::is_enabled.eq(false),
+            subscriptions::disabled_reason.eq(Some(how.reason.as_str())),
+            subscriptions::disabled_at.eq(Some(Moment::from(how.at))),
+            subscriptions::updated_at.eq(Moment::from(how.at)),
+        ))
+        .returning(subscriptions::tenant_id)
+        .get_result(c)
+        .optional())?;
+    tenant.map_or(Ok(()), |tenant| changed(connection, tenant))
 }
 
 /// Makes every dispatcher look again before its next fan-out and its next attempt.
@@ -415,6 +458,7 @@ impl TryFrom<SubscriptionRow> for Subscription {
             interest,
             url: row.url,
             secret: row.secret,
+            previous_secrets: Vec::new(),
             name: row.name,
             description: row.description,
             settings: decode_settings(row.settings.as_deref())?,

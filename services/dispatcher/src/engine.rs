@@ -183,7 +183,8 @@ impl Engine {
         for owed in owed {
             let event = Outgoing::of(&owed);
             for to in owed.to {
-                let shard = Shard::of_subscription(to.subscription_id);
+                let id = to.subscription_id;
+                let shard = Shard::of_subscription(id);
                 let Some(lease) = self.holding.get(&shard).copied() else {
                     continue;
                 };
@@ -194,14 +195,14 @@ impl Engine {
                 let tenant = event.tenant_id;
                 let lane = self
                     .lanes
-                    .entry(to.subscription_id)
+                    .entry(id)
                     .or_insert_with(|| Lane::new(shard, tenant));
                 lane.waiting.push_back(Job {
                     to,
                     lease,
                     event: event.clone(),
                 });
-                self.enter_round(to.subscription_id);
+                self.enter_round(id);
             }
         }
     }

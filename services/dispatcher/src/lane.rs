@@ -4,12 +4,11 @@ use crate::endpoint::Endpoint;
 use crate::outgoing::Job;
 use domain::Shard;
 use domain::id::TenantId;
+use domain::subscription::DEFAULT_MAX_IN_FLIGHT;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use store::subscription::Subscription;
 
-/// How many requests to one subscription are under way at once.
-pub(crate) const MAX_IN_FLIGHT: usize = 16;
 /// How many deliveries of one subscription wait in memory; the rest waits in the store.
 pub(crate) const MAX_WAITING: usize = 256;
 
@@ -19,6 +18,8 @@ pub(crate) struct Lane {
     pub tenant_id: TenantId,
     pub waiting: VecDeque<Job>,
     pub in_flight: usize,
+    /// How many may be, by its settings as they were last seen.
+    pub max_in_flight: usize,
     /// Whether more of this subscription waits in the store, or came to wait there since the reading
     /// under way began.
     has_backlog: bool,
@@ -30,12 +31,13 @@ pub(crate) struct Lane {
 }
 
 impl Lane {
-    pub(crate) const fn new(shard: Shard, tenant_id: TenantId) -> Self {
+    pub(crate) fn new(shard: Shard, tenant_id: TenantId) -> Self {
         Self {
             shard,
             tenant_id,
             waiting: VecDeque::new(),
             in_flight: 0,
+            max_in_flight: usize::from(DEFAULT_MAX_IN_FLIGHT),
             has_backlog: false,
             is_loading: false,
             is_in_round: false,
@@ -85,7 +87,7 @@ impl Lane {
     }
 
     pub(crate) fn can_start(&self) -> bool {
-        !self.waiting.is_empty() && self.in_flight < MAX_IN_FLIGHT
+        !self.waiting.is_empty() && self.in_flight < self.max_in_flight
     }
 
     /// Whether nothing is left to remember of it.

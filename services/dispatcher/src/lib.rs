@@ -1,11 +1,15 @@
 #![doc = include_str!("../README.md")]
 
+mod detail;
 mod dispatch;
 mod endpoint;
 mod engine;
 mod lane;
 mod outgoing;
+mod payload;
 mod record;
+mod request;
+mod verdict;
 
 use broker::Broker;
 use domain::subscription::Usual;
@@ -43,6 +47,9 @@ pub struct Context {
     pub readiness: Readiness,
     /// What holds where a subscription says nothing of how its events are sent.
     pub usual: Usual,
+    /// Under which URL tenants reach the API, without a slash at the end; empty where nobody said it,
+    /// and what is told is relative to what they know.
+    pub api_url: String,
     /// The version told in `user-agent`.
     pub version: &'static str,
 }

@@ -1,5 +1,7 @@
 //! `/v1/webhooks`: subscriptions and their deliveries.
 
+mod attempt;
+mod rotation;
 mod settings;
 
 use crate::caller::Caller;
@@ -9,6 +11,7 @@ use crate::{Context, Desk, failure, input};
 use actix_web::http::Method;
 use actix_web::web::{self, Path, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
+use attempt::AttemptView;
 use domain::Timestamp;
 use domain::account::Environment;
 use domain::delivery::State;
@@ -21,7 +24,7 @@ use settings::{
 };
 use signing::WebhookSecret;
 use std::collections::BTreeMap;
-use store::delivery::{Delivery, Filter, Tried};
+use store::delivery::{Delivery, Filter};
 use store::subscription::{Change, EndpointSecret, Health, Subscription};
 use wire::Hint;
 
@@ -39,6 +42,11 @@ pub(crate) fn routes(routes: &mut ServiceConfig) {
                 .route(web::put().to(replace))
                 .route(web::delete().to(delete))
                 .default_service(only(&[Method::GET, Method::PUT, Method::DELETE])),
+        )
+        .service(
+            web::resource("/v1/webhooks/{id}/secret/rotate")
+                .route(web::post().to(rotation::rotate))
+                .default_service(only(&[Method::POST])),
         )
         .service(
             web::resource("/v1/webhooks/{id}/deliveries")
@@ -127,19 +135,10 @@ pub(crate) struct DeliveryView {
     event_type: String,
     subscription_id: SubscriptionId,
     state: State,
+    error: Option<String>,
     attempts: Vec<AttemptView>,
     next_attempt_at: Option<Timestamp>,
     created_at: Timestamp,
-}
-
-#[derive(Serialize)]
-struct AttemptView {
-    number: u32,
-    started_at: Timestamp,
-    duration_ms: i64,
-    status_code: Option<u16>,
-    error: Option<String>,
-    response_body: Option<String>,
 }
 
 async fn create(
@@ -172,6 +171,7 @@ async fn create(
         },
         url: wanted.url,
         secret: seal(context, caller.tenant, id, &secret),
+        previous_secrets: Vec::new(),
         name: wanted.name,
         description: wanted.description,
         settings,
@@ -471,6 +471,7 @@ impl From<Delivery> for DeliveryView {
             event_type: delivery.event_type,
             subscription_id: delivery.subscription_id,
             state: delivery.state,
+            error: delivery.error,
             attempts: delivery
                 .attempts
                 .into_iter()
@@ -478,19 +479,6 @@ impl From<Delivery> for DeliveryView {
                 .collect(),
             next_attempt_at: delivery.next_attempt_at,
             created_at: delivery.created_at,
-        }
-    }
-}
-
-impl From<Tried> for AttemptView {
-    fn from(tried: Tried) -> Self {
-        Self {
-            number: tried.number,
-            started_at: tried.started_at,
-            duration_ms: tried.duration_ms,
-            status_code: tried.status_code,
-            error: tried.error,
-            response_body: tried.response_body,
         }
     }
 }

@@ -242,9 +242,16 @@ fn client(config: &Config) -> Result<egress::Client, Failure> {
         allow_ports: config.egress.allow_ports.clone(),
         require_https: config.egress.require_https,
     };
+    let proxy = config.egress.proxy.as_ref();
+    let proxy = proxy.map(|url| egress::Proxy::parse(url.reveal()));
+    let options = egress::ClientOptions {
+        proxy: proxy
+            .transpose()
+            .map_err(|error| Failure::configuration(format!("egress.proxy: {error}")))?,
+        ..egress::ClientOptions::default()
+    };
     let resolver = egress::Resolver::system().map_err(Failure::runtime)?;
-    egress::Client::new(policy, resolver, egress::ClientOptions::default())
-        .map_err(Failure::runtime)
+    egress::Client::new(policy, resolver, options).map_err(Failure::runtime)
 }
 
 async fn tracer(config: &Config) -> Result<Tracer, Failure> {

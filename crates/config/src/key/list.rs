@@ -117,6 +117,12 @@ pub const KEYS: &[Key] = &[
         "the address and port of the API and the console",
         ADDRESS,
     ),
+    plain(
+        "subscriptions.public_url",
+        "TIDINGS_SUBSCRIPTIONS__PUBLIC_URL",
+        "the URL under which tenants reach the API from outside",
+        "an absolute http or https URL without user, query or fragment, such as https://api.example.com",
+    ),
     secret(
         "subscriptions.admin_key",
         "TIDINGS_SUBSCRIPTIONS__ADMIN_KEY",
@@ -146,6 +152,12 @@ pub const KEYS: &[Key] = &[
         "TIDINGS_EGRESS__REQUIRE_HTTPS",
         "whether tenants' webhooks must be https",
         "true or false",
+    ),
+    secret(
+        "egress.proxy",
+        "TIDINGS_EGRESS__PROXY",
+        "the HTTP proxy that connects to tenants' webhooks",
+        "http://host:port or http://user:password@host:port",
     ),
     plain(
         "dispatcher.retry",

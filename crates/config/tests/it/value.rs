@@ -249,6 +249,30 @@ fn a_log_format_is_text_or_json_and_a_level_is_not_empty() {
 }
 
 #[test]
+fn a_proxy_is_an_address_and_perhaps_a_user() {
+    let variable = "TIDINGS_EGRESS__PROXY";
+    takes(
+        variable,
+        &["", "http://proxy:3128", "http://u:p@[::1]:3128/"],
+        &[
+            "proxy:3128",
+            "https://proxy",
+            "socks5://proxy",
+            "http://proxy/a",
+            "http://proxy?a",
+        ],
+    );
+    let config = from_environment(&[(variable, "http://u:p@proxy:3128")]).unwrap();
+    let proxy = config.egress.proxy.clone().unwrap();
+    assert_eq!(proxy.reveal(), "http://u:p@proxy:3128");
+    let rendered = config.render();
+    assert!(
+        !rendered.contains("u:p") && rendered.contains("proxy:3128"),
+        "{rendered}"
+    );
+}
+
+#[test]
 fn an_otlp_endpoint_is_a_base_url() {
     let variable = "TIDINGS_TELEMETRY__OTLP_ENDPOINT";
     takes(

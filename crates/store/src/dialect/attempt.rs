@@ -67,6 +67,7 @@ fn record_each<'a>(
                 deliveries::state.eq(encode_state(record.state)),
                 deliveries::place.eq(record.place.code()),
                 deliveries::due_at.eq(record.due_at),
+                deliveries::error.eq(&record.cause),
             ))
             .execute(c)?;
         fared.entry(record.subscription_id).or_default().count(row);
@@ -113,15 +114,16 @@ impl Fared {
 /// where it stands.
 fn record_all(records: &[Record]) -> Statement<'_> {
     let text = "with told as (\
-                    select distinct on (delivery_id, number) t.* from unnest({}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}) \
+                    select distinct on (delivery_id, number) t.* from unnest({}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}) \
                         as t (delivery_id, number, id, started_at, duration_ms, status_code, error, \
-                            response_body, state, place, due_at, subscription_id, shard, fence) \
+                            response_body, detail, state, place, due_at, cause, subscription_id, \
+                            shard, fence) \
                     join shards on shards.number = t.shard and shards.fence = t.fence), \
                 recorded as (\
                     insert into attempts (delivery_id, number, id, started_at, duration_ms, \
-                        status_code, error, response_body) \
+                        status_code, error, response_body, detail) \
                     select delivery_id, number, id, started_at, duration_ms, status_code, error, \
-                        response_body from told \
+                        response_body, detail from told \
                     on conflict do nothing returning delivery_id, number), \
                 new as (\
                     select told.* from told join recorded using (delivery_id, number)), \
@@ -130,7 +132,7 @@ fn record_all(records: &[Record]) -> Statement<'_> {
                     order by delivery_id, number desc), \
                 moved as (\
                     update deliveries set attempts = last.number, state = last.state, \
-                        place = last.place, due_at = last.due_at \
+                        place = last.place, due_at = last.due_at, error = last.cause \
                     from last where deliveries.id = last.delivery_id and deliveries.state = 0 \
                         and deliveries.id = any({})), \
                 fared as (\
@@ -163,9 +165,11 @@ fn record_all(records: &[Record]) -> Statement<'_> {
         .bind::<Nullable<Integer>, _>(rows().map(|row| &row.status_code).collect())
         .bind::<Nullable<Text>, _>(rows().map(|row| &row.error).collect())
         .bind::<Nullable<Text>, _>(rows().map(|row| &row.response_body).collect())
+        .bind::<Nullable<Text>, _>(rows().map(|row| &row.detail).collect())
         .bind::<SmallInt, _>(records.iter().map(|r| encode_state(r.state)).collect())
         .bind::<SmallInt, _>(records.iter().map(|r| r.place.code()).collect())
         .bind::<Instant, _>(records.iter().map(|record| &record.due_at).collect())
+        .bind::<Nullable<Text>, _>(records.iter().map(|record| &record.cause).collect())
         .bind::<Id, _>(subscriptions())
         .bind::<SmallInt, _>(records.iter().map(|record| record.lease.0).collect())
         .bind::<BigInt, _>(records.iter().map(|record| record.lease.1).collect())

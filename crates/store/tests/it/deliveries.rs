@@ -1,4 +1,5 @@
 use crate::scene::Scene;
+use domain::attempt::Detail;
 use domain::delivery::State;
 use domain::id::{AttemptId, SubscriptionId};
 use domain::shard::LEASE;
@@ -35,7 +36,10 @@ pub fn attempt(scene: &Scene, holding: &Holding, to: Recipient, then: Then) -> A
         status_code: Some(if failed { 500 } else { 200 }),
         error: failed.then_some("status_5xx"),
         response_body: Some("said".to_owned()),
+        detail: Detail::default(),
         then,
+        cause: None,
+        disables: None,
     }
 }
 

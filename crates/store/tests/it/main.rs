@@ -42,6 +42,7 @@ mod conflicts;
 mod dead_letters;
 mod deliveries;
 mod directory;
+mod endings;
 mod erasure;
 mod events;
 mod faults;

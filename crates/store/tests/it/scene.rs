@@ -265,6 +265,7 @@ impl Scene {
             secret: vec![1, 2, 3],
             name: None,
             description: None,
+            previous_secrets: Vec::new(),
             settings: Settings::default(),
             headers: None,
             endpoint_secret: None,

@@ -72,11 +72,15 @@ impl Engine {
             return false;
         };
         let context = self.context.clone();
+        lane.max_in_flight = usize::from(settings.settings.max_in_flight);
+        if !lane.can_start() {
+            return false;
+        }
         let made = lane.endpoint(settings, || Endpoint::of(&context, settings));
         let endpoint = match made {
             Ok(endpoint) => endpoint,
             Err(error) => {
-                tracing::error!(subscription.id = %id, %error, "a subscription's secret cannot be opened; its deliveries wait");
+                tracing::error!(subscription.id = %id, %error, "a subscription cannot be sent to; its deliveries wait");
                 self.set_aside(id);
                 return false;
             }
@@ -99,9 +103,10 @@ impl Engine {
             id,
         };
         self.context.tasks.spawn("dispatcher.attempt", async move {
-            let attempt = dispatch::attempt(&context, &endpoint, &job).await;
-            // Waits while too many wait to be recorded: the slot stays taken.
-            let _ = recorder.send(attempt).await;
+            if let Some(attempt) = dispatch::attempt(&context, &endpoint, &job).await {
+                // Waits while too many wait to be recorded: the slot stays taken.
+                let _ = recorder.send(attempt).await;
+            }
             drop(ended);
         });
     }
@@ -250,6 +255,7 @@ mod tests {
                 retry: None,
                 timeout_seconds: 1,
             },
+            api_url: String::new(),
             version: "0",
             clock,
             random,
@@ -273,6 +279,7 @@ mod tests {
         let event = Arc::new(Outgoing {
             id: EventId::new(now, &random),
             tenant_id: tenant,
+            event_type: "job.created".to_owned(),
             body: bytes::Bytes::from_static(b"{}"),
             trace: None,
             caused_at: now,
@@ -281,6 +288,7 @@ mod tests {
             delivery_id: DeliveryId::new(now, &random),
             subscription_id: id,
             attempts: 0,
+            has_body: false,
         };
         let mut lane = Lane::new(lease.shard, tenant);
         engine.waiting_bytes += event.body.len();

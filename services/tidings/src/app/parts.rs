@@ -90,6 +90,12 @@ impl From<Parts> for dispatcher::Context {
     fn from(parts: Parts) -> Self {
         Self {
             usual: usual(&parts.config.dispatcher),
+            api_url: parts
+                .config
+                .subscriptions
+                .public_url
+                .clone()
+                .unwrap_or_default(),
             store: parts.store,
             broker: parts.broker,
             client: parts.client,

@@ -76,7 +76,9 @@ impl Tally {
         match column {
             Column::AccountChecks => &mut self.accounts,
             Column::SubscriptionSecret => &mut self.subscriptions,
-            Column::SubscriptionHeaders | Column::EndpointSecret => &mut self.beside,
+            Column::SubscriptionHeaders | Column::EndpointSecret | Column::PreviousSecret => {
+                &mut self.beside
+            }
             Column::QuarantinedRequest => &mut self.quarantined,
         }
     }
@@ -138,6 +140,7 @@ fn context(column: Column, sealed: &Sealed) -> String {
         Column::SubscriptionSecret => secret::subscription_secret(tenant, SubscriptionId(id)),
         Column::SubscriptionHeaders => secret::subscription_headers(tenant, SubscriptionId(id)),
         Column::EndpointSecret => secret::endpoint_secret(tenant, SubscriptionId(id)),
+        Column::PreviousSecret => secret::previous_secret(tenant, id),
         Column::QuarantinedRequest => secret::quarantined_request(tenant, QuarantineId(id)),
     }
 }
@@ -148,6 +151,7 @@ fn name(column: Column, sealed: &Sealed) -> String {
         Column::SubscriptionSecret | Column::SubscriptionHeaders | Column::EndpointSecret => {
             SubscriptionId(sealed.id).to_string()
         }
+        Column::PreviousSecret => format!("the replaced secret {}", sealed.id),
         Column::QuarantinedRequest => QuarantineId(sealed.id).to_string(),
     }
 }

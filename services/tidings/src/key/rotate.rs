@@ -125,8 +125,8 @@ const DONE_CONFIGURED: &str = "everything in the store is sealed with store.encr
 
 fn tell(tally: &Tally) {
     print::line(&format!(
-        "sealed again: {} provider accounts, {} webhooks, {} refused requests, {} headers and \
-         credentials of webhooks",
+        "sealed again: {} provider accounts, {} webhooks, {} refused requests, {} headers, \
+         credentials and replaced secrets of webhooks",
         tally.accounts, tally.subscriptions, tally.quarantined, tally.beside
     ));
     for refused in &tally.refused {

@@ -23,7 +23,7 @@ use testkit::Answer;
 const PHONE: &str = "+254700000001";
 
 /// Every resource, with an id that nothing has, and the methods it takes.
-const RESOURCES: [(&str, &str); 19] = [
+const RESOURCES: [(&str, &str); 20] = [
     ("/v1/tenants", "POST"),
     ("/v1/provider-accounts", "GET, POST"),
     (
@@ -42,6 +42,10 @@ const RESOURCES: [(&str, &str); 19] = [
     (
         "/v1/webhooks/sub_00000000000000000000000000/deliveries",
         "GET",
+    ),
+    (
+        "/v1/webhooks/sub_00000000000000000000000000/secret/rotate",
+        "POST",
     ),
     ("/v1/events", "GET, POST"),
     ("/v1/events/evt_00000000000000000000000000", "GET"),

@@ -192,6 +192,7 @@ async fn deliveries_are_listed_with_their_attempts_by_state_and_event() {
             [
                 "attempts",
                 "created_at",
+                "error",
                 "event_id",
                 "event_type",
                 "id",
@@ -207,10 +208,19 @@ async fn deliveries_are_listed_with_their_attempts_by_state_and_event() {
             [
                 "duration_ms",
                 "error",
+                "error_detail",
+                "method",
                 "number",
+                "payload_bytes",
+                "payload_sha256",
+                "request_headers",
                 "response_body",
+                "response_cut",
+                "response_headers",
                 "started_at",
-                "status_code"
+                "status_code",
+                "timing",
+                "trace_id"
             ]
         );
         assert_eq!(delivery["attempts"][0]["number"], 1);
