@@ -252,6 +252,8 @@ diesel::table! {
         attempts -> Integer,
         due_at -> Instant,
         created_at -> Instant,
+        budget_from -> Integer,
+        replay_id -> Id,
     }
 }
 
@@ -373,6 +375,7 @@ diesel::table! {
 }
 
 diesel::allow_tables_to_appear_in_same_query!(orphans, provider_accounts);
+diesel::allow_tables_to_appear_in_same_query!(deliveries, events);
 diesel::table! {
     use diesel::sql_types::*;
     use crate::sql_types::*;
@@ -394,5 +397,45 @@ diesel::table! {
         size_bytes -> Integer,
         payload -> Binary,
         requeue_at -> Nullable<Instant>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    replays (id) {
+        id -> Id,
+        tenant_id -> Id,
+        shard -> SmallInt,
+        subscription_id -> Nullable<Id>,
+        state -> SmallInt,
+        selection -> Text,
+        reached -> BigInt,
+        through -> BigInt,
+        total -> BigInt,
+        done -> BigInt,
+        deliveries -> BigInt,
+        per_second -> Nullable<Integer>,
+        next_at -> Instant,
+        created_at -> Instant,
+        ended_at -> Nullable<Instant>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    sweeps (id) {
+        id -> Id,
+        tenant_id -> Id,
+        subscription_id -> Id,
+        shard -> SmallInt,
+        action -> SmallInt,
+        wanted -> SmallInt,
+        event_types -> Nullable<Text>,
+        reached -> Id,
+        before -> Id,
     }
 }

@@ -15,6 +15,9 @@ use store::delivery::{Attempt, Then};
 use telemetry::trace::Kind;
 use telemetry::{Span, Stage};
 
+/// Says that the event was told before, perhaps.
+const REPLAY_HEADER: &str = "webhook-replay";
+
 /// Makes one attempt of a delivery.
 pub(crate) async fn attempt(
     context: &Context,
@@ -74,6 +77,9 @@ fn request(
         HeaderName::from_static("traceparent"),
         &span.context().to_string(),
     );
+    if job.to.replay_id.is_some() {
+        set(headers, HeaderName::from_static(REPLAY_HEADER), "true");
+    }
     request
 }
 
@@ -102,9 +108,12 @@ fn conclude(
     let asked = response
         .as_ref()
         .and_then(|response| asked_for(response, ended_at));
-    let next = rules
-        .schedule
-        .next(number, ended_at, context.random.fraction(), asked);
+    let next = rules.schedule.next(
+        number - job.to.budget_from,
+        ended_at,
+        context.random.fraction(),
+        asked,
+    );
     let then = match (error, next) {
         (None, _) => Then::End(State::Delivered),
         (Some(_), Some(at)) => Then::RetryAt(at),
@@ -116,6 +125,7 @@ fn conclude(
         subscription_id: endpoint.subscription_id,
         lease: job.lease,
         number,
+        budget_from: job.to.budget_from,
         started_at,
         duration_ms: i64::try_from(sent.duration.as_millis()).unwrap_or(i64::MAX),
         status_code: response.as_ref().map(|response| response.status),
@@ -136,7 +146,11 @@ fn kept_body(response: &Response) -> String {
     text::clean(String::from_utf8_lossy(&response.body).into_owned())
 }
 
+/// How long ago a replayed event was caused says nothing of how long anything takes.
 fn stage(context: &Context, stage: Stage, job: &Job, now: Timestamp) {
+    if job.to.replay_id.is_some() {
+        return;
+    }
     context
         .metrics
         .stage(stage, now.since(job.event.caused_at).as_secs_f64());

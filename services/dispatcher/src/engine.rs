@@ -1,6 +1,7 @@
 //! The engine: one task that holds the lanes and decides what happens next. It waits for nothing
 //! itself: whatever takes time is a step under way, and comes back as what it found.
 
+mod late;
 mod lease;
 mod round;
 mod step;
@@ -11,7 +12,7 @@ use crate::record::{self, Recorder};
 use crate::{Context, Rules};
 use broker::HintReceiver;
 use domain::Shard;
-use domain::id::{SubscriptionId, TenantId};
+use domain::id::{DeliveryId, SubscriptionId, TenantId};
 use domain::tenure::Tenure;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -48,6 +49,15 @@ pub(crate) fn start(rules: &Arc<Rules>, context: &Context) {
     });
 }
 
+/// When it is the turn of what is taken into memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    /// After what waits already.
+    Next,
+    /// When nothing else waits, also of what is yet to come.
+    Late,
+}
+
 type Running = Pin<Box<dyn Future<Output = Step> + Send>>;
 
 struct Engine {
@@ -73,6 +83,12 @@ struct Engine {
     last_served: Option<Shard>,
     /// Whether deliveries may be due that are not in memory.
     look_for_due: bool,
+    /// Whether sweeps and replays may have something to do.
+    look_for_recovery: bool,
+    /// Whether they had, when they were last looked at: a page is made with each tick then.
+    recovers: bool,
+    /// What was cancelled and is in no lane any more, until the store was told so.
+    let_go: HashMap<Shard, Vec<DeliveryId>>,
     /// Whether subscriptions changed since the directory was brought up to date.
     is_stale: bool,
     /// Tenants of waiting deliveries that the directory has to load.
@@ -85,8 +101,8 @@ struct Engine {
     recorder: Recorder,
     lost: mpsc::UnboundedReceiver<Vec<Shard>>,
     ended: (
-        mpsc::UnboundedSender<SubscriptionId>,
-        mpsc::UnboundedReceiver<SubscriptionId>,
+        mpsc::UnboundedSender<(SubscriptionId, DeliveryId)>,
+        mpsc::UnboundedReceiver<(SubscriptionId, DeliveryId)>,
     ),
     last_look: Instant,
 }
@@ -108,6 +124,9 @@ impl Engine {
             unstamped: BTreeSet::new(),
             last_served: None,
             look_for_due: false,
+            look_for_recovery: false,
+            recovers: false,
+            let_go: HashMap::new(),
             is_stale: true,
             not_loaded: HashSet::new(),
             under_way: FuturesUnordered::new(),
@@ -134,10 +153,10 @@ impl Engine {
                 biased;
                 () = shutdown.draining() => break,
                 hints = self.hints.recv() => self.on_hints(&hints),
-                Some(subscription) = self.ended.1.recv() => {
-                    self.on_ended(subscription);
-                    while let Ok(subscription) = self.ended.1.try_recv() {
-                        self.on_ended(subscription);
+                Some(ended) = self.ended.1.recv() => {
+                    self.on_ended(ended);
+                    while let Ok(ended) = self.ended.1.try_recv() {
+                        self.on_ended(ended);
                     }
                 }
                 Some(step) = self.under_way.next(), if !self.under_way.is_empty() => {
@@ -157,6 +176,8 @@ impl Engine {
         self.fan_out_when_owed();
         self.claim_when_due();
         self.load_backlogs();
+        self.load_later();
+        self.recover_when_asked();
         self.start_attempts();
     }
 
@@ -169,16 +190,18 @@ impl Engine {
 
     fn on_tick(&mut self) {
         self.look_for_due = true;
+        self.look_for_recovery |= self.recovers;
         if self.last_look.elapsed() >= LOOK_EVERY {
             self.last_look = Instant::now();
             self.is_stale = true;
             self.unstamped.extend(self.holding.keys());
+            self.look_for_recovery = true;
         }
     }
 
     /// Puts what is owed into its lanes. What was taken under a lease that is not held any more was
     /// freed for the next owner, also where that is us again.
-    fn take_in(&mut self, owed: Vec<Owed>, under: &step::Leases) {
+    fn take_in(&mut self, owed: Vec<Owed>, under: &step::Leases, turn: Turn) {
         for owed in owed {
             let event = Outgoing::of(&owed);
             for to in owed.to {
@@ -186,7 +209,7 @@ impl Engine {
                 let Some(lease) = self.holding.get(&shard).copied() else {
                     continue;
                 };
-                if under.get(&shard) != Some(&lease) {
+                if under.get(&shard) != Some(&lease) || self.is_let_go(shard, to.delivery_id) {
                     continue;
                 }
                 self.waiting_bytes += event.body.len();
@@ -195,7 +218,11 @@ impl Engine {
                     .lanes
                     .entry(to.subscription_id)
                     .or_insert_with(|| Lane::new(shard, tenant));
-                lane.waiting.push_back(Job {
+                let waiting = match turn {
+                    Turn::Next => &mut lane.waiting,
+                    Turn::Late => &mut lane.later,
+                };
+                waiting.push_back(Job {
                     to,
                     lease,
                     event: event.clone(),
@@ -219,10 +246,10 @@ impl Engine {
         let patience = self.rules.timeout + Duration::from_secs(5);
         let ended = tokio::time::timeout(patience, async {
             while self.in_flight > 0 {
-                let Some(subscription) = self.ended.1.recv().await else {
+                let Some(ended) = self.ended.1.recv().await else {
                     break;
                 };
-                self.on_ended(subscription);
+                self.on_ended(ended);
             }
         });
         if ended.await.is_err() {

@@ -24,6 +24,8 @@ pub struct Attempt {
     pub lease: Fenced,
     /// Its number, from 1.
     pub number: u32,
+    /// How many attempts were made before the budget it was made under.
+    pub budget_from: u32,
     /// When it began.
     pub started_at: Timestamp,
     /// How long it took.
@@ -78,6 +80,8 @@ pub(crate) struct Record {
     pub(crate) state: State,
     pub(crate) place: Place,
     pub(crate) due_at: Moment,
+    /// Where the budget began that it was made under. Meanwhile the delivery may have got another.
+    pub(crate) budget_from: i32,
 }
 
 impl Record {
@@ -93,6 +97,7 @@ impl Record {
             state,
             place: Place::Scheduled,
             due_at: due_at.into(),
+            budget_from: i32::try_from(attempt.budget_from).unwrap_or(i32::MAX),
         }
     }
 }

@@ -6,6 +6,7 @@ use crate::schema::{attempts, deliveries};
 use crate::sql_types::{Id, Instant, Moment, Uid};
 use diesel::prelude::*;
 use diesel::sql_types::{Integer, SmallInt};
+use domain::id::ReplayId;
 
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = deliveries, treat_none_as_default_value = false)]
@@ -20,6 +21,8 @@ pub(crate) struct DeliveryRow {
     pub attempts: i32,
     pub due_at: Moment,
     pub created_at: Moment,
+    pub budget_from: i32,
+    pub replay_id: Uid,
 }
 
 columns!(DeliveryRow => "deliveries" {
@@ -33,6 +36,8 @@ columns!(DeliveryRow => "deliveries" {
     attempts: Integer,
     due_at: Instant,
     created_at: Instant,
+    budget_from: Integer,
+    replay_id: Id,
 });
 
 impl DeliveryRow {
@@ -41,7 +46,13 @@ impl DeliveryRow {
             delivery_id: self.id.into(),
             subscription_id: self.subscription_id.into(),
             attempts: u32::try_from(self.attempts).unwrap_or(0),
+            budget_from: u32::try_from(self.budget_from).unwrap_or(0),
+            replay_id: self.replay_id(),
         }
+    }
+
+    pub(crate) fn replay_id(&self) -> Option<ReplayId> {
+        (self.replay_id != Uid::NONE).then(|| self.replay_id.into())
     }
 }
 

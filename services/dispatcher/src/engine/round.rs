@@ -7,7 +7,7 @@ use crate::dispatch;
 use crate::endpoint::Endpoint;
 use crate::lane::Lane;
 use crate::outgoing::Job;
-use domain::id::{SubscriptionId, TenantId};
+use domain::id::{DeliveryId, SubscriptionId, TenantId};
 use std::sync::Arc;
 use std::time::Duration;
 use store::directory::Found;
@@ -83,10 +83,9 @@ impl Engine {
                 return false;
             }
         };
-        let Some(job) = lane.waiting.pop_front() else {
+        let Some(job) = lane.start_next() else {
             return false;
         };
-        lane.in_flight += 1;
         self.in_flight += 1;
         self.waiting_bytes -= job.event.body.len();
         self.spawn_attempt(id, endpoint, job);
@@ -98,7 +97,7 @@ impl Engine {
         let recorder = self.recorder.clone();
         let ended = Ended {
             tell: self.ended.0.clone(),
-            id,
+            what: (id, job.to.delivery_id),
         };
         self.context.tasks.spawn("dispatcher.attempt", async move {
             let attempt = dispatch::attempt(&context, &rules, &endpoint, &job).await;
@@ -108,10 +107,10 @@ impl Engine {
         });
     }
 
-    pub(super) fn on_ended(&mut self, id: SubscriptionId) {
+    pub(super) fn on_ended(&mut self, (id, delivery): (SubscriptionId, DeliveryId)) {
         self.in_flight -= 1;
         if let Some(lane) = self.lanes.get_mut(&id) {
-            lane.in_flight = lane.in_flight.saturating_sub(1);
+            lane.end(delivery);
         }
         self.enter_round(id);
         self.forget_when_empty(id);
@@ -122,16 +121,18 @@ impl Engine {
         if self.busy.contains(&Kind::SetAside(id)) {
             return;
         }
-        let jobs = self.empty(id);
+        let (jobs, late) = self.empty(id);
         if let Some(lane) = self.lanes.get_mut(&id) {
             lane.note_backlog();
+            lane.note_later();
         }
         let store = self.context.store.clone();
-        let ids: Vec<_> = jobs.iter().map(|job| job.to.delivery_id).collect();
+        let ids = |jobs: &[Job]| jobs.iter().map(|job| job.to.delivery_id).collect();
+        let (ids, late): (Vec<_>, Vec<_>) = (ids(&jobs), ids(&late));
         self.begin(Kind::SetAside(id), async move {
             failpoint::reach!(DispatcherBeforeSetAside);
             // Until it is done, nobody has these deliveries: it has to be done.
-            while let Err(error) = store.set_aside(ids.clone()).await {
+            while let Err(error) = store.set_aside(ids.clone(), late.clone()).await {
                 tracing::warn!(subscription.id = %id, %error, "deliveries could not be set aside yet");
                 tokio::time::sleep(AGAIN_AFTER).await;
             }
@@ -164,13 +165,16 @@ impl Engine {
         });
     }
 
-    fn empty(&mut self, id: SubscriptionId) -> Vec<Job> {
+    /// What waited, and what waited for its turn behind that.
+    fn empty(&mut self, id: SubscriptionId) -> (Vec<Job>, Vec<Job>) {
         let Some(lane) = self.lanes.get_mut(&id) else {
-            return Vec::new();
+            return (Vec::new(), Vec::new());
         };
         let jobs: Vec<Job> = lane.waiting.drain(..).collect();
-        self.waiting_bytes -= jobs.iter().map(|job| job.event.body.len()).sum::<usize>();
-        jobs
+        let late: Vec<Job> = lane.later.drain(..).collect();
+        let all = jobs.iter().chain(&late);
+        self.waiting_bytes -= all.map(|job| job.event.body.len()).sum::<usize>();
+        (jobs, late)
     }
 
     /// Whether a subscription's backlog stays where it is: it is disabled.
@@ -206,13 +210,13 @@ impl Engine {
 
 /// Tells the engine that an attempt has ended, in whatever way.
 struct Ended {
-    tell: tokio::sync::mpsc::UnboundedSender<SubscriptionId>,
-    id: SubscriptionId,
+    tell: tokio::sync::mpsc::UnboundedSender<(SubscriptionId, DeliveryId)>,
+    what: (SubscriptionId, DeliveryId),
 }
 
 impl Drop for Ended {
     fn drop(&mut self) {
-        let _ = self.tell.send(self.id);
+        let _ = self.tell.send(self.what);
     }
 }
 
@@ -221,7 +225,7 @@ mod tests {
     use super::*;
     use crate::outgoing::Outgoing;
     use crate::{Context, Rules};
-    use domain::id::{DeliveryId, EventId};
+    use domain::id::EventId;
     use domain::retry::Schedule;
     use domain::{Clock, Random, Shard};
     use std::collections::HashMap;
@@ -283,6 +287,8 @@ mod tests {
             delivery_id: DeliveryId::new(now, &random),
             subscription_id: id,
             attempts: 0,
+            budget_from: 0,
+            replay_id: None,
         };
         let mut lane = Lane::new(lease.shard, tenant);
         engine.waiting_bytes += event.body.len();
