@@ -6,8 +6,8 @@ use crate::directory::Directory;
 use crate::error::Error;
 use crate::shard::{Fenced, holding, numbers_of};
 use crate::{replay, sweep};
-use domain::Shard;
 use domain::id::{SubscriptionId, TenantId};
+use domain::{Shard, Timestamp};
 use std::collections::{BTreeSet, HashSet};
 
 /// How many rows one page changes at the most.
@@ -26,13 +26,19 @@ pub struct Page {
 
 impl Store {
     /// Does a page of a sweep and a page of a replay of the shards that are leased, if there are any.
-    pub async fn recover(&self, leases: Vec<Fenced>, directory: &Directory) -> Result<Page, Error> {
+    /// Events from before `since` are about to be forgotten, and left out.
+    pub async fn recover(
+        &self,
+        leases: Vec<Fenced>,
+        since: Timestamp,
+        directory: &Directory,
+    ) -> Result<Page, Error> {
         let now = self.clock.now();
         let numbers = numbers_of(&leases);
         let found = self.read(move |connection| {
             Ok((
                 sweep::next(connection, &numbers)?,
-                replay::page::next(connection, &numbers, now)?,
+                replay::page::next(connection, &numbers, now, since)?,
             ))
         });
         let (sweep, replay) = found.await?;

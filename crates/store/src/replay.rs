@@ -60,6 +60,8 @@ pub struct Demand {
     pub selection: Selection,
     /// So many events in a second at the most.
     pub per_second: Option<u32>,
+    /// Events from before this are about to be forgotten, and left out.
+    pub since: Timestamp,
 }
 
 /// How a replay is to go on.
@@ -85,14 +87,15 @@ pub enum Changed {
 }
 
 impl Store {
-    /// How many events a selection holds now.
+    /// How many events a selection holds now, of those written since.
     pub async fn count_selected(
         &self,
         tenant: TenantId,
         selection: Selection,
+        since: Timestamp,
     ) -> Result<u64, Error> {
         let through = self.last_position(tenant).await?;
-        let (_, total) = self.survey(tenant, selection, through).await?;
+        let (_, total) = self.survey(tenant, selection, since, through).await?;
         Ok(total)
     }
 
@@ -102,7 +105,9 @@ impl Store {
         let tenant = demand.tenant_id;
         let through = self.last_position(tenant).await?;
         let selection = demand.selection.clone();
-        let (reached, total) = self.survey(tenant, selection, through).await?;
+        let (reached, total) = self
+            .survey(tenant, selection, demand.since, through)
+            .await?;
         let replay = Replay {
             id: ReplayId::new(now, &self.random),
             subscription_id: demand.subscription_id,
@@ -239,17 +244,19 @@ impl Store {
         &self,
         tenant: TenantId,
         selection: Selection,
+        since: Timestamp,
         through: i64,
     ) -> Result<(i64, u64), Error> {
         self.read(move |connection| {
             let reached = match &selection {
                 Selection::Ids { .. } => 0,
-                Selection::Range { from, .. } => before(connection, *from)?,
+                Selection::Range { from, .. } => before(connection, since.max(*from))?,
             };
             let count: i64 = each!(connection, c => {
                 let mut query = events::table
                     .filter(events::tenant_id.eq(Uid::from(tenant)))
                     .filter(events::position.le(through))
+                    .filter(events::created_at.ge(Moment::from(since)))
                     .select(diesel::dsl::count_star())
                     .into_boxed();
                 match selection {

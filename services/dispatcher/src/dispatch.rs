@@ -109,7 +109,7 @@ fn conclude(
         .as_ref()
         .and_then(|response| asked_for(response, ended_at));
     let next = rules.schedule.next(
-        number - job.to.budget_from,
+        number.saturating_sub(job.to.budget_from),
         ended_at,
         context.random.fraction(),
         asked,

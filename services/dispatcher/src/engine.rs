@@ -16,6 +16,7 @@ use domain::id::{DeliveryId, SubscriptionId, TenantId};
 use domain::tenure::Tenure;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use late::Late;
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -58,6 +59,9 @@ enum Turn {
     Late,
 }
 
+/// Which attempt has ended: to which subscription, of which delivery.
+type Attempted = (SubscriptionId, DeliveryId);
+
 type Running = Pin<Box<dyn Future<Output = Step> + Send>>;
 
 struct Engine {
@@ -83,12 +87,7 @@ struct Engine {
     last_served: Option<Shard>,
     /// Whether deliveries may be due that are not in memory.
     look_for_due: bool,
-    /// Whether sweeps and replays may have something to do.
-    look_for_recovery: bool,
-    /// Whether they had, when they were last looked at: a page is made with each tick then.
-    recovers: bool,
-    /// What was cancelled and is in no lane any more, until the store was told so.
-    let_go: HashMap<Shard, Vec<DeliveryId>>,
+    late: Late,
     /// Whether subscriptions changed since the directory was brought up to date.
     is_stale: bool,
     /// Tenants of waiting deliveries that the directory has to load.
@@ -101,8 +100,8 @@ struct Engine {
     recorder: Recorder,
     lost: mpsc::UnboundedReceiver<Vec<Shard>>,
     ended: (
-        mpsc::UnboundedSender<(SubscriptionId, DeliveryId)>,
-        mpsc::UnboundedReceiver<(SubscriptionId, DeliveryId)>,
+        mpsc::UnboundedSender<Attempted>,
+        mpsc::UnboundedReceiver<Attempted>,
     ),
     last_look: Instant,
 }
@@ -124,9 +123,7 @@ impl Engine {
             unstamped: BTreeSet::new(),
             last_served: None,
             look_for_due: false,
-            look_for_recovery: false,
-            recovers: false,
-            let_go: HashMap::new(),
+            late: Late::default(),
             is_stale: true,
             not_loaded: HashSet::new(),
             under_way: FuturesUnordered::new(),
@@ -190,12 +187,12 @@ impl Engine {
 
     fn on_tick(&mut self) {
         self.look_for_due = true;
-        self.look_for_recovery |= self.recovers;
+        self.late.look |= self.late.goes_on;
         if self.last_look.elapsed() >= LOOK_EVERY {
             self.last_look = Instant::now();
             self.is_stale = true;
             self.unstamped.extend(self.holding.keys());
-            self.look_for_recovery = true;
+            self.late.look = true;
         }
     }
 

@@ -51,10 +51,12 @@ pub struct Context {
 struct Rules {
     schedule: Schedule,
     timeout: Duration,
+    /// Events older than this are about to be forgotten, and not replayed.
+    replayable: Duration,
 }
 
-/// Starts dispatching, until the process drains.
-pub fn start(config: &config::Dispatcher, context: &Context) {
+/// Starts dispatching, until the process drains. Events older than `replayable` are not replayed.
+pub fn start(config: &config::Dispatcher, replayable: Duration, context: &Context) {
     let schedule = match &config.retry {
         config::RetryPolicy::Quick => Schedule::quick(),
         config::RetryPolicy::Delays(waits) => Schedule::new(waits.clone()),
@@ -62,6 +64,7 @@ pub fn start(config: &config::Dispatcher, context: &Context) {
     let rules = Arc::new(Rules {
         schedule,
         timeout: config.timeout,
+        replayable,
     });
     engine::start(&rules, context);
 }

@@ -31,6 +31,7 @@ use runtime::http::{Connections, Listener, Serving};
 use runtime::{Gate, Readiness, Shutdown, Step, Tasks};
 use signing::Vault;
 use std::sync::Arc;
+use std::time::Duration;
 use store::Store;
 use telemetry::{Metrics, Tracer};
 
@@ -63,6 +64,8 @@ pub struct Context {
     pub admission: Gate,
     /// How many connections this process can have, by its limit of open files.
     pub max_connections: usize,
+    /// Events older than this are about to be forgotten, and not replayed.
+    pub replayable: Duration,
     /// How providers reach the ingress, without a trailing slash.
     pub public_url: String,
 }

@@ -86,7 +86,11 @@ async fn create(
     let (_, body) = input::read::<CreateReplay>(&request, payload).await?;
     let dry_run = body.dry_run;
     let wanted = body.check()?;
-    let store = &desk.context.store;
+    let context = &desk.context;
+    let (store, since) = (
+        &context.store,
+        context.clock.now().minus(context.replayable),
+    );
     if let Some(id) = wanted.webhook_id {
         let found = store.find_subscription(caller.tenant, id).await;
         if found.map_err(failure::of_store)?.is_none() {
@@ -94,7 +98,9 @@ async fn create(
         }
     }
     if dry_run {
-        let total = store.count_selected(caller.tenant, wanted.selection).await;
+        let total = store
+            .count_selected(caller.tenant, wanted.selection, since)
+            .await;
         let total = total.map_err(failure::of_store)?;
         return Ok(HttpResponse::Ok().json(json!({ "total": total })));
     }
@@ -104,6 +110,7 @@ async fn create(
             subscription_id: wanted.webhook_id,
             selection: wanted.selection,
             per_second: wanted.per_second,
+            since,
         })
         .await;
     let begun = begun.map_err(failure::of_store)?;

@@ -52,6 +52,8 @@ pub struct Claimed {
 
 /// How many deliveries one claim takes at the most.
 const CLAIM: i64 = 256;
+/// How many cancelled ones a claim tells of at the most: more than are under way at once.
+const RECALL: i64 = 4_096;
 
 impl Store {
     /// Takes deliveries that are due into memory, of the shards that are leased. What there is no
@@ -197,7 +199,7 @@ fn recalled(
         .filter(deliveries::shard.eq_any(numbers))
         .filter(is_recalled())
         .select((deliveries::id, deliveries::subscription_id))
-        .limit(CLAIM)
+        .limit(RECALL)
         .load(c))?;
     let ids = rows
         .into_iter()

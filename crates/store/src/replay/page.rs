@@ -90,6 +90,7 @@ pub(crate) fn next(
     connection: &mut Connection,
     numbers: &[i16],
     now: Timestamp,
+    since: Timestamp,
 ) -> Result<Next, Error> {
     let row: Option<ReplayRow> = each!(connection, c => replays::table
         .filter(replays::shard.eq_any(numbers))
@@ -112,7 +113,7 @@ pub(crate) fn next(
     } else {
         let most = u32::try_from(recovery::PAGE).unwrap_or(u32::MAX);
         let size = page_size(row.next_at.into(), now, row.per_second(), most);
-        find(connection, &row, usize::try_from(size).unwrap_or(1))?
+        find(connection, &row, since, usize::try_from(size).unwrap_or(1))?
     };
     Ok(Next::Page(Box::new(Page { row, work })))
 }
@@ -145,7 +146,12 @@ fn is_meant(row: &ReplayRow, known: &Subscription) -> bool {
     row.subscription_id.is_none_or(|only| only == id)
 }
 
-fn find(connection: &mut Connection, row: &ReplayRow, size: usize) -> Result<Work, Error> {
+fn find(
+    connection: &mut Connection,
+    row: &ReplayRow,
+    since: Timestamp,
+    size: usize,
+) -> Result<Work, Error> {
     let selection = row.selection()?;
     match &selection {
         Selection::Ids { ids } => {
@@ -157,9 +163,9 @@ fn find(connection: &mut Connection, row: &ReplayRow, size: usize) -> Result<Wor
                 .skip(from)
                 .map(|id| Uid::from(*id))
                 .collect();
-            named(connection, row, &asked, to == ids.len())
+            named(connection, row, &asked, since, to == ids.len())
         }
-        Selection::Range { .. } => in_range(connection, row, &selection, size),
+        Selection::Range { .. } => in_range(connection, row, &selection, since, size),
     }
 }
 
@@ -170,11 +176,13 @@ fn named(
     connection: &mut Connection,
     row: &ReplayRow,
     asked: &[Uid],
+    since: Timestamp,
     ends: bool,
 ) -> Result<Work, Error> {
     let rows: Vec<EventColumns> = each!(connection, c => events::table
         .filter(events::id.eq_any(asked))
         .filter(events::tenant_id.eq(row.tenant_id))
+        .filter(events::created_at.ge(Moment::from(since)))
         .select((events::id, events::event_type, events::environment, events::position, events::created_at, events::sequence))
         .load(c))?;
     let mut known: HashMap<Uid, EventColumns> =
@@ -206,6 +214,7 @@ fn in_range(
     connection: &mut Connection,
     row: &ReplayRow,
     selection: &Selection,
+    since: Timestamp,
     size: usize,
 ) -> Result<Work, Error> {
     let mut found = Vec::new();
@@ -222,7 +231,8 @@ fn in_range(
         let is_end = i64::try_from(rows.len()).unwrap_or(LOOK) < LOOK;
         for event in rows {
             let is_told = event.5.is_some();
-            let holds = selection.holds(event.0.into(), &event.1, event.4.into());
+            let is_kept = event.4 >= Moment::from(since);
+            let holds = is_kept && selection.holds(event.0.into(), &event.1, event.4.into());
             if holds && (found.len() == size || !is_told) {
                 return Ok(Work::Make {
                     events: found,

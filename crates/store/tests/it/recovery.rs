@@ -38,7 +38,8 @@ async fn end(scene: &Scene, holding: &Holding, to: &[Recipient], then: Then) {
 
 pub async fn recover(scene: &Scene, holding: &Holding, directory: &Directory) -> Page {
     let leases = holding.shards.clone();
-    scene.store.recover(leases, directory).await.unwrap()
+    let since = scene.clock.now().minus(Duration::from_hours(24));
+    scene.store.recover(leases, since, directory).await.unwrap()
 }
 
 /// Until nothing is left to do.
@@ -306,8 +307,8 @@ on_each_engine!(only_what_a_filter_wants_is_cancelled);
 async fn only_what_a_filter_wants_is_cancelled(scene: Scene) {
     let holding = scene.hold_all("a").await;
     let subscription = scene.subscribe(&["*"]).await;
-    let begin = scene.clock.now();
-    let mut middle = begin;
+    let first = scene.clock.now();
+    let mut middle = first;
     for (number, event_type) in ["job.created", "job.failed", "job.created"]
         .iter()
         .enumerate()
@@ -322,7 +323,7 @@ async fn only_what_a_filter_wants_is_cancelled(scene: Scene) {
     let wanted = sweep::Filter {
         event_types: Some(vec!["job.created".to_owned(), "sms.sent".to_owned()]),
         before: Some(middle),
-        after: Some(begin),
+        after: Some(first),
         ..filter(Wanted::In(State::Pending))
     };
     let count = scene

@@ -47,6 +47,7 @@ async fn begin(scene: &Scene, to: Option<SubscriptionId>, selection: Selection) 
         subscription_id: to,
         selection,
         per_second: None,
+        since: scene.clock.now().minus(24 * HOUR),
     };
     scene.store.begin_replay(demand).await.unwrap()
 }
@@ -333,7 +334,13 @@ async fn a_replay_is_its_tenants_alone_and_ends_with_its_webhook(scene: Scene) {
     assert_eq!(store.find_replay(other, id).await.unwrap(), None);
     let asked = store.change_replay(other, id, Wish::Cancel).await.unwrap();
     assert_eq!(asked, Changed::Missing);
-    assert_eq!(store.count_selected(other, all(&scene)).await.unwrap(), 0);
+    assert_eq!(
+        store
+            .count_selected(other, all(&scene), scene.clock.now().minus(HOUR))
+            .await
+            .unwrap(),
+        0
+    );
     let deleted = store.delete_subscription(scene.tenant, subscription, scene.clock.now());
     assert!(deleted.await.unwrap());
     let ended = recover_until_done(&scene, &holding, &replay).await;
@@ -355,6 +362,34 @@ async fn old_replays_are_forgotten_but_not_before_they_have_ended(scene: Scene) 
     let gone = scene.store.forget_page(Kind::Replays, than, None).await;
     assert_eq!(gone.unwrap().rows, 1);
     assert_eq!(find(&scene, &paused).await.state, State::Paused);
+}
+
+on_each_engine!(what_is_about_to_be_forgotten_is_left_out);
+async fn what_is_about_to_be_forgotten_is_left_out(scene: Scene) {
+    let holding = scene.hold_all("a").await;
+    let old = tell(&scene, &holding, 2).await;
+    scene.clock.advance(23 * HOUR);
+    let subscription = scene.subscribe(&["*"]).await;
+    let now = scene.clock.now();
+    let range = Selection::Range {
+        from: now.minus(48 * HOUR),
+        to: now.plus(HOUR),
+        types: None,
+    };
+    let by_range = begin(&scene, Some(subscription), range.clone()).await;
+    let by_ids = Selection::Ids { ids: old };
+    let by_ids = begin(&scene, Some(subscription), by_ids).await;
+    assert_eq!((by_range.total, by_ids.total), (2, 2));
+    // They grow too old while it waits.
+    scene.clock.advance(2 * HOUR);
+    for replay in [by_range, by_ids] {
+        let done = recover_until_done(&scene, &holding, &replay).await;
+        assert_eq!(
+            (done.state, done.done, done.deliveries),
+            (State::Done, 0, 0)
+        );
+    }
+    assert_eq!(begin(&scene, None, range).await.total, 0);
 }
 
 on_each_engine!(what_is_owed_of_an_event_that_is_gone_is_given_up);

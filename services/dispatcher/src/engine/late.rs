@@ -16,26 +16,38 @@ const LOADING: usize = 4;
 /// Beyond so many requests under way over all subscriptions, nothing is read that can wait.
 const MAX_IN_FLIGHT: usize = super::MAX_IN_FLIGHT / 2;
 
+/// What the engine knows of it.
+#[derive(Debug, Default)]
+pub(super) struct Late {
+    /// Whether sweeps and replays may have something to do.
+    pub look: bool,
+    /// Whether they had, when they were last looked at: a page is made with each tick then.
+    pub goes_on: bool,
+    /// What was cancelled and is in no lane any more, until the store was told so.
+    pub let_go: HashMap<Shard, Vec<DeliveryId>>,
+}
+
 impl Engine {
     /// Makes a page of what was asked for many at once. At most one with each tick, so that those who
     /// wait for the store for anything else hardly notice.
     pub(super) fn recover_when_asked(&mut self) {
         let is_busy = self.busy.contains(&Kind::Recovery);
-        if !self.look_for_recovery || self.holding.is_empty() || is_busy {
+        if !self.late.look || self.holding.is_empty() || is_busy {
             return;
         }
-        self.look_for_recovery = false;
+        self.late.look = false;
         let (store, directory) = (self.context.store.clone(), self.directory.clone());
         let mine = self.holding.values().copied().collect();
+        let since = self.context.clock.now().minus(self.rules.replayable);
         self.begin(Kind::Recovery, async move {
-            let page = store.recover(mine, &directory).await?;
+            let page = store.recover(mine, since, &directory).await?;
             failpoint::reach!(DispatcherAfterRecovery if !page.later.is_empty());
             Ok(Step::Recovered(page))
         });
     }
 
     pub(super) fn on_recovered(&mut self, page: Page) {
-        self.recovers = page.more;
+        self.late.goes_on = page.more;
         for (subscription, tenant) in page.later {
             let shard = Shard::of_subscription(subscription);
             if self.holding.contains_key(&shard) {
@@ -106,7 +118,7 @@ impl Engine {
 
     /// Whether it was cancelled while it was on its way into a lane.
     pub(super) fn is_let_go(&self, shard: Shard, id: DeliveryId) -> bool {
-        let of_shard = self.let_go.get(&shard);
+        let of_shard = self.late.let_go.get(&shard);
         of_shard.is_some_and(|ids| ids.contains(&id))
     }
 
@@ -120,12 +132,12 @@ impl Engine {
     ) {
         for (shard, ids) in told {
             if under.get(shard) == self.holding.get(shard)
-                && let Some(waiting) = self.let_go.get_mut(shard)
+                && let Some(waiting) = self.late.let_go.get_mut(shard)
             {
                 waiting.retain(|id| !ids.contains(id));
             }
         }
-        self.let_go.retain(|_, ids| !ids.is_empty());
+        self.late.let_go.retain(|_, ids| !ids.is_empty());
         for (id, subscription) in recalled {
             let shard = Shard::of_subscription(*subscription);
             let is_held = self.holding.get(&shard);
@@ -138,7 +150,7 @@ impl Engine {
             };
             if let Some(freed) = freed {
                 self.waiting_bytes -= freed;
-                self.let_go.entry(shard).or_default().push(*id);
+                self.late.let_go.entry(shard).or_default().push(*id);
                 self.forget_when_empty(*subscription);
             }
         }

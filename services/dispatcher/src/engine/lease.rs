@@ -81,7 +81,7 @@ impl Engine {
         for (shard, subscription, tenant) in holding.later {
             self.note_later(shard, subscription, tenant);
         }
-        self.look_for_recovery |= !holding.adopted.is_empty();
+        self.late.look |= !holding.adopted.is_empty();
         self.context
             .metrics
             .set_shards_owned(u64::try_from(self.holding.len()).unwrap_or(0));
@@ -96,7 +96,7 @@ impl Engine {
         for shard in shards {
             self.holding.remove(shard);
             self.unstamped.remove(shard);
-            self.let_go.remove(shard);
+            self.late.let_go.remove(shard);
         }
         let waiting_bytes = &mut self.waiting_bytes;
         self.lanes.retain(|_, lane| {

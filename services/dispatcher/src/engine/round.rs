@@ -2,12 +2,12 @@
 //! neighbour.
 
 use super::step::{Kind, Step};
-use super::{Engine, MAX_IN_FLIGHT};
+use super::{Attempted, Engine, MAX_IN_FLIGHT};
 use crate::dispatch;
 use crate::endpoint::Endpoint;
 use crate::lane::Lane;
 use crate::outgoing::Job;
-use domain::id::{DeliveryId, SubscriptionId, TenantId};
+use domain::id::{SubscriptionId, TenantId};
 use std::sync::Arc;
 use std::time::Duration;
 use store::directory::Found;
@@ -107,7 +107,7 @@ impl Engine {
         });
     }
 
-    pub(super) fn on_ended(&mut self, (id, delivery): (SubscriptionId, DeliveryId)) {
+    pub(super) fn on_ended(&mut self, (id, delivery): Attempted) {
         self.in_flight -= 1;
         if let Some(lane) = self.lanes.get_mut(&id) {
             lane.end(delivery);
@@ -171,10 +171,10 @@ impl Engine {
             return (Vec::new(), Vec::new());
         };
         let jobs: Vec<Job> = lane.waiting.drain(..).collect();
-        let late: Vec<Job> = lane.later.drain(..).collect();
-        let all = jobs.iter().chain(&late);
+        let other: Vec<Job> = lane.later.drain(..).collect();
+        let all = jobs.iter().chain(&other);
         self.waiting_bytes -= all.map(|job| job.event.body.len()).sum::<usize>();
-        (jobs, late)
+        (jobs, other)
     }
 
     /// Whether a subscription's backlog stays where it is: it is disabled.
@@ -210,8 +210,8 @@ impl Engine {
 
 /// Tells the engine that an attempt has ended, in whatever way.
 struct Ended {
-    tell: tokio::sync::mpsc::UnboundedSender<(SubscriptionId, DeliveryId)>,
-    what: (SubscriptionId, DeliveryId),
+    tell: tokio::sync::mpsc::UnboundedSender<Attempted>,
+    what: Attempted,
 }
 
 impl Drop for Ended {
@@ -225,7 +225,7 @@ mod tests {
     use super::*;
     use crate::outgoing::Outgoing;
     use crate::{Context, Rules};
-    use domain::id::EventId;
+    use domain::id::{DeliveryId, EventId};
     use domain::retry::Schedule;
     use domain::{Clock, Random, Shard};
     use std::collections::HashMap;
@@ -260,6 +260,7 @@ mod tests {
         let rules = Rules {
             schedule: Schedule::quick(),
             timeout: Duration::from_secs(1),
+            replayable: Duration::from_hours(1),
         };
         Engine::new(Arc::new(rules), context, readiness.register("dispatcher"))
     }

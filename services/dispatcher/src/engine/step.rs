@@ -148,7 +148,7 @@ impl Engine {
         self.look_for_due = false;
         let (store, directory) = (self.context.store.clone(), self.directory.clone());
         let (under, room) = (self.holding.clone(), self.room());
-        let let_go = self.let_go.clone();
+        let let_go = self.late.let_go.clone();
         self.begin(Kind::Claim, async move {
             let mine = under.values().copied().collect();
             let gone = let_go.values().flatten().copied().collect();
@@ -294,7 +294,7 @@ impl Engine {
                 }
                 self.forget_when_empty(id);
             }
-            Kind::Recovery => self.look_for_recovery = true,
+            Kind::Recovery => self.late.look = true,
             Kind::SetAside(_) => {}
         }
     }

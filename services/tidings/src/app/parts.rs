@@ -7,6 +7,7 @@ use domain::{Clock, Random};
 use runtime::{Gate, Readiness, Shutdown, Tasks};
 use signing::Vault;
 use std::sync::Arc;
+use std::time::Duration;
 use store::Store;
 use telemetry::{Metrics, Tracer};
 
@@ -48,8 +49,13 @@ impl Parts {
         }
     }
 
-    pub(super) fn for_api(self, public_url: String) -> subscriptions::Context {
+    pub(super) fn for_api(
+        self,
+        public_url: String,
+        replayable: Duration,
+    ) -> subscriptions::Context {
         subscriptions::Context {
+            replayable,
             policy: Arc::new(self.client.policy().clone()),
             store: self.store,
             broker: self.broker,

@@ -10,7 +10,7 @@ use testkit::{Endpoint, Hit, Reply};
 
 const REPLAYS: &str = "/v1/replays";
 /// Far longer than anything here takes.
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 
 fn text(value: &Value, name: &str) -> String {
     value[name].as_str().unwrap().to_owned()
