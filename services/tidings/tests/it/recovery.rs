@@ -138,7 +138,7 @@ async fn a_cancelled_delivery_is_not_tried_until_it_is_retried() {
 async fn what_waits_in_memory_behind_a_hanging_request_is_not_sent_after_it_was_cancelled() {
     let settings = [
         ("TIDINGS_DISPATCHER__RETRY", HOUR),
-        ("TIDINGS_DISPATCHER__TIMEOUT", "2"),
+        ("TIDINGS_DISPATCHER__TIMEOUT", "8"),
     ];
     let app = TestApp::start_with(&settings).await;
     let tenant = app.tenant("Clinic").await;
