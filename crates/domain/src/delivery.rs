@@ -13,7 +13,7 @@ pub enum State {
     Delivered,
     /// The schedule is exhausted.
     Failed,
-    /// The subscription was deleted before it was delivered.
+    /// It was cancelled, or its subscription deleted, before it was delivered.
     Cancelled,
 }
 
@@ -91,6 +91,39 @@ impl Wish {
         } else {
             None
         }
+    }
+}
+
+/// Which deliveries are meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Wanted {
+    /// Those in this state.
+    In(State),
+    /// Those that are pending and were attempted already.
+    Retrying,
+}
+
+impl Wanted {
+    /// Every one there is.
+    pub const ALL: [Self; 5] = [
+        Self::In(State::Pending),
+        Self::Retrying,
+        Self::In(State::Delivered),
+        Self::In(State::Failed),
+        Self::In(State::Cancelled),
+    ];
+
+    /// Its name in the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::In(state) => state.as_str(),
+            Self::Retrying => "retrying",
+        }
+    }
+
+    /// Those of this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|wanted| wanted.as_str() == name)
     }
 }
 

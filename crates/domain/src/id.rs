@@ -105,6 +105,10 @@ ids! {
     QuarantineId = "qua";
     /// A dead letter.
     DeadLetterId = "dlt";
+    /// A replay.
+    ReplayId = "rpl";
+    /// A sweep: many deliveries that are retried or cancelled at once. Never shown outside.
+    SweepId = "swp";
 }
 
 impl TenantId {

@@ -19,6 +19,7 @@ pub mod message;
 pub mod parts;
 pub mod phone;
 pub mod random;
+pub mod replay;
 pub mod report;
 pub mod retry;
 pub mod secret;

@@ -259,7 +259,7 @@ impl Bench {
             };
             let done = self
                 .store
-                .claim_due(self.leases.clone(), room, &self.directory)
+                .claim_due(self.leases.clone(), room, Vec::new(), &self.directory)
                 .await
                 .unwrap();
             claimed += done.owed.iter().map(|owed| owed.to.len()).sum::<usize>();
@@ -283,6 +283,7 @@ impl Bench {
                         .find(|lease| lease.shard == shard)
                         .unwrap(),
                     number: to.attempts + 1,
+                    budget_from: to.budget_from,
                     started_at: self.clock.now(),
                     duration_ms: 3,
                     status_code: Some(200),

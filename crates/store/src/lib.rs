@@ -31,11 +31,14 @@ pub mod orphan;
 pub mod page;
 mod partition;
 pub mod quarantine;
+pub mod recovery;
+pub mod replay;
 pub mod retention;
 pub mod secret;
 pub mod security;
 pub mod shard;
 pub mod subscription;
+pub mod sweep;
 pub mod tenant;
 
 pub use error::Error;

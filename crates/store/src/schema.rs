@@ -272,6 +272,8 @@ diesel::table! {
         created_at -> Instant,
         body -> Nullable<Binary>,
         error -> Nullable<Text>,
+        budget_from -> Integer,
+        replay_id -> Id,
     }
 }
 
@@ -394,6 +396,7 @@ diesel::table! {
 }
 
 diesel::allow_tables_to_appear_in_same_query!(orphans, provider_accounts);
+diesel::allow_tables_to_appear_in_same_query!(deliveries, events);
 diesel::table! {
     use diesel::sql_types::*;
     use crate::sql_types::*;
@@ -415,5 +418,45 @@ diesel::table! {
         size_bytes -> Integer,
         payload -> Binary,
         requeue_at -> Nullable<Instant>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    replays (id) {
+        id -> Id,
+        tenant_id -> Id,
+        shard -> SmallInt,
+        subscription_id -> Nullable<Id>,
+        state -> SmallInt,
+        selection -> Text,
+        reached -> BigInt,
+        through -> BigInt,
+        total -> BigInt,
+        done -> BigInt,
+        deliveries -> BigInt,
+        per_second -> Nullable<Integer>,
+        next_at -> Instant,
+        created_at -> Instant,
+        ended_at -> Nullable<Instant>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    sweeps (id) {
+        id -> Id,
+        tenant_id -> Id,
+        subscription_id -> Id,
+        shard -> SmallInt,
+        action -> SmallInt,
+        wanted -> SmallInt,
+        event_types -> Nullable<Text>,
+        reached -> Id,
+        before -> Id,
     }
 }

@@ -24,7 +24,7 @@ pub(crate) async fn attempt(context: &Context, endpoint: &Endpoint, job: &Job) -
         .tracer
         .start("attempt delivery", Kind::Client, job.event.trace.as_ref());
     span.set("webhook.id", job.event.id.to_string().as_str());
-    let request = request::of(context, endpoint, &job.event, body, started_at, &span);
+    let request = request::of(context, endpoint, job, body, started_at, &span);
     let detail = detail::of_request(&request, &span);
     failpoint::reach!(DispatcherBeforeSend);
     let sent = context.client.send(request, endpoint.timeout).await;
@@ -46,6 +46,7 @@ fn conclude(
     mut detail: Detail,
     sent: Attempted,
 ) -> Attempt {
+    let of_budget = (job.to.attempts + 1).saturating_sub(job.to.budget_from);
     let (number, ended_at) = (job.to.attempts + 1, context.clock.now());
     detail::add_outcome(&mut detail, &sent);
     let jitter = context.random.fraction();
@@ -54,7 +55,7 @@ fn conclude(
         then,
         cause,
         disables,
-    } = verdict::judge(endpoint, number, ended_at, jitter, &sent.result);
+    } = verdict::judge(endpoint, of_budget, ended_at, jitter, &sent.result);
     let response = sent.result.ok();
     Attempt {
         id: AttemptId::new(started_at, &context.random),
@@ -62,6 +63,7 @@ fn conclude(
         subscription_id: endpoint.subscription_id,
         lease: job.lease,
         number,
+        budget_from: job.to.budget_from,
         started_at,
         duration_ms: i64::try_from(sent.duration.as_millis()).unwrap_or(i64::MAX),
         status_code: response.as_ref().map(|response| response.status),
@@ -78,7 +80,11 @@ fn kept_body(response: &Response) -> String {
     text::clean(String::from_utf8_lossy(&response.body).into_owned())
 }
 
+/// How long ago a replayed event was caused says nothing of how long anything takes.
 fn stage(context: &Context, stage: Stage, job: &Job, now: Timestamp) {
+    if job.to.replay_id.is_some() {
+        return;
+    }
     context
         .metrics
         .stage(stage, now.since(job.event.caused_at).as_secs_f64());

@@ -17,6 +17,7 @@ use domain::{Clock, Random};
 use runtime::{Readiness, Shutdown, Tasks};
 use signing::Vault;
 use std::sync::Arc;
+use std::time::Duration;
 use store::Store;
 use telemetry::{Metrics, Tracer};
 
@@ -54,7 +55,15 @@ pub struct Context {
     pub version: &'static str,
 }
 
-/// Starts dispatching, until the process drains.
-pub fn start(context: &Context) {
-    engine::start(context);
+/// What the configuration says of what is sent.
+#[derive(Debug)]
+struct Rules {
+    /// Events older than this are about to be forgotten, and not replayed.
+    replayable: Duration,
+}
+
+/// Starts dispatching, until the process drains. Events older than `replayable` are not replayed.
+pub fn start(replayable: Duration, context: &Context) {
+    let rules = Arc::new(Rules { replayable });
+    engine::start(&rules, context);
 }

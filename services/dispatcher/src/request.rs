@@ -2,7 +2,7 @@
 
 use crate::Context;
 use crate::endpoint::Endpoint;
-use crate::outgoing::Outgoing;
+use crate::outgoing::{Job, Outgoing};
 use bytes::Bytes;
 use domain::Timestamp;
 use domain::subscription::Scheme;
@@ -12,15 +12,19 @@ use signing::WebhookSecret;
 use signing::webhook::{self, Covered, Version};
 use telemetry::Span;
 
+/// Says that the event was told before, perhaps.
+const REPLAY_HEADER: &str = "webhook-replay";
+
 /// The request of an attempt that is made now.
 pub(crate) fn of(
     context: &Context,
     endpoint: &Endpoint,
-    event: &Outgoing,
+    job: &Job,
     body: Bytes,
     now: Timestamp,
     span: &Span,
 ) -> Request {
+    let event = &*job.event;
     let id = event.id.to_string();
     let mut headers = endpoint.headers.clone();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -37,6 +41,9 @@ pub(crate) fn of(
         &timestamp.to_string(),
     );
     put(&mut headers, "traceparent", &span.context().to_string());
+    if job.to.replay_id.is_some() {
+        put(&mut headers, REPLAY_HEADER, "true");
+    }
     let secrets = endpoint.secrets(now);
     let versions = versions(endpoint);
     if !versions.is_empty() {

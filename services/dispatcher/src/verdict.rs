@@ -24,7 +24,7 @@ pub(crate) struct Verdict {
 /// The status that says that an endpoint is gone for good (RFC 9110 §15.5.11).
 const GONE: u16 = 410;
 
-/// Judges the attempt with this number.
+/// Judges the attempt with this number among those of its budget.
 pub(crate) fn judge(
     endpoint: &Endpoint,
     number: u32,

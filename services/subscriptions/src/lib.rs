@@ -4,6 +4,7 @@ mod account;
 mod callback;
 mod caller;
 mod dead_letter;
+mod delivery;
 mod erasure;
 mod event;
 mod failure;
@@ -13,6 +14,7 @@ mod list;
 mod message;
 mod orphan;
 mod quarantine;
+mod replay;
 mod ruling;
 mod security;
 mod tenant;
@@ -30,6 +32,7 @@ use runtime::http::{Connections, Listener, Serving};
 use runtime::{Gate, Readiness, Shutdown, Step, Tasks};
 use signing::Vault;
 use std::sync::Arc;
+use std::time::Duration;
 use store::Store;
 use telemetry::{Metrics, Tracer};
 
@@ -64,6 +67,8 @@ pub struct Context {
     pub max_connections: usize,
     /// What holds where a subscription says nothing of how its events are sent.
     pub usual: Usual,
+    /// Events older than this are about to be forgotten, and not replayed.
+    pub replayable: Duration,
     /// How providers reach the ingress, without a trailing slash.
     pub public_url: String,
 }
@@ -98,6 +103,8 @@ pub fn serve(config: config::Subscriptions, context: Context) -> Result<Serving,
         tenant::routes(routes);
         account::routes(routes);
         webhook::routes(routes);
+        delivery::routes(routes);
+        replay::routes(routes);
         event::routes(routes);
         message::routes(routes);
         ruling::routes(routes);

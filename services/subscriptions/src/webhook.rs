@@ -14,8 +14,8 @@ use actix_web::{HttpRequest, HttpResponse};
 use attempt::AttemptView;
 use domain::Timestamp;
 use domain::account::Environment;
-use domain::delivery::State;
-use domain::id::{DeliveryId, EventId, SubscriptionId, TenantId};
+use domain::delivery::{self, State};
+use domain::id::{DeliveryId, EventId, ReplayId, SubscriptionId, TenantId};
 use domain::subscription::{DisabledReason, Interest, InvalidPatterns, Pattern};
 use runtime::http::{Code, Problem, only};
 use serde::{Deserialize, Serialize};
@@ -139,6 +139,7 @@ pub(crate) struct DeliveryView {
     attempts: Vec<AttemptView>,
     next_attempt_at: Option<Timestamp>,
     created_at: Timestamp,
+    replay_id: Option<ReplayId>,
 }
 
 async fn create(
@@ -309,10 +310,10 @@ async fn deliveries(
     let query = Query::read(&request, &["state", "event_id", "limit", "cursor"])?;
     let window = query.window(caller.tenant)?;
     let filter = Filter {
-        state: query.parsed(
+        wanted: query.parsed(
             "state",
-            State::parse,
-            "pending, delivered, failed or cancelled",
+            delivery::Wanted::parse,
+            "pending, retrying, delivered, failed or cancelled",
         )?,
         event_id: query.parsed(
             "event_id",
@@ -362,7 +363,8 @@ fn judge(
     };
     let settings = settings::judge(context, asked, already, &mut faults);
     faults.unless_any()?;
-    let patterns = Pattern::parse_list(&body.events).map_err(refuse_patterns)?;
+    let patterns =
+        Pattern::parse_list(&body.events).map_err(|error| refuse_patterns("/events", error))?;
     context.policy.judge_url(&body.url).map_err(|refusal| {
         let detail = format!("this URL is not allowed: {refusal}");
         Problem::new(Code::UrlNotAllowed, detail.clone()).at("/url", detail)
@@ -379,13 +381,15 @@ fn judge(
     })
 }
 
-fn refuse_patterns(error: InvalidPatterns) -> Problem {
+/// What is wrong with the patterns of a member.
+pub(crate) fn refuse_patterns(at: &str, error: InvalidPatterns) -> Problem {
     let detail = error.to_string();
     match error {
-        InvalidPatterns::Unknown(index, _) => Problem::new(Code::UnknownEventType, detail.clone())
-            .at(format!("/events/{index}"), detail),
+        InvalidPatterns::Unknown(index, _) => {
+            Problem::new(Code::UnknownEventType, detail.clone()).at(format!("{at}/{index}"), detail)
+        }
         InvalidPatterns::Empty | InvalidPatterns::TooMany | InvalidPatterns::AllBesideOthers => {
-            input::invalid("/events", detail)
+            input::invalid(at, detail)
         }
     }
 }
@@ -411,7 +415,7 @@ fn parse_id(id: &str) -> Result<SubscriptionId, Problem> {
     id.parse().map_err(|_| failure::not_found("webhook"))
 }
 
-async fn find(desk: &Desk, tenant: TenantId, id: &str) -> Result<Subscription, Problem> {
+pub(crate) async fn find(desk: &Desk, tenant: TenantId, id: &str) -> Result<Subscription, Problem> {
     let found = desk
         .context
         .store
@@ -479,6 +483,7 @@ impl From<Delivery> for DeliveryView {
                 .collect(),
             next_attempt_at: delivery.next_attempt_at,
             created_at: delivery.created_at,
+            replay_id: delivery.replay_id,
         }
     }
 }

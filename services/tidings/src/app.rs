@@ -139,13 +139,15 @@ impl App {
                     tracker::start(&config, &parts.into());
                 }),
                 Role::Dispatcher => self.once_admitted("dispatcher", move || {
-                    dispatcher::start(&parts.into());
+                    let replayable = config.retention.replayable();
+                    dispatcher::start(replayable, &parts.into());
                 }),
                 Role::Poller => self.once_admitted("poller", move || {
                     poller::start(&parts.into());
                 }),
                 Role::Subscriptions => {
-                    let context = parts.for_api(self.public_url());
+                    let replayable = config.retention.replayable();
+                    let context = parts.for_api(self.public_url(), replayable);
                     let serving = subscriptions::serve(config.subscriptions.clone(), context)?;
                     self.listen("subscriptions", serving);
                 }

@@ -50,6 +50,7 @@ async fn forget(context: &Context, lengths: Lengths) -> Result<(), store::Error>
         (Kind::Callbacks, retention.callbacks),
         (Kind::Attempts, retention.attempts),
         (Kind::Deliveries, retention.deliveries),
+        (Kind::Replays, retention.deliveries),
         (Kind::Events, retention.events),
         (Kind::Messages, retention.messages),
         (Kind::History, retention.messages),

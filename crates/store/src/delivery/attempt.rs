@@ -27,6 +27,8 @@ pub struct Attempt {
     pub lease: Fenced,
     /// Its number, from 1.
     pub number: u32,
+    /// How many attempts were made before the budget it was made under.
+    pub budget_from: u32,
     /// When it began.
     pub started_at: Timestamp,
     /// How long it took.
@@ -106,6 +108,8 @@ pub(crate) struct Record {
     pub(crate) due_at: Moment,
     /// Why the delivery failed.
     pub(crate) cause: Option<String>,
+    /// Where the budget began that it was made under. Meanwhile the delivery may have got another.
+    pub(crate) budget_from: i32,
 }
 
 impl Record {
@@ -122,6 +126,7 @@ impl Record {
             place: Place::Scheduled,
             due_at: due_at.into(),
             cause: attempt.cause.map(|cause| cause.as_str().to_owned()),
+            budget_from: i32::try_from(attempt.budget_from).unwrap_or(i32::MAX),
         }
     }
 }

@@ -6,6 +6,7 @@ use crate::schema::{attempts, deliveries};
 use crate::sql_types::{Id, Instant, Moment, Uid};
 use diesel::prelude::*;
 use diesel::sql_types::{Integer, Nullable, SmallInt, Text};
+use domain::id::ReplayId;
 
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = deliveries, treat_none_as_default_value = false)]
@@ -25,6 +26,8 @@ pub(crate) struct DeliveryRow {
     #[diesel(select_expression = deliveries::body.is_not_null())]
     #[diesel(skip_insertion)]
     pub has_body: bool,
+    pub budget_from: i32,
+    pub replay_id: Uid,
 }
 
 columns!(DeliveryRow => "deliveries" {
@@ -39,6 +42,8 @@ columns!(DeliveryRow => "deliveries" {
     due_at: Instant,
     created_at: Instant,
     error: Nullable<Text>,
+    budget_from: Integer,
+    replay_id: Id,
 });
 
 impl DeliveryRow {
@@ -48,7 +53,13 @@ impl DeliveryRow {
             subscription_id: self.subscription_id.into(),
             attempts: u32::try_from(self.attempts).unwrap_or(0),
             has_body: self.has_body,
+            budget_from: u32::try_from(self.budget_from).unwrap_or(0),
+            replay_id: self.replay_id(),
         }
+    }
+
+    pub(crate) fn replay_id(&self) -> Option<ReplayId> {
+        (self.replay_id != Uid::NONE).then(|| self.replay_id.into())
     }
 }
 

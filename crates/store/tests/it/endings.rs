@@ -125,7 +125,11 @@ async fn what_waits_for_a_subscription_that_its_endpoint_disabled_is_given_up_in
     let to = one_delivery(&scene, &holding).await;
     let record = gone(&scene, &holding, to, &made);
     scene.store.record_attempts(vec![record]).await.unwrap();
-    scene.store.set_aside(vec![held.delivery_id]).await.unwrap();
+    scene
+        .store
+        .set_aside(vec![held.delivery_id], Vec::new())
+        .await
+        .unwrap();
     let disabled_at = find(&scene, id).await.disabled_at.unwrap();
     let give_up = async |before| scene.store.fail_held_deliveries(before).await.unwrap();
     assert_eq!(give_up(disabled_at).await, 0);
@@ -179,7 +183,7 @@ async fn a_secret_is_replaced_where_it_is_the_one_that_was_read(scene: Scene) {
             previous: row.map(|row| PreviousSecret {
                 id: Uuid::from_u128(row),
                 secret: from.to_vec(),
-                expires_at: now.plus(Duration::from_secs(60)),
+                expires_at: now.plus(Duration::from_mins(1)),
             }),
             at: now,
         };
@@ -212,7 +216,7 @@ async fn a_secret_is_replaced_where_it_is_the_one_that_was_read(scene: Scene) {
     assert_eq!(previous().await, [b"c", b"b"], "two, the newest first");
     let forget = async |now| scene.store.forget_expired_secrets(now).await.unwrap();
     assert_eq!(forget(now).await, 0);
-    assert_eq!(forget(now.plus(Duration::from_secs(60))).await, 2);
+    assert_eq!(forget(now.plus(Duration::from_mins(1))).await, 2);
     assert_eq!(rotate(b"d", b"e", Some(4)).await, Rotated::Done);
     assert_eq!(rotate(b"e", b"f", None).await, Rotated::Done);
     assert!(previous().await.is_empty(), "at once, and all");

@@ -53,6 +53,8 @@ mod nodes;
 mod partitions;
 mod plans;
 mod proxy;
+mod recovery;
+mod replays;
 mod retention;
 mod scene;
 mod schema;

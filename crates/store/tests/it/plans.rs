@@ -1,6 +1,6 @@
 //! How PostgreSQL goes about our statements.
 
-use crate::deliveries::{attempt, claim_due, recipients};
+use crate::deliveries::{attempt, claim_due, lease, recipients};
 use crate::scene::{PHONE, Scene, ask};
 use domain::State;
 use std::time::Duration;
@@ -77,6 +77,18 @@ async fn work(
     });
     scene.store.record_attempts(ended.collect()).await.unwrap();
     claim_due(scene, holding, 30).await;
+    for to in &recipients {
+        let store = &scene.store;
+        let retried = store.retry_delivery(scene.tenant, to.delivery_id).await;
+        retried.unwrap();
+        let cancelled = store.cancel_delivery(scene.tenant, to.delivery_id).await;
+        cancelled.unwrap();
+        let lease = lease(holding, *to);
+        let claimed = store
+            .claim_later(lease, to.subscription_id, 20, directory)
+            .await;
+        claimed.unwrap();
+    }
     for (subscription, _) in done.backlogs.into_iter().take(1) {
         let shard = domain::Shard::of_subscription(subscription);
         let lease = holding.shards.iter().find(|lease| lease.shard == shard);

@@ -110,6 +110,18 @@ impl Scene {
         counts
     }
 
+    /// Changes the database behind the store's back.
+    pub async fn change(&self, sql: &str) {
+        match &self.engine {
+            Engine::Postgres(url) => drop(ask(url, sql).await),
+            Engine::Sqlite(directory) => {
+                let path = directory.path().join("tidings.db");
+                let mut file = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
+                diesel::sql_query(sql).execute(&mut file).unwrap();
+            }
+        }
+    }
+
     /// Whether the digits are anywhere in the database.
     pub async fn holds(&self, digits: &str) -> bool {
         match &self.engine {

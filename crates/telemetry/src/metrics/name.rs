@@ -21,6 +21,8 @@ pub enum Name {
     OrphansExpired,
     /// `tidings_subscriptions`
     Subscriptions,
+    /// `tidings_replays`
+    Replays,
     /// `tidings_shards_owned`
     ShardsOwned,
     /// `tidings_events_total`
@@ -51,7 +53,7 @@ pub enum Name {
 
 impl Name {
     /// Every name there is.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::Callbacks,
         Self::SecurityEvents,
         Self::Reports,
@@ -61,6 +63,7 @@ impl Name {
         Self::DeadLetters,
         Self::OrphansExpired,
         Self::Subscriptions,
+        Self::Replays,
         Self::ShardsOwned,
         Self::Events,
         Self::Deliveries,
@@ -137,6 +140,11 @@ impl Name {
                 "tidings_subscriptions",
                 &["state"],
                 "Subscriptions, by their state.",
+            ),
+            Self::Replays => (
+                "tidings_replays",
+                &["state"],
+                "Replays that are remembered, by their state.",
             ),
             Self::ShardsOwned => (
                 "tidings_shards_owned",

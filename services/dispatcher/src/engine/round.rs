@@ -2,7 +2,7 @@
 //! neighbour.
 
 use super::step::{Kind, Step};
-use super::{Engine, MAX_IN_FLIGHT};
+use super::{Attempted, Engine, MAX_IN_FLIGHT};
 use crate::dispatch;
 use crate::endpoint::Endpoint;
 use crate::lane::Lane;
@@ -85,10 +85,9 @@ impl Engine {
                 return false;
             }
         };
-        let Some(job) = lane.waiting.pop_front() else {
+        let Some(job) = lane.start_next() else {
             return false;
         };
-        lane.in_flight += 1;
         self.in_flight += 1;
         self.waiting_bytes -= job.event.body.len();
         self.spawn_attempt(id, endpoint, job);
@@ -100,7 +99,7 @@ impl Engine {
         let recorder = self.recorder.clone();
         let ended = Ended {
             tell: self.ended.0.clone(),
-            id,
+            what: (id, job.to.delivery_id),
         };
         self.context.tasks.spawn("dispatcher.attempt", async move {
             if let Some(attempt) = dispatch::attempt(&context, &endpoint, &job).await {
@@ -111,10 +110,10 @@ impl Engine {
         });
     }
 
-    pub(super) fn on_ended(&mut self, id: SubscriptionId) {
+    pub(super) fn on_ended(&mut self, (id, delivery): Attempted) {
         self.in_flight -= 1;
         if let Some(lane) = self.lanes.get_mut(&id) {
-            lane.in_flight = lane.in_flight.saturating_sub(1);
+            lane.end(delivery);
         }
         self.enter_round(id);
         self.forget_when_empty(id);
@@ -125,16 +124,18 @@ impl Engine {
         if self.busy.contains(&Kind::SetAside(id)) {
             return;
         }
-        let jobs = self.empty(id);
+        let (jobs, late) = self.empty(id);
         if let Some(lane) = self.lanes.get_mut(&id) {
             lane.note_backlog();
+            lane.note_later();
         }
         let store = self.context.store.clone();
-        let ids: Vec<_> = jobs.iter().map(|job| job.to.delivery_id).collect();
+        let ids = |jobs: &[Job]| jobs.iter().map(|job| job.to.delivery_id).collect();
+        let (ids, late): (Vec<_>, Vec<_>) = (ids(&jobs), ids(&late));
         self.begin(Kind::SetAside(id), async move {
             failpoint::reach!(DispatcherBeforeSetAside);
             // Until it is done, nobody has these deliveries: it has to be done.
-            while let Err(error) = store.set_aside(ids.clone()).await {
+            while let Err(error) = store.set_aside(ids.clone(), late.clone()).await {
                 tracing::warn!(subscription.id = %id, %error, "deliveries could not be set aside yet");
                 tokio::time::sleep(AGAIN_AFTER).await;
             }
@@ -167,13 +168,16 @@ impl Engine {
         });
     }
 
-    fn empty(&mut self, id: SubscriptionId) -> Vec<Job> {
+    /// What waited, and what waited for its turn behind that.
+    fn empty(&mut self, id: SubscriptionId) -> (Vec<Job>, Vec<Job>) {
         let Some(lane) = self.lanes.get_mut(&id) else {
-            return Vec::new();
+            return (Vec::new(), Vec::new());
         };
         let jobs: Vec<Job> = lane.waiting.drain(..).collect();
-        self.waiting_bytes -= jobs.iter().map(|job| job.event.body.len()).sum::<usize>();
-        jobs
+        let other: Vec<Job> = lane.later.drain(..).collect();
+        let all = jobs.iter().chain(&other);
+        self.waiting_bytes -= all.map(|job| job.event.body.len()).sum::<usize>();
+        (jobs, other)
     }
 
     /// Whether a subscription's backlog stays where it is: it is disabled.
@@ -209,21 +213,21 @@ impl Engine {
 
 /// Tells the engine that an attempt has ended, in whatever way.
 struct Ended {
-    tell: tokio::sync::mpsc::UnboundedSender<SubscriptionId>,
-    id: SubscriptionId,
+    tell: tokio::sync::mpsc::UnboundedSender<Attempted>,
+    what: Attempted,
 }
 
 impl Drop for Ended {
     fn drop(&mut self) {
-        let _ = self.tell.send(self.id);
+        let _ = self.tell.send(self.what);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Context;
     use crate::outgoing::Outgoing;
+    use crate::{Context, Rules};
     use domain::id::{DeliveryId, EventId};
     use domain::subscription::Usual;
     use domain::{Clock, Random, Shard};
@@ -261,7 +265,10 @@ mod tests {
             random,
             shutdown,
         };
-        Engine::new(context, readiness.register("dispatcher"))
+        let rules = Rules {
+            replayable: Duration::from_hours(1),
+        };
+        Engine::new(Arc::new(rules), context, readiness.register("dispatcher"))
     }
 
     /// A lane with one delivery waiting.
@@ -289,6 +296,8 @@ mod tests {
             subscription_id: id,
             attempts: 0,
             has_body: false,
+            budget_from: 0,
+            replay_id: None,
         };
         let mut lane = Lane::new(lease.shard, tenant);
         engine.waiting_bytes += event.body.len();

@@ -50,9 +50,14 @@ impl Parts {
         }
     }
 
-    pub(super) fn for_api(self, public_url: String) -> subscriptions::Context {
+    pub(super) fn for_api(
+        self,
+        public_url: String,
+        replayable: Duration,
+    ) -> subscriptions::Context {
         subscriptions::Context {
             usual: usual(&self.config.dispatcher),
+            replayable,
             policy: Arc::new(self.client.policy().clone()),
             store: self.store,
             broker: self.broker,

@@ -23,7 +23,7 @@ use testkit::Answer;
 const PHONE: &str = "+254700000001";
 
 /// Every resource, with an id that nothing has, and the methods it takes.
-const RESOURCES: [(&str, &str); 20] = [
+const RESOURCES: [(&str, &str); 30] = [
     ("/v1/tenants", "POST"),
     ("/v1/provider-accounts", "GET, POST"),
     (
@@ -47,6 +47,28 @@ const RESOURCES: [(&str, &str); 20] = [
         "/v1/webhooks/sub_00000000000000000000000000/secret/rotate",
         "POST",
     ),
+    (
+        "/v1/webhooks/sub_00000000000000000000000000/deliveries/retry",
+        "POST",
+    ),
+    (
+        "/v1/webhooks/sub_00000000000000000000000000/deliveries/cancel",
+        "POST",
+    ),
+    ("/v1/deliveries/dlv_00000000000000000000000000", "GET"),
+    (
+        "/v1/deliveries/dlv_00000000000000000000000000/retry",
+        "POST",
+    ),
+    (
+        "/v1/deliveries/dlv_00000000000000000000000000/cancel",
+        "POST",
+    ),
+    ("/v1/replays", "GET, POST"),
+    ("/v1/replays/rpl_00000000000000000000000000", "GET"),
+    ("/v1/replays/rpl_00000000000000000000000000/pause", "POST"),
+    ("/v1/replays/rpl_00000000000000000000000000/resume", "POST"),
+    ("/v1/replays/rpl_00000000000000000000000000/cancel", "POST"),
     ("/v1/events", "GET, POST"),
     ("/v1/events/evt_00000000000000000000000000", "GET"),
     ("/v1/messages", "GET, POST"),

@@ -19,6 +19,8 @@ mod messages;
 mod parts;
 mod poison;
 mod race;
+mod recovery;
+mod replays;
 mod retention;
 mod secrets;
 mod sending;

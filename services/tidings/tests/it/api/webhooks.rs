@@ -197,6 +197,7 @@ async fn deliveries_are_listed_with_their_attempts_by_state_and_event() {
                 "event_type",
                 "id",
                 "next_attempt_at",
+                "replay_id",
                 "state",
                 "subscription_id"
             ]
