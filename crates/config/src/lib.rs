@@ -20,8 +20,8 @@ pub use error::Error;
 pub use key::{KEYS, Key};
 pub use secret::Secret;
 pub use section::{
-    AlertThresholds, Broker, BrokerUrl, ClientAddressHeader, Dispatcher, Egress, Ingress, Journal,
-    LogFormat, RateLimit, Retention, RetryPolicy, Runtime, Security, Store, StoreUrl,
+    AlertThresholds, Breaker, Broker, BrokerUrl, ClientAddressHeader, Dispatcher, Egress, Ingress,
+    Journal, LogFormat, RateLimit, Retention, RetryPolicy, Runtime, Security, Store, StoreUrl,
     Subscriptions, Telemetry, Tracker,
 };
 

@@ -3,6 +3,7 @@
 
 pub mod account;
 pub mod attempt;
+pub mod breaker;
 pub mod callback;
 pub mod catalog;
 pub mod clock;
@@ -24,6 +25,7 @@ pub mod report;
 pub mod retry;
 pub mod secret;
 pub mod security;
+pub mod sends;
 pub mod shard;
 pub mod state;
 pub mod subscription;

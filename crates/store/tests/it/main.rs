@@ -50,6 +50,7 @@ mod leases;
 mod messages;
 mod migrations;
 mod nodes;
+mod pace;
 mod partitions;
 mod plans;
 mod proxy;

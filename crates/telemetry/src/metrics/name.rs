@@ -21,6 +21,8 @@ pub enum Name {
     OrphansExpired,
     /// `tidings_subscriptions`
     Subscriptions,
+    /// `tidings_breakers`
+    Breakers,
     /// `tidings_replays`
     Replays,
     /// `tidings_shards_owned`
@@ -53,7 +55,7 @@ pub enum Name {
 
 impl Name {
     /// Every name there is.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::Callbacks,
         Self::SecurityEvents,
         Self::Reports,
@@ -63,6 +65,7 @@ impl Name {
         Self::DeadLetters,
         Self::OrphansExpired,
         Self::Subscriptions,
+        Self::Breakers,
         Self::Replays,
         Self::ShardsOwned,
         Self::Events,
@@ -140,6 +143,11 @@ impl Name {
                 "tidings_subscriptions",
                 &["state"],
                 "Subscriptions, by their state.",
+            ),
+            Self::Breakers => (
+                "tidings_breakers",
+                &["state"],
+                "Breakers of subscriptions, by their state.",
             ),
             Self::Replays => (
                 "tidings_replays",
