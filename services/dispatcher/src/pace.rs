@@ -208,6 +208,14 @@ impl Pace {
             .is_some_and(|(of, until)| Arc::ptr_eq(of, settings) && now < *until)
     }
 
+    /// Forgets a subscription that was deleted.
+    pub(crate) fn forget(&mut self, id: SubscriptionId) {
+        self.breakers.remove(&id);
+        self.unsaved.remove(&id);
+        self.sends.remove(&id);
+        self.unusable.remove(&id);
+    }
+
     /// Forgets what need not be remembered.
     pub(crate) fn tidy(&mut self, rules: &breaker::Rules, now: Timestamp) {
         let unsaved = &self.unsaved;

@@ -104,6 +104,7 @@ impl Engine {
         let store = self.context.store.clone();
         self.begin(Kind::Sends(id), async move {
             let holds = store.keep_sends(lease, id, grant.log.clone()).await?;
+            failpoint::reach!(DispatcherAfterGrant if holds);
             let grant = holds.then_some(grant);
             Ok(Step::SendsKept { id, grant, lease })
         });

@@ -209,6 +209,7 @@ impl Engine {
             return;
         }
         self.empty(id);
+        self.pace.forget(id);
         if let Some(lane) = self.lanes.get_mut(&id) {
             lane.forget_backlog();
         }

@@ -1,7 +1,7 @@
 //! Endpoints that hang cost the others nothing.
 
-use super::webhook;
-use crate::app::TestApp;
+use super::{A_MOMENT, webhook};
+use crate::app::{SOON, TestApp};
 use serde_json::json;
 use std::time::{Duration, Instant};
 use testkit::{Endpoint, Reply};
@@ -79,4 +79,33 @@ async fn one_of_a_hundred_endpoints_that_hangs_and_half_of_them_cost_the_others_
             told.of
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_few_webhooks_that_may_have_much_under_way_and_hang_leave_room_for_others() {
+    let settings = [
+        ("TIDINGS_DISPATCHER__TIMEOUT", TIMEOUT),
+        ("TIDINGS_EGRESS__MAX_PER_HOST", "2048"),
+    ];
+    let app = TestApp::start_with(&settings).await;
+    let (greedy, modest) = (app.tenant("Greedy").await, app.tenant("Modest").await);
+    let [hanging, endpoint] = [Endpoint::start().await, Endpoint::start().await];
+    hanging.answer_with(Reply::Hang);
+    // Together they may have as many as the dispatcher has in all.
+    for _ in 0..8 {
+        let much = json!({ "max_in_flight": 256, "timeout_seconds": 30 });
+        webhook(&greedy, &hanging.url("/hangs"), much).await;
+    }
+    for number in 0..256 {
+        greedy.publish("job.created", json!({ "n": number })).await;
+    }
+    hanging.wait_for(1_024, SOON).await;
+    tokio::time::sleep(A_MOMENT).await;
+    let hang = hanging.hits().len();
+    assert!(hang < 1_200, "{hang} hang");
+    webhook(&modest, &endpoint.url("/works"), json!({})).await;
+    for number in 0..20 {
+        modest.publish("job.created", json!({ "n": number })).await;
+    }
+    endpoint.wait_for(20, SOON).await;
 }
