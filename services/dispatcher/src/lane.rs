@@ -150,12 +150,17 @@ impl Lane {
 
     /// How many it would begin soon.
     pub(crate) fn wanted(&self) -> usize {
-        (self.waiting.len() + self.later.len()).min(self.max_in_flight)
+        self.waiting().min(self.max_in_flight)
     }
 
-    /// Whether anything waits in memory.
+    /// How many wait in memory.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.len() + self.later.len()
+    }
+
+    /// Whether any do.
     pub(crate) fn has_waiting(&self) -> bool {
-        !self.waiting.is_empty() || !self.later.is_empty()
+        self.waiting() > 0
     }
 
     pub(crate) fn can_start(&self) -> bool {

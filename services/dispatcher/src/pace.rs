@@ -3,6 +3,7 @@
 use domain::breaker::{self, Breaker, Outcome, Ticket};
 use domain::id::{DeliveryId, SubscriptionId};
 use domain::sends::Sends;
+use domain::subscription::RateLimit;
 use domain::{Shard, Timestamp};
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -32,10 +33,38 @@ pub(crate) struct Pace {
     /// Whose breaker the store has in another state.
     pub unsaved: BTreeSet<SubscriptionId>,
     /// Those that are limited.
-    pub sends: HashMap<SubscriptionId, Sends>,
+    pub limited: HashMap<SubscriptionId, Limited>,
     hosts: HashMap<Arc<str>, Host>,
     /// Those that cannot be sent to by these settings, and until when they are left alone.
     unusable: HashMap<SubscriptionId, (Arc<Subscription>, Timestamp)>,
+}
+
+/// A subscription with a limit.
+#[derive(Debug)]
+pub(crate) struct Limited {
+    pub sends: Sends,
+    /// As it was last seen.
+    pub limit: RateLimit,
+    /// How many may begin, as of the last look.
+    room: usize,
+}
+
+impl Limited {
+    pub(crate) fn new(sends: Sends, limit: RateLimit, now: Timestamp) -> Self {
+        let mut limited = Self {
+            sends,
+            limit,
+            room: 0,
+        };
+        limited.look(now);
+        limited
+    }
+
+    /// Looks how many may begin. It is not looked at each time somebody asks: that is often.
+    pub(crate) fn look(&mut self, now: Timestamp) {
+        let room = self.sends.room(self.limit, now);
+        self.room = usize::try_from(room).unwrap_or(usize::MAX);
+    }
 }
 
 #[derive(Debug, Default)]
@@ -71,12 +100,25 @@ impl Pace {
         breaker.is_some_and(|breaker| breaker.state() != breaker::State::Closed)
     }
 
-    /// Of which breakers are not closed.
-    pub(crate) fn broken(&self) -> impl Iterator<Item = SubscriptionId> {
-        let broken = self.breakers.iter();
-        broken
+    /// How many may begin by the limit, as of the last look; none where there is no limit.
+    pub(crate) fn granted_room(&self, id: SubscriptionId) -> Option<usize> {
+        self.limited.get(&id).map(|limited| limited.room)
+    }
+
+    /// Whether this limit lets none begin.
+    pub(crate) fn is_used_up(&self, id: SubscriptionId, limit: RateLimit) -> bool {
+        let limited = self.limited.get(&id);
+        limited.is_some_and(|limited| limited.limit == limit && limited.room == 0)
+    }
+
+    /// Those with limits, and those whose breakers are not closed.
+    pub(crate) fn slowed(&self) -> impl Iterator<Item = SubscriptionId> {
+        let broken = self
+            .breakers
+            .iter()
             .filter(|(_, breaker)| breaker.state() != breaker::State::Closed)
-            .map(|(id, _)| *id)
+            .map(|(id, _)| *id);
+        broken.chain(self.limited.keys().copied())
     }
 
     /// Begins an attempt, if one may begin.
@@ -104,9 +146,9 @@ impl Pace {
     ) -> bool {
         let id = attempted.subscription;
         if attempted.is_granted
-            && let Some(sends) = self.sends.get_mut(&id)
+            && let Some(limited) = self.limited.get_mut(&id)
         {
-            sends.end(now);
+            limited.sends.end(now);
         }
         let breaker = self.breakers.entry(id).or_default();
         let has_changed = breaker.end(rules, attempted.ticket, attempted.outcome, now);
@@ -212,7 +254,7 @@ impl Pace {
     pub(crate) fn forget(&mut self, id: SubscriptionId) {
         self.breakers.remove(&id);
         self.unsaved.remove(&id);
-        self.sends.remove(&id);
+        self.limited.remove(&id);
         self.unusable.remove(&id);
     }
 
@@ -221,7 +263,8 @@ impl Pace {
         let unsaved = &self.unsaved;
         self.breakers
             .retain(|id, breaker| unsaved.contains(id) || !breaker.is_idle(rules, now));
-        self.sends.retain(|_, sends| !sends.is_idle(now));
+        self.limited
+            .retain(|_, limited| !limited.sends.is_idle(now));
         self.unusable.retain(|_, (_, until)| now < *until);
     }
 
@@ -230,7 +273,7 @@ impl Pace {
         let is_ours = |id: &SubscriptionId| !shards.contains(&Shard::of_subscription(*id));
         self.breakers.retain(|id, _| is_ours(id));
         self.unsaved.retain(is_ours);
-        self.sends.retain(|id, _| is_ours(id));
+        self.limited.retain(|id, _| is_ours(id));
         self.unusable.retain(|id, _| is_ours(id));
     }
 }

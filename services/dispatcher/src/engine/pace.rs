@@ -3,6 +3,7 @@
 use super::step::{Kind, Step};
 use super::{Engine, MAX_IN_FLIGHT};
 use crate::lane::Lane;
+use crate::pace::Limited;
 use domain::Shard;
 use domain::id::SubscriptionId;
 use domain::sends::{Grant, Log, Sends};
@@ -29,36 +30,50 @@ impl Engine {
         most.min((left / SHARES).max(1))
     }
 
-    /// Whether a subscription is left alone now: its breaker is open, or it cannot be sent to.
+    /// Whether a subscription is left alone now: its breaker is open, its limit is used up, or it
+    /// cannot be sent to. What waits for that waits in the store, and takes nobody's memory.
     pub(super) fn is_left_alone(&self, id: SubscriptionId, settings: &Arc<Subscription>) -> bool {
         let now = self.context.clock.now();
-        self.pace.is_shut(id, &self.rules.breaker, now) || self.pace.is_unusable(id, settings, now)
+        let limit = settings.settings.rate_limit;
+        self.pace.is_shut(id, &self.rules.breaker, now)
+            || limit.is_some_and(|limit| self.pace.is_used_up(id, limit))
+            || self.pace.is_unusable(id, settings, now)
     }
 
-    /// Whether it has what a probe needs, and nothing more is to be read.
-    pub(super) fn has_its_probe(&self, id: SubscriptionId) -> bool {
-        let has_any = |lane: &Lane| lane.has_waiting() || lane.in_flight > 0;
-        self.pace.is_probed(id) && self.lanes.get(&id).is_some_and(has_any)
-    }
-
-    /// How many to read into a lane that has room for so many: one, where one is to show whether it
-    /// works again.
-    pub(super) fn reading_limit(&self, id: SubscriptionId, room: usize) -> usize {
+    /// How many more it may take into memory than wait there: what a probe needs, or what its limit
+    /// lets begin; none where that is not what holds it.
+    fn need(&self, id: SubscriptionId) -> Option<usize> {
+        let lane = self.lanes.get(&id);
+        let waiting = lane.map_or(0, Lane::waiting);
         if self.pace.is_probed(id) {
-            room.min(1)
-        } else {
-            room
+            let in_flight = lane.map_or(0, |lane| lane.in_flight);
+            return Some(1_usize.saturating_sub(waiting + in_flight));
         }
+        let granted = self.pace.granted_room(id)?;
+        Some(granted.saturating_sub(waiting))
     }
 
-    /// How many more are taken into memory for those whose breakers are not closed.
-    pub(super) fn room_of_broken(&self) -> HashMap<SubscriptionId, usize> {
+    /// Whether nothing more is to be read into its lane.
+    pub(super) fn has_enough(&self, id: SubscriptionId, settings: &Subscription) -> bool {
+        let is_held = self.pace.is_probed(id) || settings.settings.rate_limit.is_some();
+        is_held && self.need(id) == Some(0)
+    }
+
+    /// How many to read into a lane that has room for so many.
+    pub(super) fn reading_limit(&self, id: SubscriptionId, room: usize) -> usize {
+        self.need(id).map_or(room, |need| room.min(need.max(1)))
+    }
+
+    /// How many more are taken into memory for those that are slowed.
+    pub(super) fn room_of_slowed(&self) -> HashMap<SubscriptionId, usize> {
         let now = self.context.clock.now();
         let room = |id: SubscriptionId| {
-            let is_shut = self.pace.is_shut(id, &self.rules.breaker, now);
-            usize::from(!is_shut && !self.has_its_probe(id))
+            if self.pace.is_shut(id, &self.rules.breaker, now) {
+                return 0;
+            }
+            self.need(id).unwrap_or(usize::MAX)
         };
-        self.pace.broken().map(|id| (id, room(id))).collect()
+        self.pace.slowed().map(|id| (id, room(id))).collect()
     }
 
     /// Whether an attempt of a limited subscription may begin. If not, it is found out or asked for,
@@ -73,11 +88,14 @@ impl Engine {
         let Some(lease) = self.holding.get(&Shard::of_subscription(id)).copied() else {
             return false;
         };
-        let Some(sends) = self.pace.sends.get_mut(&id) else {
-            self.find_sends(id, lease);
+        let Some(limited) = self.pace.limited.get_mut(&id) else {
+            self.find_sends(id, lease, limit);
             return false;
         };
-        if sends.begin(limit, now) {
+        limited.limit = limit;
+        let may_begin = limited.sends.begin(limit, now);
+        limited.look(now);
+        if may_begin {
             return true;
         }
         if self.busy.contains(&Kind::Sends(id)) {
@@ -86,16 +104,19 @@ impl Engine {
         // As many as there are, and no more than can be under way in that time.
         let wanted = self.lanes.get(&id).map_or(0, Lane::wanted);
         let wanted = u32::try_from(wanted).unwrap_or(u32::MAX);
-        if let Some(grant) = sends.grant(limit, wanted, timeout, now) {
+        let limited = self.pace.limited.get_mut(&id);
+        let grant = limited.and_then(|known| known.sends.grant(limit, wanted, timeout, now));
+        if let Some(grant) = grant {
             self.keep_sends(id, lease, grant);
         }
         false
     }
 
-    fn find_sends(&mut self, id: SubscriptionId, lease: Fenced) {
+    fn find_sends(&mut self, id: SubscriptionId, lease: Fenced, limit: RateLimit) {
         let store = self.context.store.clone();
         self.begin(Kind::Sends(id), async move {
             let found = store.find_sends(lease, id).await?;
+            let found = found.map(|log| (log, limit));
             Ok(Step::SendsFound { id, found, lease })
         });
     }
@@ -110,11 +131,18 @@ impl Engine {
         });
     }
 
-    pub(super) fn on_sends_found(&mut self, id: SubscriptionId, found: Option<Log>, lease: Fenced) {
-        if let Some(log) = found
+    pub(super) fn on_sends_found(
+        &mut self,
+        id: SubscriptionId,
+        found: Option<(Log, RateLimit)>,
+        lease: Fenced,
+    ) {
+        if let Some((log, limit)) = found
             && self.holding.get(&lease.shard) == Some(&lease)
         {
-            self.pace.sends.insert(id, Sends::after(log));
+            let now = self.context.clock.now();
+            let limited = Limited::new(Sends::after(log), limit, now);
+            self.pace.limited.insert(id, limited);
         }
         self.enter_round(id);
     }
@@ -127,9 +155,9 @@ impl Engine {
     ) {
         if let Some(grant) = grant
             && self.holding.get(&lease.shard) == Some(&lease)
-            && let Some(sends) = self.pace.sends.get_mut(&id)
+            && let Some(limited) = self.pace.limited.get_mut(&id)
         {
-            sends.receive(grant);
+            limited.sends.receive(grant);
         }
         self.enter_round(id);
     }
@@ -170,7 +198,12 @@ impl Engine {
                 self.wake_next_at(&host);
             }
         }
-        let ids: Vec<SubscriptionId> = self.pace.sends.keys().copied().collect();
+        let now = self.context.clock.now();
+        let looked = self.pace.limited.iter_mut().map(|(id, limited)| {
+            limited.look(now);
+            *id
+        });
+        let ids: Vec<SubscriptionId> = looked.collect();
         for id in ids {
             self.enter_round(id);
         }

@@ -110,6 +110,9 @@ impl Engine {
             return false;
         }
         let limit = settings.settings.rate_limit;
+        if limit.is_none() {
+            self.pace.limited.remove(&id);
+        }
         if let Some(limit) = limit
             && !self.is_granted(id, limit, endpoint.timeout)
         {
@@ -241,12 +244,14 @@ impl Engine {
         (jobs, other)
     }
 
-    /// Whether a subscription's backlog stays where it is: it is disabled, or left alone, or has what is
-    /// to show whether it works again.
+    /// Whether a subscription's backlog stays where it is: it is disabled, or left alone, or has what may
+    /// be sent now.
     pub(super) fn is_held(&self, id: SubscriptionId, tenant: TenantId) -> bool {
         match self.directory.find(tenant, id) {
             Found::Subscription(settings) => {
-                !settings.is_enabled || self.is_left_alone(id, &settings) || self.has_its_probe(id)
+                !settings.is_enabled
+                    || self.is_left_alone(id, &settings)
+                    || self.has_enough(id, &settings)
             }
             Found::Gone | Found::NotLoaded => false,
         }

@@ -4,6 +4,7 @@ use super::{Engine, Turn};
 use domain::Shard;
 use domain::id::{DeliveryId, SubscriptionId};
 use domain::sends::{Grant, Log};
+use domain::subscription::RateLimit;
 use std::collections::HashMap;
 use std::time::Duration;
 use store::delivery::{Claimed, Room};
@@ -69,7 +70,7 @@ pub(super) enum Step {
     /// What was granted within the last hour to a subscription that is limited.
     SendsFound {
         id: SubscriptionId,
-        found: Option<Log>,
+        found: Option<(Log, RateLimit)>,
         lease: Fenced,
     },
     /// More was granted; none where the lease is lost.
@@ -334,7 +335,7 @@ impl Engine {
         let lanes = self.lanes.iter();
         let mut left: HashMap<SubscriptionId, usize> =
             lanes.map(|(id, lane)| (*id, left(lane.room()))).collect();
-        for (id, room) in self.room_of_broken() {
+        for (id, room) in self.room_of_slowed() {
             let of_lane = left.entry(id).or_insert(each);
             *of_lane = room.min(*of_lane);
         }

@@ -109,3 +109,27 @@ async fn a_few_webhooks_that_may_have_much_under_way_and_hang_leave_room_for_oth
     }
     endpoint.wait_for(20, SOON).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waits_for_limits_takes_no_memory_from_others() {
+    let app = TestApp::start().await;
+    let (slow, other) = (app.tenant("Slow").await, app.tenant("Other").await);
+    let [limited, endpoint] = [Endpoint::start().await, Endpoint::start().await];
+    for _ in 0..3 {
+        let one = json!({ "rate_limit": { "per_minute": 1 } });
+        webhook(&slow, &limited.url("/limited"), one).await;
+    }
+    // Together they are owed more than a dispatcher has in memory.
+    let long = "a".repeat(200_000);
+    for number in 0..120 {
+        let data = json!({ "n": number, "text": long });
+        slow.publish("job.created", data).await;
+    }
+    limited.wait_for(3, SOON).await;
+    webhook(&other, &endpoint.url("/works"), json!({})).await;
+    for number in 0..20 {
+        other.publish("job.created", json!({ "n": number })).await;
+    }
+    endpoint.wait_for(20, SOON).await;
+    assert_eq!(limited.hits().len(), 3);
+}
