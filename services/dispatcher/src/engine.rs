@@ -195,6 +195,7 @@ impl Engine {
         self.look_for_due = true;
         self.late.look |= self.late.goes_on;
         self.wake_waiting();
+        self.make_room();
         if self.last_look.elapsed() >= LOOK_EVERY {
             self.last_look = Instant::now();
             self.is_stale = true;

@@ -153,6 +153,11 @@ impl Lane {
         self.waiting().min(self.max_in_flight)
     }
 
+    /// Whether as much is under way as may be: what waits here waits for that.
+    pub(crate) const fn is_full(&self) -> bool {
+        self.in_flight >= self.max_in_flight
+    }
+
     /// How many wait in memory.
     pub(crate) fn waiting(&self) -> usize {
         self.waiting.len() + self.later.len()

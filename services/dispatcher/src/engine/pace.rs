@@ -1,7 +1,7 @@
 //! Breakers, limits and hosts, as the engine minds them.
 
 use super::step::{Kind, Step};
-use super::{Engine, MAX_IN_FLIGHT};
+use super::{Engine, MAX_IN_FLIGHT, MAX_WAITING_BYTES};
 use crate::lane::Lane;
 use crate::pace::Limited;
 use domain::Shard;
@@ -17,6 +17,9 @@ use store::subscription::Subscription;
 /// Beyond half of all requests that may be under way, each so many that are left are worth one request
 /// of a lane: those that hang leave room for those that do not.
 const SHARES: usize = MAX_IN_FLIGHT / 2 / 16;
+
+/// How many deliveries are read into a lane at once while memory is short.
+const READ_WHEN_SHORT: usize = 32;
 
 impl Engine {
     /// How many requests a lane may have under way now.
@@ -55,13 +58,38 @@ impl Engine {
 
     /// Whether nothing more is to be read into its lane.
     pub(super) fn has_enough(&self, id: SubscriptionId, settings: &Subscription) -> bool {
+        let is_full = self.lanes.get(&id).is_some_and(Lane::is_full);
         let is_held = self.pace.is_probed(id) || settings.settings.rate_limit.is_some();
-        is_held && self.need(id) == Some(0)
+        (is_full && self.is_memory_short()) || (is_held && self.need(id) == Some(0))
     }
 
     /// How many to read into a lane that has room for so many.
     pub(super) fn reading_limit(&self, id: SubscriptionId, room: usize) -> usize {
+        let room = if self.is_memory_short() {
+            room.min(READ_WHEN_SHORT)
+        } else {
+            room
+        };
         self.need(id).map_or(room, |need| room.min(need.max(1)))
+    }
+
+    /// Whether so many bodies wait in memory that lanes take no more than they can use soon.
+    pub(super) const fn is_memory_short(&self) -> bool {
+        self.waiting_bytes > MAX_WAITING_BYTES / 4
+    }
+
+    /// Puts back into the store what waits in lanes that have as much under way as they may, once half of
+    /// the memory is taken: endpoints that hang would keep it from the others.
+    pub(super) fn make_room(&mut self) {
+        if self.waiting_bytes <= MAX_WAITING_BYTES / 2 {
+            return;
+        }
+        let waits = |lane: &Lane| lane.is_full() && lane.has_waiting();
+        let full = self.lanes.iter().filter(|(_, lane)| waits(lane));
+        let full: Vec<SubscriptionId> = full.map(|(id, _)| *id).collect();
+        for id in full {
+            self.set_aside(id);
+        }
     }
 
     /// How many more are taken into memory for those that are slowed.

@@ -183,7 +183,7 @@ impl Engine {
     }
 
     /// What waits for a subscription that is disabled, or left alone, waits in the store.
-    fn set_aside(&mut self, id: SubscriptionId) {
+    pub(super) fn set_aside(&mut self, id: SubscriptionId) {
         if self.busy.contains(&Kind::SetAside(id)) {
             return;
         }

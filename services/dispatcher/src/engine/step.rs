@@ -1,6 +1,7 @@
 //! Steps: what the engine has under way with the store, and what it does with what comes back.
 
 use super::{Engine, Turn};
+use crate::lane::Lane;
 use domain::Shard;
 use domain::id::{DeliveryId, SubscriptionId};
 use domain::sends::{Grant, Log};
@@ -331,10 +332,14 @@ impl Engine {
     fn room(&self) -> Room {
         let is_full = self.waiting_bytes > super::MAX_WAITING_BYTES;
         let each = if is_full { 0 } else { crate::lane::MAX_WAITING };
-        let left = |room: usize| if is_full { 0 } else { room };
+        let is_short = self.is_memory_short();
+        let left = |lane: &Lane| {
+            let is_out = is_full || (is_short && lane.is_full());
+            if is_out { 0 } else { lane.room() }
+        };
         let lanes = self.lanes.iter();
         let mut left: HashMap<SubscriptionId, usize> =
-            lanes.map(|(id, lane)| (*id, left(lane.room()))).collect();
+            lanes.map(|(id, lane)| (*id, left(lane))).collect();
         for (id, room) in self.room_of_slowed() {
             let of_lane = left.entry(id).or_insert(each);
             *of_lane = room.min(*of_lane);

@@ -133,3 +133,26 @@ async fn what_waits_for_limits_takes_no_memory_from_others() {
     endpoint.wait_for(20, SOON).await;
     assert_eq!(limited.hits().len(), 3);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waits_for_endpoints_that_hang_takes_no_memory_from_others() {
+    let app = TestApp::start_with(&[("TIDINGS_DISPATCHER__TIMEOUT", TIMEOUT)]).await;
+    let (slow, other) = (app.tenant("Slow").await, app.tenant("Other").await);
+    let [hanging, endpoint] = [Endpoint::start().await, Endpoint::start().await];
+    hanging.answer_with(Reply::Hang);
+    for _ in 0..3 {
+        let patient = json!({ "timeout_seconds": 30 });
+        webhook(&slow, &hanging.url("/hangs"), patient).await;
+    }
+    let long = "a".repeat(200_000);
+    for number in 0..140 {
+        let data = json!({ "n": number, "text": long });
+        slow.publish("job.created", data).await;
+    }
+    hanging.wait_for(3 * 16, SOON).await;
+    webhook(&other, &endpoint.url("/works"), json!({})).await;
+    for number in 0..20 {
+        other.publish("job.created", json!({ "n": number })).await;
+    }
+    endpoint.wait_for(20, SOON).await;
+}
