@@ -103,3 +103,97 @@ fn nearest(imitation: &dyn Imitation, outcome: State) -> State {
         _ => State::Failed,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::imitation;
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        settings: Settings,
+    }
+
+    fn plans(provider: &str, args: &str, wanted: Option<State>, parts: u32) -> Vec<Plan> {
+        let line = std::iter::once("simulator").chain(args.split_whitespace());
+        let settings = Line::parse_from(line).settings;
+        let imitation = imitation::find(provider).unwrap();
+        let draw = |seed| {
+            let random = Random::seeded(seed);
+            Plan::draw(imitation, &settings, wanted, parts, &random)
+        };
+        (0..200).map(draw).collect()
+    }
+
+    fn told(plan: &Plan) -> Vec<(State, Option<u32>)> {
+        let told = plan.callbacks.iter();
+        told.map(|planned| (planned.state, planned.part)).collect()
+    }
+
+    #[test]
+    fn sent_is_told_before_the_end_unless_there_is_disorder() {
+        for (args, is_before) in [("", true), ("--disorder 1", false)] {
+            for plan in plans("stub", args, None, 1) {
+                let [sent, end] = plan.callbacks[..] else {
+                    panic!("{plan:?}")
+                };
+                assert_eq!((sent.state, end.state), (State::Sent, State::Delivered));
+                assert_eq!(end.after, plan.ends_after);
+                assert_eq!(sent.after <= end.after, is_before, "{plan:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn only_the_last_part_of_a_message_that_fails_fails() {
+        for plan in plans("stub", "", Some(State::Expired), 3) {
+            let expected = [
+                (State::Sent, None),
+                (State::Delivered, Some(1)),
+                (State::Delivered, Some(2)),
+                (State::Expired, Some(3)),
+            ];
+            assert_eq!(told(&plan), expected);
+        }
+        // A provider that knows no parts speaks for all of them.
+        for plan in plans("mtn", "", Some(State::Expired), 3) {
+            assert_eq!(told(&plan), [(State::Sent, None), (State::Expired, None)]);
+        }
+    }
+
+    #[test]
+    fn what_a_provider_has_no_word_for_is_its_nearest() {
+        for (provider, wanted, outcome) in [
+            ("orange", State::Rejected, State::Failed),
+            ("orange", State::Unknown, State::Unknown),
+            ("twilio", State::Expired, State::Failed),
+            ("twilio", State::Unknown, State::Sent),
+            ("africastalking", State::Sent, State::Sent),
+        ] {
+            let plan = &plans(provider, "", Some(wanted), 1)[0];
+            assert_eq!(plan.outcome, outcome, "{provider} {wanted}");
+            let last = plan.callbacks.last().unwrap();
+            assert_eq!(last.state, outcome, "{provider} {wanted}");
+        }
+    }
+
+    #[test]
+    fn as_many_callbacks_are_lost_and_repeated_as_is_said() {
+        let count = |args| {
+            let plans = plans("mtn", args, None, 1);
+            let lost: u32 = plans.iter().map(|plan| plan.lost).sum();
+            let sent: usize = plans.iter().map(|plan| plan.callbacks.len()).sum();
+            let planned: u32 = plans.iter().map(|plan| plan.planned).sum();
+            assert_eq!(planned as usize, sent + lost as usize);
+            (planned, lost)
+        };
+        assert_eq!(count(""), (400, 0));
+        assert_eq!(count("--duplicate 1"), (800, 0));
+        assert_eq!(count("--loss 1"), (400, 400));
+        let (planned, lost) = count("--loss 0.3 --duplicate 0.1");
+        assert!((420..460).contains(&planned), "{planned}");
+        assert!((100..160).contains(&lost), "{lost}");
+    }
+}
