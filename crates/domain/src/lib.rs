@@ -22,6 +22,7 @@ pub mod report;
 pub mod retry;
 pub mod secret;
 pub mod security;
+pub mod send_attempt;
 pub mod shard;
 pub mod state;
 pub mod subscription;

@@ -11,8 +11,9 @@ use crate::message::{Entry, HistoryRow, MessageRow, Ruling, Tracked};
 use domain::event::{Event, MessageData, Resource};
 use domain::id::{CallbackId, EventId, MessageId};
 use domain::json::Raw;
-use domain::message::{Applied, Message, Outcome};
+use domain::message::{Applied, Match, Message, Outcome};
 use domain::report::{Report, Source};
+use domain::send_attempt::SendAttempt;
 use domain::{Clock, Random, Shard, State, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,8 +37,9 @@ pub(crate) struct Heard<'a> {
     pub traceparent: Option<&'a str>,
 }
 
-/// Where and when a change comes from.
+/// Where and when a change comes from, and about which send attempt it says something.
 struct Cause<'a> {
+    send_attempt: u32,
     occurred_at: Timestamp,
     received_at: Timestamp,
     traceparent: Option<&'a str>,
@@ -79,19 +81,28 @@ impl Ledger {
         self.messages.values().map(|tracked| &tracked.message)
     }
 
+    /// A message that is held.
+    pub(crate) fn message(&self, id: MessageId) -> Option<&Message> {
+        self.messages.get(&id).map(|tracked| &tracked.message)
+    }
+
     /// Applies a report to a message that is held.
-    pub(crate) fn hear(&mut self, id: MessageId, report: &Report, heard: &Heard<'_>) -> Outcome {
+    pub(crate) fn hear(&mut self, about: Match, report: &Report, heard: &Heard<'_>) -> Outcome {
+        let Match {
+            message: id,
+            send_attempt,
+        } = about;
         let Some(tracked) = self.messages.get_mut(&id) else {
             return Outcome::Orphaned;
         };
         let message = &mut tracked.message;
         let previous = message.state();
-        let applied = message.apply(report, heard.received_at);
+        let applied = message.apply(report, send_attempt, heard.received_at);
         tracked.history_length += 1;
         let entry = Entry {
             received_at: heard.received_at,
             provider_time: report.provider_time,
-            send_attempt: message.send_attempt,
+            send_attempt,
             word: report.word.clone(),
             state: report.state,
             is_applied: applied.outcome == Outcome::Applied,
@@ -104,6 +115,7 @@ impl Ledger {
         self.history
             .push(HistoryRow::new(id, tracked.history_length, entry));
         let cause = Cause {
+            send_attempt,
             occurred_at: report.provider_time.unwrap_or(heard.received_at),
             received_at: heard.received_at,
             traceparent: heard.traceparent,
@@ -139,12 +151,22 @@ impl Ledger {
         self.history
             .push(HistoryRow::new(id, tracked.history_length, entry));
         let cause = Cause {
+            send_attempt: message.send_attempt,
             occurred_at: now,
             received_at: now,
             traceparent: None,
         };
         self.raise(id, previous, applied, &cause);
         None
+    }
+
+    /// Has a message that is held be sent again. That it is pending again is not told.
+    pub(crate) fn send_again(&mut self, id: MessageId, attempt: SendAttempt) {
+        let now = self.clock.now();
+        if let Some(tracked) = self.messages.get_mut(&id) {
+            tracked.message.send_again(attempt, now);
+            self.changed.insert(id);
+        }
     }
 
     /// The events that tell what was applied to a message.
@@ -159,17 +181,19 @@ impl Ledger {
         {
             let data = MessageData::of_transition(message, previous, cause.occurred_at);
             raised.push((event_type, Raw::of(&data), Some((id, transition.number))));
-            let provider = message.registration.provider.clone();
+            let standing_attempt = message.standing.send_attempt;
+            let provider = message.sending(standing_attempt).provider.to_owned();
             self.effects
                 .changes
                 .push((provider, transition.to, cause.received_at));
         }
+        let (attempt, at) = (cause.send_attempt, cause.occurred_at);
         if applied.is_partial {
-            let data = MessageData::of_transition(message, previous, cause.occurred_at);
+            let data = MessageData::of_attempt(message, attempt, previous, at);
             raised.push(("sms.partially_delivered", Raw::of(&data), None));
         }
         for states in applied.conflicts {
-            let data = MessageData::of_conflict(message, previous, states, cause.occurred_at);
+            let data = MessageData::of_conflict(message, attempt, previous, states, at);
             raised.push(("sms.status.conflict", Raw::of(&data), None));
         }
         let events = raised

@@ -34,6 +34,7 @@ pub mod quarantine;
 pub mod retention;
 pub mod secret;
 pub mod security;
+pub mod send_attempt;
 pub mod shard;
 pub mod subscription;
 pub mod tenant;

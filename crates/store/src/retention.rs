@@ -11,7 +11,7 @@ use crate::delivery::ENDED;
 use crate::error::Error;
 use crate::schema::{
     attempts, callback_keys, callbacks, dead_letters, deliveries, events, message_history,
-    messages, quarantine, report_keys, security_events, suspicions,
+    messages, quarantine, report_keys, security_events, send_attempts, suspicions,
 };
 use crate::sql_types::{Moment, Uid};
 use diesel::prelude::*;
@@ -35,7 +35,7 @@ pub enum Kind {
     Deliveries,
     /// Events that were told; one of which a delivery is left stays.
     Events,
-    /// Messages, by when they were registered.
+    /// Messages with their send attempts, by when they were registered.
     Messages,
     /// Histories whose message is forgotten.
     History,
@@ -119,6 +119,7 @@ impl Store {
             Kind::Events => forget_events(connection, span),
             Kind::Messages => {
                 let ids = old!(connection, messages, id, span);
+                delete!(connection, send_attempts, message_id, &ids);
                 let rows = delete!(connection, messages, id, &ids);
                 Ok(Forgotten::of(rows, &ids))
             }

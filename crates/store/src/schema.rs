@@ -129,6 +129,24 @@ diesel::table! {
     use diesel::sql_types::*;
     use crate::sql_types::*;
 
+    send_attempts (message_id, number) {
+        message_id -> Id,
+        number -> Integer,
+        tenant_id -> Id,
+        account_id -> Id,
+        provider_account -> Text,
+        provider -> Text,
+        provider_message_id -> Nullable<Text>,
+        client_reference -> Nullable<Text>,
+        identity_key -> Binary,
+        created_at -> Instant,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
     message_history (message_id, ordinal) {
         message_id -> Id,
         ordinal -> Integer,

@@ -15,6 +15,7 @@ mod orphan;
 mod quarantine;
 mod ruling;
 mod security;
+mod send_attempt;
 mod tenant;
 mod webhook;
 
@@ -98,6 +99,7 @@ pub fn serve(config: config::Subscriptions, context: Context) -> Result<Serving,
         event::routes(routes);
         message::routes(routes);
         ruling::routes(routes);
+        send_attempt::routes(routes);
         orphan::routes(routes);
         callback::routes(routes);
         security::routes(routes);

@@ -1,5 +1,9 @@
 //! `/v1/messages`: registering and reading messages.
 
+mod view;
+
+pub(crate) use view::view;
+
 use crate::caller::Caller;
 use crate::input::Faults;
 use crate::list::{Query, TIME};
@@ -7,17 +11,17 @@ use crate::{Context, Desk, failure, input};
 use actix_web::http::Method;
 use actix_web::web::{self, Path, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
-use domain::account::{Environment, Slug};
-use domain::id::{CallbackId, MessageId, TenantId};
+use domain::account::Slug;
+use domain::id::{MessageId, TenantId};
 use domain::json::Raw;
 use domain::message::Registration;
 use domain::report::FailureClass;
 use domain::{State, Timestamp, phone};
 use runtime::http::{Code, Problem, only};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use store::account::Account;
 use store::ledger::Effects;
-use store::message::{Entry, Filter, Held, Registered};
+use store::message::{Filter, Held, Registered};
 use telemetry::Stage;
 use wire::Hint;
 
@@ -54,52 +58,6 @@ struct RegisterMessage {
     environment: Option<String>,
 }
 
-#[derive(Serialize)]
-pub(crate) struct MessageView {
-    id: MessageId,
-    provider: String,
-    provider_account: Slug,
-    provider_message_id: Option<String>,
-    client_reference: Option<String>,
-    to: String,
-    from: Option<String>,
-    notification_id: Option<String>,
-    metadata: Option<Raw>,
-    parts_total: u32,
-    parts_delivered: u32,
-    state: State,
-    is_final: bool,
-    failure_reason: Option<String>,
-    failure_class: Option<&'static str>,
-    network_code: Option<String>,
-    /// No report of today's providers tells a cost.
-    cost: Option<()>,
-    created_at: Timestamp,
-    updated_at: Timestamp,
-    sent_at: Option<Timestamp>,
-    delivered_at: Option<Timestamp>,
-    delivery_duration_ms: Option<i64>,
-    send_attempt: u32,
-    environment: Environment,
-    history: Vec<EntryView>,
-}
-
-#[derive(Serialize)]
-struct EntryView {
-    received_at: Timestamp,
-    provider_time: Option<Timestamp>,
-    send_attempt: u32,
-    word: String,
-    state: Option<State>,
-    applied: bool,
-    source: &'static str,
-    callback_id: Option<CallbackId>,
-    failure_reason: Option<String>,
-    /// Why a person set the state, and who.
-    reason: Option<String>,
-    actor: Option<String>,
-}
-
 async fn register(
     request: HttpRequest,
     payload: Payload,
@@ -125,11 +83,7 @@ async fn register(
             Ok(HttpResponse::Created().json(view(held)))
         }
         Registered::Same(held) => Ok(HttpResponse::Ok().json(view(*held))),
-        Registered::Conflict(existing) => {
-            let detail = "another message is registered under the same ids";
-            let problem = Problem::new(Code::Conflict, detail);
-            Err(problem.with("existing_id", existing.to_string()))
-        }
+        Registered::Conflict(existing) => Err(conflict(existing)),
     }
 }
 
@@ -196,7 +150,11 @@ async fn get(
 }
 
 /// The account a message may name. One that is unknown and one of another tenant are the same.
-async fn find_account(context: &Context, tenant: TenantId, slug: &str) -> Result<Account, Problem> {
+pub(crate) async fn find_account(
+    context: &Context,
+    tenant: TenantId,
+    slug: &str,
+) -> Result<Account, Problem> {
     let refuse = || {
         input::invalid(
             "/provider_account",
@@ -214,17 +172,11 @@ async fn find_account(context: &Context, tenant: TenantId, slug: &str) -> Result
 
 fn judge(wanted: RegisterMessage, account: Account) -> Result<Registration, Problem> {
     let mut faults = Faults::default();
-    if wanted.provider_message_id.is_none() && wanted.client_reference.is_none() {
-        faults.add(
-            "",
-            "name a provider_message_id or a client_reference: reports are matched by them",
-        );
-    }
-    faults.check_text(
-        "/provider_message_id",
+    check_ids(
+        &mut faults,
         wanted.provider_message_id.as_deref(),
+        wanted.client_reference.as_deref(),
     );
-    faults.check_text("/client_reference", wanted.client_reference.as_deref());
     faults.check_text("/from", wanted.from.as_deref());
     faults.check_text("/notification_id", wanted.notification_id.as_deref());
     faults.check_metadata("/metadata", wanted.metadata.as_ref());
@@ -238,18 +190,17 @@ fn judge(wanted: RegisterMessage, account: Account) -> Result<Registration, Prob
     }
     let environment = faults.read_environment(wanted.environment.as_deref(), account.environment);
     faults.unless_any()?;
-    // In the form in which the ids of reports come.
-    let provider = providers::registry::find(&account.provider);
-    let compared = |id: String| match provider {
-        Some(provider) => provider.message_id(&id).to_owned(),
-        None => id,
-    };
+    let compared = |id: Option<String>| id.map(|id| compared(&account.provider, id));
+    let (id, reference) = (
+        compared(wanted.provider_message_id),
+        compared(wanted.client_reference),
+    );
     Ok(Registration {
         account_id: account.id,
         provider_account: account.slug,
         provider: account.provider,
-        provider_message_id: wanted.provider_message_id.map(compared),
-        client_reference: wanted.client_reference.map(compared),
+        provider_message_id: id,
+        client_reference: reference,
         to,
         from: wanted.from,
         notification_id: wanted.notification_id,
@@ -257,6 +208,32 @@ fn judge(wanted: RegisterMessage, account: Account) -> Result<Registration, Prob
         metadata: wanted.metadata,
         environment,
     })
+}
+
+/// By what reports are matched.
+pub(crate) fn check_ids(faults: &mut Faults, id: Option<&str>, reference: Option<&str>) {
+    if id.is_none() && reference.is_none() {
+        faults.add(
+            "",
+            "name a provider_message_id or a client_reference: reports are matched by them",
+        );
+    }
+    faults.check_text("/provider_message_id", id);
+    faults.check_text("/client_reference", reference);
+}
+
+/// An id in the form in which those of a provider's reports come.
+pub(crate) fn compared(provider: &str, id: String) -> String {
+    match providers::registry::find(provider) {
+        Some(provider) => provider.message_id(&id).to_owned(),
+        None => id,
+    }
+}
+
+/// Names what is registered under the same ids already.
+pub(crate) fn conflict(existing: MessageId) -> Problem {
+    let detail = "another message is registered under the same ids";
+    Problem::new(Code::Conflict, detail).with("existing_id", existing.to_string())
 }
 
 /// Tells that a message changed its state.
@@ -273,57 +250,5 @@ pub(crate) fn tell(context: &Context, effects: &Effects) {
     }
     for shard in &effects.shards {
         context.broker.hint(Hint::Events(*shard));
-    }
-}
-
-pub(crate) fn view(held: Held) -> MessageView {
-    let Held { message, history } = held;
-    let (state, parts_delivered) = (message.state(), message.parts_delivered());
-    let delivery_duration_ms = message.delivery_duration_ms();
-    let registration = message.registration;
-    MessageView {
-        id: message.id,
-        provider: registration.provider,
-        provider_account: registration.provider_account,
-        provider_message_id: registration.provider_message_id,
-        client_reference: registration.client_reference,
-        to: registration.to,
-        from: registration.from,
-        notification_id: registration.notification_id,
-        metadata: registration.metadata,
-        parts_total: registration.parts,
-        parts_delivered,
-        state,
-        is_final: state.is_final(),
-        failure_reason: message.failure_reason,
-        failure_class: message.failure_class.map(FailureClass::as_str),
-        network_code: message.network_code,
-        cost: None,
-        created_at: message.created_at,
-        updated_at: message.updated_at,
-        sent_at: message.sent_at,
-        delivered_at: message.delivered_at,
-        delivery_duration_ms,
-        send_attempt: message.send_attempt,
-        environment: registration.environment,
-        history: history.into_iter().map(EntryView::from).collect(),
-    }
-}
-
-impl From<Entry> for EntryView {
-    fn from(entry: Entry) -> Self {
-        Self {
-            received_at: entry.received_at,
-            provider_time: entry.provider_time,
-            send_attempt: entry.send_attempt,
-            word: entry.word,
-            state: entry.state,
-            applied: entry.is_applied,
-            source: entry.source.as_str(),
-            callback_id: entry.callback_id,
-            failure_reason: entry.failure_reason,
-            reason: entry.reason,
-            actor: entry.actor,
-        }
     }
 }

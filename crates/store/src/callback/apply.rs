@@ -85,21 +85,21 @@ fn reports(accepted: &Accepted) -> impl Iterator<Item = &Report> {
 }
 
 fn hear(ledger: &mut Ledger, accepted: &Accepted, report: &Report, is_new: bool) -> ReportOutcome {
-    let message_id = find_match(ledger.messages(), accepted.account_id, report);
+    let found = find_match(ledger.messages(), accepted.account_id, report);
     let heard = Heard {
         received_at: accepted.received_at,
         source: accepted.source,
         callback_id: accepted.callback_id,
         traceparent: accepted.traceparent.as_deref(),
     };
-    let outcome = match message_id {
+    let outcome = match found {
         _ if !is_new => Outcome::Duplicate,
         None => Outcome::Orphaned,
-        Some(id) => ledger.hear(id, report, &heard),
+        Some(found) => ledger.hear(found, report, &heard),
     };
     ReportOutcome {
         outcome,
-        message_id,
+        message_id: found.map(|found| found.message),
     }
 }
 

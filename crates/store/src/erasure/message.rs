@@ -5,7 +5,8 @@ use crate::Store;
 use crate::connection::{Connection, each};
 use crate::error::Error;
 use crate::retention::PAGE;
-use crate::schema::{message_history, messages};
+use crate::schema::{message_history, messages, send_attempts};
+use crate::send_attempt::erased_identity;
 use crate::sql_types::Uid;
 use diesel::prelude::*;
 use domain::erasure::{BLANK, Number};
@@ -148,6 +149,7 @@ fn blank(
                     messages::identity_key.eq(key.as_slice()),
                 ))
                 .execute(c))?;
+            blank_send_attempts(connection, id)?;
         }
     }
     erased.history = blank_history(connection, number, ids)?;
@@ -159,6 +161,25 @@ fn blank(
     let told: Vec<Uid> = told.into_iter().flatten().collect();
     erased.callbacks = callback::remove(connection, tenant, &told)?;
     Ok(erased)
+}
+
+/// Their keys were made of the number as well. A message has a few.
+fn blank_send_attempts(connection: &mut Connection, message: Uid) -> Result<(), Error> {
+    let attempts: Vec<(i32, Uid)> = each!(connection, c => send_attempts::table
+        .filter(send_attempts::message_id.eq(message))
+        .select((send_attempts::number, send_attempts::account_id))
+        .load(c))?;
+    for (number, account) in attempts {
+        let key = erased_identity(
+            message.into(),
+            account.into(),
+            u32::try_from(number).unwrap_or(0),
+        );
+        each!(connection, c => diesel::update(send_attempts::table.find((message, number)))
+            .set(send_attempts::identity_key.eq(key.as_slice()))
+            .execute(c))?;
+    }
+    Ok(())
 }
 
 /// A line of a history: whose, which, and its texts.

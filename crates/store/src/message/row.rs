@@ -138,6 +138,7 @@ impl TryFrom<MessageRow> for Tracked {
             standing,
             transition: count(row.transition)?,
             send_attempt: count(row.send_attempt)?,
+            sent_again: Vec::new(),
             decided_seen: row.decided_seen,
             sent_at: row.sent_at.map(Timestamp::from),
             delivered_at: row.delivered_at.map(Timestamp::from),

@@ -56,5 +56,6 @@ mod retention;
 mod scene;
 mod schema;
 mod secrets;
+mod send_attempts;
 mod tls;
 mod writes;

@@ -195,7 +195,7 @@ async fn reports_by_different_ids_on_different_nodes_lose_no_update(scene: Scene
             held.message.created_at,
         );
         for report in reports_of(number) {
-            model.apply(&report, scene.clock.now());
+            model.apply(&report, 1, scene.clock.now());
         }
         assert_eq!(held.message.state(), model.state());
         assert_eq!(held.message.decided_seen, model.decided_seen);

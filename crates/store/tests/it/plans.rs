@@ -9,7 +9,7 @@ use tidings_store::directory::Directory;
 use tidings_store::idempotency::{Answer, Claim};
 
 /// Everything that grows with the work done.
-const GROWING: &str = "'^(events|deliveries|attempts|messages|message_history|callbacks|\
+const GROWING: &str = "'^(events|deliveries|attempts|messages|message_history|send_attempts|callbacks|\
                        callback_keys|report_keys|orphans|idempotency_keys)'";
 
 // The plans are made while the tables are empty, and nobody analyses these.

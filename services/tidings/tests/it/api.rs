@@ -12,6 +12,7 @@ mod messages;
 mod problems;
 mod rules;
 mod rulings;
+mod send_attempts;
 mod tenants;
 mod urls;
 mod webhooks;
@@ -22,7 +23,7 @@ use testkit::Answer;
 const PHONE: &str = "+254700000001";
 
 /// Every resource, with an id that nothing has, and the methods it takes.
-const RESOURCES: [(&str, &str); 19] = [
+const RESOURCES: [(&str, &str); 20] = [
     ("/v1/tenants", "POST"),
     ("/v1/provider-accounts", "GET, POST"),
     (
@@ -47,6 +48,10 @@ const RESOURCES: [(&str, &str); 19] = [
     ("/v1/messages", "GET, POST"),
     ("/v1/messages/msg_00000000000000000000000000", "GET"),
     ("/v1/messages/msg_00000000000000000000000000/state", "POST"),
+    (
+        "/v1/messages/msg_00000000000000000000000000/attempts",
+        "POST",
+    ),
     ("/v1/orphans", "GET"),
     ("/v1/callbacks", "GET"),
     ("/v1/security-events", "GET"),

@@ -5,7 +5,7 @@ use crate::app::TestApp;
 use serde_json::{Value, json};
 use testkit::providers::stub_report;
 
-const SHOWN: [&str; 25] = [
+const SHOWN: [&str; 26] = [
     "client_reference",
     "cost",
     "created_at",
@@ -27,6 +27,7 @@ const SHOWN: [&str; 25] = [
     "provider_account",
     "provider_message_id",
     "send_attempt",
+    "send_attempts",
     "sent_at",
     "state",
     "to",
