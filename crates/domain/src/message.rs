@@ -6,6 +6,7 @@ pub use find::{Match, find_match};
 
 use crate::account::{Environment, Slug};
 use crate::clock::Timestamp;
+use crate::cost::Cost;
 use crate::id::{AccountId, MessageId, TenantId};
 use crate::json::Raw;
 use crate::parts::Parts;
@@ -48,6 +49,8 @@ pub struct Message {
     pub failure_class: Option<FailureClass>,
     /// The network, as last named by an applied report.
     pub network_code: Option<String>,
+    /// What it cost, as an applied report said last.
+    pub told_cost: Option<Cost>,
 }
 
 /// What the platform says of a message when it registers it.
@@ -71,6 +74,8 @@ pub struct Registration {
     pub notification_id: Option<String>,
     /// How many parts it was sent in.
     pub parts: u32,
+    /// What it cost, as the provider told the platform.
+    pub cost: Option<Cost>,
     /// The platform's own object, kept as it was.
     pub metadata: Option<Raw>,
     /// Where it belongs.
@@ -188,12 +193,18 @@ impl Message {
             failure_reason: None,
             failure_class: None,
             network_code: None,
+            told_cost: None,
         }
     }
 
     /// Its state.
     pub fn state(&self) -> State {
         self.standing.state()
+    }
+
+    /// What it cost, as far as anybody said.
+    pub fn cost(&self) -> Option<&Cost> {
+        self.told_cost.as_ref().or(self.registration.cost.as_ref())
     }
 
     /// How many of its parts reached the phone.
@@ -372,6 +383,9 @@ impl Message {
     fn keep_details(&mut self, report: &Report, happened_at: Timestamp) {
         if report.network_code.is_some() {
             self.network_code.clone_from(&report.network_code);
+        }
+        if report.cost.is_some() {
+            self.told_cost.clone_from(&report.cost);
         }
         let state = self.state();
         if state == State::Delivered {

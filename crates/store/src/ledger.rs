@@ -111,6 +111,7 @@ impl Ledger {
             failure_reason: report.failure_reason.clone(),
             reason: None,
             actor: None,
+            provider_response: report.provider_response.clone(),
         };
         self.history
             .push(HistoryRow::new(id, tracked.history_length, entry));
@@ -147,6 +148,7 @@ impl Ledger {
             failure_reason: None,
             reason: Some(ruling.reason.clone()),
             actor: Some(ruling.actor.clone()),
+            provider_response: None,
         };
         self.history
             .push(HistoryRow::new(id, tracked.history_length, entry));

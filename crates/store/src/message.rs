@@ -74,6 +74,8 @@ pub struct Entry {
     pub reason: Option<String>,
     /// Which person, as far as that is known.
     pub actor: Option<String>,
+    /// What else the provider answered, raw.
+    pub provider_response: Option<String>,
 }
 
 /// What a person says became of a message.

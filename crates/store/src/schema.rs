@@ -122,6 +122,8 @@ diesel::table! {
         failure_class -> Nullable<Text>,
         network_code -> Nullable<Text>,
         part_standings -> Nullable<Text>,
+        registered_cost -> Nullable<Text>,
+        cost -> Nullable<Text>,
     }
 }
 
@@ -161,6 +163,7 @@ diesel::table! {
         failure_reason -> Nullable<Text>,
         reason -> Nullable<Text>,
         actor -> Nullable<Text>,
+        provider_response -> Nullable<Text>,
     }
 }
 

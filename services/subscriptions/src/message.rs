@@ -12,6 +12,7 @@ use actix_web::http::Method;
 use actix_web::web::{self, Path, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use domain::account::Slug;
+use domain::cost::Cost;
 use domain::id::{MessageId, TenantId};
 use domain::json::Raw;
 use domain::message::Registration;
@@ -53,9 +54,18 @@ struct RegisterMessage {
     from: Option<String>,
     notification_id: Option<String>,
     parts: Option<u32>,
+    cost: Option<WantedCost>,
     metadata: Option<Raw>,
     #[serde(default, deserialize_with = "input::present")]
     environment: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WantedCost {
+    /// A number, or a text with one: its digits are kept as they are written.
+    amount: Raw,
+    currency: String,
 }
 
 async fn register(
@@ -96,9 +106,13 @@ async fn list(
         &request,
         &[
             "provider_message_id",
+            "provider_message_id_prefix",
             "client_reference",
+            "client_reference_prefix",
             "notification_id",
+            "notification_id_prefix",
             "to",
+            "to_prefix",
             "state",
             "failure_class",
             "after",
@@ -108,19 +122,20 @@ async fn list(
         ],
     )?;
     let window = query.window(caller.tenant)?;
-    let text = |name| query.text(name).map(str::to_owned);
+    let any = |text: &str| (!text.contains('\0')).then(|| text.to_owned());
     let states = State::ALL.map(State::as_str).join(", ");
     let classes = FailureClass::ALL.map(FailureClass::as_str).join(", ");
     let classes = format!("one of {classes}");
     let filter = Filter {
-        provider_message_id: text("provider_message_id"),
-        client_reference: text("client_reference"),
-        notification_id: text("notification_id"),
+        provider_message_id: query.asked("provider_message_id", any, any, "a text")?,
+        client_reference: query.asked("client_reference", any, any, "a text")?,
+        notification_id: query.asked("notification_id", any, any, "a text")?,
         // An unencoded plus in a query is a space.
-        to: query.parsed(
+        to: query.asked(
             "to",
             |to| phone::normalise(to.trim_start()),
-            "a phone number, like +260970000001",
+            phone_beginning,
+            "a phone number, like +260970000001, or its beginning, like +26097",
         )?,
         state: query.parsed("state", State::parse, &format!("one of {states}"))?,
         failure_class: query.parsed("failure_class", FailureClass::parse, &classes)?,
@@ -134,6 +149,13 @@ async fn list(
         .await;
     let page = page.map_err(failure::of_store)?;
     Ok(HttpResponse::Ok().json(query.show(caller.tenant, page, view)))
+}
+
+/// The beginning of a number in E.164; the plus may be lost in a query.
+fn phone_beginning(text: &str) -> Option<String> {
+    let digits = text.trim_start().trim_start_matches('+');
+    let is_number = !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit());
+    is_number.then(|| format!("+{digits}"))
 }
 
 async fn get(
@@ -188,6 +210,7 @@ fn judge(wanted: RegisterMessage, account: Account) -> Result<Registration, Prob
     if !(1..=MAX_PARTS).contains(&parts) {
         faults.add("/parts", format!("a whole number from 1 to {MAX_PARTS}"));
     }
+    let cost = wanted.cost.and_then(|cost| read_cost(&mut faults, &cost));
     let environment = faults.read_environment(wanted.environment.as_deref(), account.environment);
     faults.unless_any()?;
     let compared = |id: Option<String>| id.map(|id| compared(&account.provider, id));
@@ -205,9 +228,23 @@ fn judge(wanted: RegisterMessage, account: Account) -> Result<Registration, Prob
         from: wanted.from,
         notification_id: wanted.notification_id,
         parts,
+        cost,
         metadata: wanted.metadata,
         environment,
     })
+}
+
+fn read_cost(faults: &mut Faults, wanted: &WantedCost) -> Option<Cost> {
+    let text: Option<String> = serde_json::from_str(wanted.amount.as_str()).ok();
+    let amount = text.unwrap_or_else(|| wanted.amount.as_str().to_owned());
+    // Which of the two it is shows with one that fits.
+    if let Err(error) = Cost::new(&amount, "KES") {
+        faults.add("/cost/amount", error.to_string());
+    }
+    if let Err(error) = Cost::new("0", &wanted.currency) {
+        faults.add("/cost/currency", error.to_string());
+    }
+    Cost::new(&amount, &wanted.currency).ok()
 }
 
 /// By what reports are matched.

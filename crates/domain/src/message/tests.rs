@@ -205,6 +205,7 @@ fn message(id: u128, to: &str) -> Message {
         from: None,
         notification_id: None,
         parts: 1,
+        cost: None,
         metadata: None,
         environment: Environment::default(),
     };
@@ -368,6 +369,26 @@ fn a_report_finds_a_message_whose_number_was_erased_where_no_other_is_named() {
     };
     assert_eq!(find("+254700000001"), Some(1));
     assert_eq!(find("+254700000002"), Some(2));
+}
+
+#[test]
+fn what_a_message_cost_is_what_was_said_last_and_counted() {
+    let cost = |amount| Cost::new(amount, "KES").ok();
+    let mut message = message(1, "+254700000001");
+    message.registration.cost = cost("0.80");
+    assert_eq!(message.cost(), cost("0.80").as_ref());
+    let told = Report {
+        cost: cost("0.7500"),
+        ..said(State::Delivered)
+    };
+    message.apply(&told, 1, NOW);
+    let late = Report {
+        cost: cost("9"),
+        ..said(State::Sent)
+    };
+    message.apply(&late, 1, NOW);
+    assert_eq!(message.cost(), cost("0.7500").as_ref());
+    assert_eq!(message.registration.cost, cost("0.80"));
 }
 
 proptest! {

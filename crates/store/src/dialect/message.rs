@@ -223,6 +223,14 @@ fn named<'a>(wanted: &Wanted<'a>) -> Statement<'a, Id> {
         .bind::<Text, _>(references)
 }
 
+/// How a text is compared by its bytes, whatever the collation: not before another, and before another.
+pub(crate) const fn text_order(connection: &Connection) -> (&'static str, &'static str) {
+    match connection {
+        Connection::Sqlite(_) => (" >= ", " < "),
+        Connection::Postgres(_) => (" ~>=~ ", " ~<~ "),
+    }
+}
+
 /// Writes what reports change of a message.
 pub(super) fn update_one(c: &mut SqliteConnection, row: &MessageRow) -> QueryResult<()> {
     diesel::update(messages::table.find(row.id))
@@ -241,6 +249,7 @@ pub(super) fn update_one(c: &mut SqliteConnection, row: &MessageRow) -> QueryRes
             messages::failure_class.eq(&row.failure_class),
             messages::network_code.eq(&row.network_code),
             messages::part_standings.eq(&row.part_standings),
+            messages::cost.eq(&row.cost),
         ))
         .execute(c)?;
     Ok(())
@@ -256,11 +265,12 @@ pub(super) fn update_all(rows: &[MessageRow]) -> Statement<'_> {
                     decided_seen = new.decided_seen, history_length = new.history_length, \
                     sent_at = new.sent_at, delivered_at = new.delivered_at, \
                     failure_reason = new.failure_reason, failure_class = new.failure_class, \
-                    network_code = new.network_code, part_standings = new.part_standings \
-                from unnest({}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}) as new (\
+                    network_code = new.network_code, part_standings = new.part_standings, \
+                    cost = new.cost \
+                from unnest({}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}) as new (\
                     id, updated_at, state, override_number, standing_attempt, provider_time, \
                     transition, decided_seen, history_length, sent_at, delivered_at, \
-                    failure_reason, failure_class, network_code, part_standings) \
+                    failure_reason, failure_class, network_code, part_standings, cost) \
                 where messages.id = new.id and messages.id = any({})";
     Statement::new(text)
         .bind::<Id, _>(rows.iter().map(|row| &row.id).collect())
@@ -278,5 +288,6 @@ pub(super) fn update_all(rows: &[MessageRow]) -> Statement<'_> {
         .bind::<Nullable<Text>, _>(rows.iter().map(|row| &row.failure_class).collect())
         .bind::<Nullable<Text>, _>(rows.iter().map(|row| &row.network_code).collect())
         .bind::<Nullable<Text>, _>(rows.iter().map(|row| &row.part_standings).collect())
+        .bind::<Nullable<Text>, _>(rows.iter().map(|row| &row.cost).collect())
         .bind::<Id, _>(rows.iter().map(|row| &row.id).collect())
 }

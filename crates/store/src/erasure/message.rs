@@ -183,7 +183,14 @@ fn blank_send_attempts(connection: &mut Connection, message: Uid) -> Result<(), 
 }
 
 /// A line of a history: whose, which, and its texts.
-type Line = (Uid, i32, String, Option<String>, Option<String>);
+type Line = (
+    Uid,
+    i32,
+    String,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+);
 
 fn blank_history(
     connection: &mut Connection,
@@ -195,27 +202,34 @@ fn blank_history(
         .filter(message_history::message_id.eq_any(ids))
         .filter(message_history::word.like(&pattern)
             .or(message_history::failure_reason.like(&pattern))
-            .or(message_history::reason.like(&pattern)))
+            .or(message_history::reason.like(&pattern))
+            .or(message_history::provider_response.like(&pattern)))
         .select((
             message_history::message_id,
             message_history::ordinal,
             message_history::word,
             message_history::failure_reason,
             message_history::reason,
+            message_history::provider_response,
         ))
         .load(c))?;
     let mut blanked = 0;
     let blank = |text: &Option<String>| text.as_deref().and_then(|text| number.blank(text));
-    for (id, ordinal, word, failure_reason, reason) in lines {
+    for (id, ordinal, word, failure_reason, reason, response) in lines {
         let new_word = number.blank(&word);
         let (new_failure_reason, new_reason) = (blank(&failure_reason), blank(&reason));
-        if new_word.is_none() && new_failure_reason.is_none() && new_reason.is_none() {
+        let new_response = blank(&response);
+        if [&new_word, &new_failure_reason, &new_reason, &new_response]
+            .iter()
+            .all(|text| text.is_none())
+        {
             continue;
         }
         let set = (
             message_history::word.eq(new_word.unwrap_or(word)),
             message_history::failure_reason.eq(new_failure_reason.or(failure_reason)),
             message_history::reason.eq(new_reason.or(reason)),
+            message_history::provider_response.eq(new_response.or(response)),
         );
         blanked += each!(connection, c => diesel::update(message_history::table.find((id, ordinal)))
             .set(set)

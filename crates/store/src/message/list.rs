@@ -2,7 +2,9 @@
 
 use super::{Held, MessageRow, encode_state, with_histories};
 use crate::Store;
+use crate::asked::{Asked, asked};
 use crate::connection::{Connection, each};
+use crate::dialect;
 use crate::error::Error;
 use crate::page::{Page, Window};
 use crate::schema::{messages, send_attempts};
@@ -17,13 +19,13 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
     /// With a send attempt of this provider message id.
-    pub provider_message_id: Option<String>,
+    pub provider_message_id: Option<Asked>,
     /// With a send attempt of this client reference; where both are given, of the same attempt.
-    pub client_reference: Option<String>,
+    pub client_reference: Option<Asked>,
     /// Of this notification.
-    pub notification_id: Option<String>,
+    pub notification_id: Option<Asked>,
     /// To this number, in E.164.
-    pub to: Option<String>,
+    pub to: Option<Asked>,
     /// In this state.
     pub state: Option<State>,
     /// Failed for this class of reasons.
@@ -86,6 +88,7 @@ fn find(
     window: &Window<MessageId>,
     ids: Ids,
 ) -> Result<Vec<MessageRow>, Error> {
+    let order = dialect::message::text_order(connection);
     Ok(each!(connection, c => {
         let mut query = messages::table
             .filter(messages::tenant_id.eq(Uid::from(tenant)))
@@ -97,31 +100,22 @@ fn find(
             query = query.filter(messages::id.lt(Uid::from(before)));
         }
         if ids == Ids::OfMessages {
-            if let Some(id) = &filter.provider_message_id {
-                query = query.filter(messages::provider_message_id.eq(id));
-            }
-            if let Some(reference) = &filter.client_reference {
-                query = query.filter(messages::client_reference.eq(reference));
-            }
+            let (id, reference) = (&filter.provider_message_id, &filter.client_reference);
+            asked!(query, order, messages::provider_message_id, "messages.provider_message_id", id);
+            asked!(query, order, messages::client_reference, "messages.client_reference", reference);
         } else {
             let mut attempts = send_attempts::table
                 .filter(send_attempts::tenant_id.eq(Uid::from(tenant)))
                 .select(send_attempts::message_id)
                 .into_boxed();
-            if let Some(id) = &filter.provider_message_id {
-                attempts = attempts.filter(send_attempts::provider_message_id.eq(id));
-            }
-            if let Some(reference) = &filter.client_reference {
-                attempts = attempts.filter(send_attempts::client_reference.eq(reference));
-            }
+            let (id, reference) = (&filter.provider_message_id, &filter.client_reference);
+            asked!(attempts, order, send_attempts::provider_message_id, "send_attempts.provider_message_id", id);
+            asked!(attempts, order, send_attempts::client_reference, "send_attempts.client_reference", reference);
             query = query.filter(messages::id.eq_any(attempts));
         }
-        if let Some(notification) = &filter.notification_id {
-            query = query.filter(messages::notification_id.eq(notification));
-        }
-        if let Some(to) = &filter.to {
-            query = query.filter(messages::recipient.eq(to));
-        }
+        let (notification, to) = (&filter.notification_id, &filter.to);
+        asked!(query, order, messages::notification_id, "messages.notification_id", notification);
+        asked!(query, order, messages::recipient, "messages.recipient", to);
         if let Some(state) = filter.state {
             query = query.filter(messages::state.eq(encode_state(state)));
         }

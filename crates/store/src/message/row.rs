@@ -10,6 +10,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{Bool, Integer, Nullable, SmallInt, Text};
 use domain::Timestamp;
 use domain::account::{Environment, Slug};
+use domain::cost::Cost;
 use domain::id::{CallbackId, MessageId};
 use domain::json::Raw;
 use domain::message::{Message, Registration};
@@ -49,11 +50,20 @@ pub(crate) struct MessageRow {
     pub(crate) failure_class: Option<String>,
     pub(crate) network_code: Option<String>,
     pub(crate) part_standings: Option<String>,
+    pub(crate) registered_cost: Option<String>,
+    pub(crate) cost: Option<String>,
 }
 
 /// Counters of one message stay far below what the column holds.
 fn narrow(number: u32) -> i32 {
     i32::try_from(number).unwrap_or(i32::MAX)
+}
+
+/// As its column holds it: the amount, a space, the currency.
+fn read_cost(text: String) -> Result<Cost, Error> {
+    let cost = text.split_once(' ');
+    let cost = cost.and_then(|(amount, currency)| Cost::new(amount, currency).ok());
+    cost.ok_or_else(|| Error::unreadable("a message with an unreadable cost"))
 }
 
 impl MessageRow {
@@ -90,6 +100,8 @@ impl MessageRow {
             failure_class: message.failure_class.map(|class| class.as_str().to_owned()),
             network_code: message.network_code.clone(),
             part_standings: message.parts.as_ref().map(parts::to_text),
+            registered_cost: registration.cost.as_ref().map(Cost::to_string),
+            cost: message.told_cost.as_ref().map(Cost::to_string),
         }
     }
 }
@@ -122,6 +134,7 @@ impl TryFrom<MessageRow> for Tracked {
             from: row.sender,
             notification_id: row.notification_id,
             parts: count(row.parts)?,
+            cost: row.registered_cost.map(read_cost).transpose()?,
             metadata: row
                 .metadata
                 .map(Raw::parse)
@@ -145,6 +158,7 @@ impl TryFrom<MessageRow> for Tracked {
             failure_reason: row.failure_reason,
             failure_class: row.failure_class.as_deref().and_then(FailureClass::parse),
             network_code: row.network_code,
+            told_cost: row.cost.map(read_cost).transpose()?,
             parts: row
                 .part_standings
                 .as_deref()
@@ -179,6 +193,7 @@ pub(crate) struct HistoryRow {
     failure_reason: Option<String>,
     reason: Option<String>,
     actor: Option<String>,
+    provider_response: Option<String>,
 }
 
 columns!(HistoryRow => "message_history" {
@@ -195,6 +210,7 @@ columns!(HistoryRow => "message_history" {
     failure_reason: Nullable<Text>,
     reason: Nullable<Text>,
     actor: Nullable<Text>,
+    provider_response: Nullable<Text>,
 });
 
 impl HistoryRow {
@@ -213,6 +229,7 @@ impl HistoryRow {
             failure_reason: entry.failure_reason,
             reason: entry.reason,
             actor: entry.actor,
+            provider_response: entry.provider_response,
         }
     }
 }
@@ -233,6 +250,7 @@ impl TryFrom<HistoryRow> for Entry {
             failure_reason: row.failure_reason,
             reason: row.reason,
             actor: row.actor,
+            provider_response: row.provider_response,
         })
     }
 }

@@ -1,12 +1,15 @@
-//! How PostgreSQL goes about our statements.
+//! How the engines go about our statements.
 
 use crate::deliveries::{attempt, claim_due, recipients};
 use crate::scene::{PHONE, Scene, ask};
 use domain::State;
 use std::time::Duration;
+use tidings_store::asked::Asked;
 use tidings_store::delivery::Then;
 use tidings_store::directory::Directory;
 use tidings_store::idempotency::{Answer, Claim};
+use tidings_store::message::Filter;
+use tidings_store::page::Window;
 
 /// Everything that grows with the work done.
 const GROWING: &str = "'^(events|deliveries|attempts|messages|message_history|send_attempts|callbacks|\
@@ -87,4 +90,126 @@ async fn work(
             .await;
         assert!(!claimed.unwrap().owed.is_empty());
     }
+}
+
+/// The filters that take a beginning, with the index that finds each.
+fn beginnings() -> Vec<(&'static str, Filter, [&'static str; 2])> {
+    let asked = || Some(Asked::Beginning("+254700000".to_owned()));
+    let none = Filter::default;
+    vec![
+        (
+            "recipient",
+            Filter {
+                to: asked(),
+                ..none()
+            },
+            [
+                "messages_by_tenant_recipient",
+                "messages_by_tenant_recipient",
+            ],
+        ),
+        (
+            "notification_id",
+            Filter {
+                notification_id: asked(),
+                ..none()
+            },
+            [
+                "messages_by_tenant_notification",
+                "messages_by_tenant_notification",
+            ],
+        ),
+        (
+            "provider_message_id",
+            Filter {
+                provider_message_id: asked(),
+                ..none()
+            },
+            [
+                "messages_by_tenant_message",
+                "send_attempts_by_tenant_message",
+            ],
+        ),
+        (
+            "client_reference",
+            Filter {
+                client_reference: asked(),
+                ..none()
+            },
+            [
+                "messages_by_tenant_reference",
+                "send_attempts_by_tenant_reference",
+            ],
+        ),
+    ]
+}
+
+on_each_engine!(messages_are_found_by_the_beginning_of_a_text_through_its_index);
+async fn messages_are_found_by_the_beginning_of_a_text_through_its_index(scene: Scene) {
+    let mut registration = scene.registration("+25470000000", PHONE);
+    registration.client_reference = Some("+254700000".to_owned());
+    registration.notification_id = Some("+254700000 x".to_owned());
+    let registered = scene.store.register_message(scene.tenant, registration);
+    registered.await.unwrap();
+    let mut other = scene.registration("+2547", "+254800000001");
+    other.notification_id = Some("+25470000".to_owned());
+    scene
+        .store
+        .register_message(scene.tenant, other)
+        .await
+        .unwrap();
+    let is_sqlite = scene.explain("select 1").is_some();
+    if !is_sqlite {
+        // Many of the same tenant, and others.
+        let many = "insert into messages select made.* \
+            from messages m, generate_series(1, 5000) n, jsonb_populate_record(m, jsonb_build_object( \
+                'id', gen_random_uuid(), 'identity_key', '\\x' || md5(n::text), \
+                'recipient', '+2551' || n, 'provider_message_id', 'p' || n, \
+                'client_reference', 'r' || n, 'notification_id', 'n' || n)) made \
+            where m.provider_message_id = '+2547'";
+        ask(scene.url(), many).await;
+    }
+    for (column, filter, indexes) in beginnings() {
+        let window = Window {
+            before: None,
+            limit: 50,
+        };
+        let page = scene
+            .store
+            .list_messages(scene.tenant, filter, window)
+            .await;
+        assert_eq!(page.unwrap().items.len(), 1, "{column}");
+        for (index, key) in indexes.into_iter().zip(["id", "message_id"]) {
+            let table = index.split_once("_by").unwrap().0;
+            let key = if table == "messages" { "id" } else { key };
+            let query = format!(
+                "select {key} from {table} where tenant_id = x'00' and {column} >= '+25470' \
+                 and {column} < '+25471' order by {key} desc limit 51"
+            );
+            if let Some(plan) = scene.explain(&query) {
+                assert!(
+                    plan.contains(&format!(
+                        "INDEX {index} (tenant_id=? AND {column}>? AND {column}<?)"
+                    )),
+                    "{plan}"
+                );
+            } else {
+                wait_for_scan(&scene, index).await;
+            }
+        }
+    }
+}
+
+/// Waits until the server has counted that an index was looked into.
+async fn wait_for_scan(scene: &Scene, index: &str) {
+    for _ in 0..60 {
+        let counted = format!(
+            "select coalesce(sum(idx_scan), 0) > 0 from pg_stat_user_indexes where indexrelname = '{index}'"
+        );
+        if ask(scene.url(), &counted).await == ["t"] {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
+    panic!("{index} was not used");
 }

@@ -7,6 +7,7 @@ use domain::id::{AccountId, MessageId, TenantId};
 use domain::message::{Message, Outcome};
 use domain::report::Report;
 use domain::send_attempt::SendAttempt;
+use tidings_store::asked::Asked;
 use tidings_store::callback::Accepted;
 use tidings_store::message::{Filter, Held, Registered, Ruling};
 use tidings_store::page::Window;
@@ -210,8 +211,8 @@ async fn a_message_is_listed_by_the_ids_of_every_attempt(scene: Scene) {
     new(sent.unwrap());
     let list = async |id: Option<&str>, reference: Option<&str>, before| {
         let filter = Filter {
-            provider_message_id: id.map(str::to_owned),
-            client_reference: reference.map(str::to_owned),
+            provider_message_id: id.map(|id| Asked::Exactly(id.to_owned())),
+            client_reference: reference.map(|id| Asked::Exactly(id.to_owned())),
             ..Filter::default()
         };
         let window = Window { before, limit: 1 };

@@ -1,6 +1,7 @@
 //! How a message is shown.
 
 use domain::account::{Environment, Slug};
+use domain::cost::Cost;
 use domain::id::{CallbackId, MessageId};
 use domain::json::Raw;
 use domain::report::FailureClass;
@@ -27,8 +28,7 @@ pub(crate) struct MessageView {
     failure_reason: Option<String>,
     failure_class: Option<&'static str>,
     network_code: Option<String>,
-    /// No report of today's providers tells a cost.
-    cost: Option<()>,
+    cost: Option<Cost>,
     created_at: Timestamp,
     updated_at: Timestamp,
     sent_at: Option<Timestamp>,
@@ -54,6 +54,8 @@ struct EntryView {
     /// Why a person set the state, and who.
     reason: Option<String>,
     actor: Option<String>,
+    /// What else the provider answered, raw.
+    provider_response: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -70,6 +72,7 @@ struct SendAttemptView {
 pub(crate) fn view(held: Held) -> MessageView {
     let Held { message, history } = held;
     let (state, parts_delivered) = (message.state(), message.parts_delivered());
+    let cost = message.cost().cloned();
     let delivery_duration_ms = message.delivery_duration_ms();
     let send_attempts = message.sendings().map(SendAttemptView::from).collect();
     let newest = SendAttemptView::from(message.sending(message.send_attempt));
@@ -91,7 +94,7 @@ pub(crate) fn view(held: Held) -> MessageView {
         failure_reason: message.failure_reason,
         failure_class: message.failure_class.map(FailureClass::as_str),
         network_code: message.network_code,
-        cost: None,
+        cost,
         created_at: message.created_at,
         updated_at: message.updated_at,
         sent_at: message.sent_at,
@@ -118,6 +121,7 @@ impl From<Entry> for EntryView {
             failure_reason: entry.failure_reason,
             reason: entry.reason,
             actor: entry.actor,
+            provider_response: entry.provider_response,
         }
     }
 }
