@@ -15,6 +15,7 @@ pub mod inbound;
 pub mod json;
 pub mod limit;
 pub mod message;
+pub mod notification;
 pub mod parts;
 pub mod phone;
 pub mod random;

@@ -13,6 +13,7 @@ pub(crate) mod lease;
 pub(crate) mod ledger;
 pub(crate) mod lock;
 pub(crate) mod message;
+pub(crate) mod notification;
 pub(crate) mod partition;
 pub(crate) mod security;
 mod together;

@@ -8,6 +8,7 @@ use crate::dialect::{self, ledger::Changes};
 use crate::error::Error;
 use crate::event::NewEventRow;
 use crate::message::{Entry, HistoryRow, MessageRow, Ruling, Tracked};
+use crate::notification::Touched;
 use domain::event::{Event, MessageData, Resource};
 use domain::id::{CallbackId, EventId, MessageId};
 use domain::json::Raw;
@@ -24,6 +25,7 @@ pub(crate) struct Ledger {
     // In id order, so that two ledgers on PostgreSQL lock and update in the same order.
     messages: BTreeMap<MessageId, Tracked>,
     changed: BTreeSet<MessageId>,
+    notified: Touched,
     history: Vec<HistoryRow>,
     events: Vec<Event>,
     effects: Effects,
@@ -63,6 +65,7 @@ impl Ledger {
             random,
             messages: BTreeMap::new(),
             changed: BTreeSet::new(),
+            notified: Touched::default(),
             history: Vec::new(),
             events: Vec::new(),
             effects: Effects::default(),
@@ -81,6 +84,12 @@ impl Ledger {
         self.messages.values().map(|tracked| &tracked.message)
     }
 
+    /// Takes in a message whose row is being inserted.
+    pub(crate) fn register(&mut self, tracked: Tracked) {
+        self.notified.register(&tracked.message);
+        self.messages.insert(tracked.message.id, tracked);
+    }
+
     /// A message that is held.
     pub(crate) fn message(&self, id: MessageId) -> Option<&Message> {
         self.messages.get(&id).map(|tracked| &tracked.message)
@@ -97,6 +106,8 @@ impl Ledger {
         };
         let message = &mut tracked.message;
         let previous = message.state();
+        self.notified
+            .touch(message, heard.received_at, heard.traceparent);
         let applied = message.apply(report, send_attempt, heard.received_at);
         tracked.history_length += 1;
         let entry = Entry {
@@ -132,6 +143,7 @@ impl Ledger {
         let tracked = self.messages.get_mut(&id)?;
         let message = &mut tracked.message;
         let previous = message.state();
+        self.notified.touch(message, now, None);
         let Some(applied) = message.rule(ruling.state, ruling.is_forced, now) else {
             return Some(previous);
         };
@@ -166,6 +178,7 @@ impl Ledger {
     pub(crate) fn send_again(&mut self, id: MessageId, attempt: SendAttempt) {
         let now = self.clock.now();
         if let Some(tracked) = self.messages.get_mut(&id) {
+            self.notified.touch(&tracked.message, now, None);
             tracked.message.send_again(attempt, now);
             self.changed.insert(id);
         }
@@ -223,13 +236,17 @@ impl Ledger {
         self.events.extend(events);
     }
 
-    /// Writes the messages, their history and the events, and marks callbacks that are applied with
+    /// Writes the messages, their notifications, their history and the events, and marks callbacks that are applied with
     /// it.
     pub(crate) fn finish(
         mut self,
         connection: &mut Connection,
         marks: Vec<Mark>,
     ) -> Result<Effects, Error> {
+        let find = |id| self.messages.get(&id).map(|tracked| &tracked.message);
+        let notified = std::mem::take(&mut self.notified);
+        let updated = notified.count(connection, find, &self.clock, &self.random)?;
+        self.events.extend(updated);
         let tenants = self.events.iter().map(|event| event.tenant_id);
         self.effects.shards = tenants.map(Shard::of_tenant).collect();
         self.effects.raised = self.events.len();

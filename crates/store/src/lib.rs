@@ -28,6 +28,7 @@ pub mod fan_out;
 pub mod idempotency;
 pub mod installation;
 pub mod message;
+pub mod notification;
 pub mod orphan;
 pub mod page;
 mod partition;

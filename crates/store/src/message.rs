@@ -144,6 +144,13 @@ impl Store {
             let row = MessageRow::new(&message, identity, 0);
             each!(connection, c => diesel::insert_into(messages::table).values(&row).execute(c))?;
             let mut ledger = Ledger::new(clock.clone(), random.clone());
+            if registration.notification_id.is_some() {
+                ledger.register(Tracked {
+                    message: message.clone(),
+                    identity,
+                    history_length: 0,
+                });
+            }
             join_orphans(connection, id, &sending, &mut ledger)?;
             let effects = ledger.finish(connection, Vec::new())?;
             Ok(Registered::New {

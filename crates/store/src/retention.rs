@@ -11,7 +11,7 @@ use crate::delivery::ENDED;
 use crate::error::Error;
 use crate::schema::{
     attempts, callback_keys, callbacks, dead_letters, deliveries, events, message_history,
-    messages, quarantine, report_keys, security_events, send_attempts, suspicions,
+    messages, notifications, quarantine, report_keys, security_events, send_attempts, suspicions,
 };
 use crate::sql_types::{Moment, Uid};
 use diesel::prelude::*;
@@ -37,6 +37,8 @@ pub enum Kind {
     Events,
     /// Messages with their send attempts, by when they were registered.
     Messages,
+    /// Notifications to which nothing has happened since: their messages are forgotten.
+    Notifications,
     /// Histories whose message is forgotten.
     History,
     /// Security events.
@@ -70,6 +72,7 @@ impl Kind {
             Self::History => Some("message_history"),
             Self::Deliveries
             | Self::Messages
+            | Self::Notifications
             | Self::SecurityEvents
             | Self::Quarantine
             | Self::DeadLetters => None,
@@ -121,6 +124,14 @@ impl Store {
                 let ids = old!(connection, messages, id, span);
                 delete!(connection, send_attempts, message_id, &ids);
                 let rows = delete!(connection, messages, id, &ids);
+                Ok(Forgotten::of(rows, &ids))
+            }
+            Kind::Notifications => {
+                let ids = old!(connection, notifications, first_message_id, span);
+                let rows = each!(connection, c => diesel::delete(notifications::table)
+                    .filter(notifications::first_message_id.eq_any(&ids))
+                    .filter(notifications::updated_at.lt(Moment::from(than)))
+                    .execute(c))?;
                 Ok(Forgotten::of(rows, &ids))
             }
             Kind::History => forget_history(connection, span),

@@ -171,6 +171,28 @@ diesel::table! {
     use diesel::sql_types::*;
     use crate::sql_types::*;
 
+    notifications (tenant_id, notification_id) {
+        tenant_id -> Id,
+        notification_id -> Text,
+        first_message_id -> Id,
+        pending -> Integer,
+        sent -> Integer,
+        delivered -> Integer,
+        failed -> Integer,
+        expired -> Integer,
+        rejected -> Integer,
+        unknown -> Integer,
+        created_at -> Instant,
+        updated_at -> Instant,
+        sent_at -> Nullable<Instant>,
+        delivered_at -> Nullable<Instant>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
     report_keys (key) {
         key -> Binary,
         heard_at -> Instant,

@@ -11,6 +11,7 @@ mod house;
 mod input;
 mod list;
 mod message;
+mod notification;
 mod orphan;
 mod quarantine;
 mod ruling;
@@ -99,6 +100,7 @@ pub fn serve(config: config::Subscriptions, context: Context) -> Result<Serving,
         event::routes(routes);
         message::routes(routes);
         ruling::routes(routes);
+        notification::routes(routes);
         send_attempt::routes(routes);
         orphan::routes(routes);
         callback::routes(routes);

@@ -49,6 +49,7 @@ async fn forget(context: &Context, lengths: Lengths) -> Result<(), store::Error>
         (Kind::Deliveries, retention.deliveries),
         (Kind::Events, retention.events),
         (Kind::Messages, retention.messages),
+        (Kind::Notifications, retention.messages),
         (Kind::History, retention.messages),
         (Kind::SecurityEvents, retention.security_events),
         (Kind::Quarantine, retention.quarantine),

@@ -49,6 +49,7 @@ mod leases;
 mod messages;
 mod migrations;
 mod nodes;
+mod notifications;
 mod partitions;
 mod plans;
 mod proxy;

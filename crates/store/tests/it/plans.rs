@@ -12,7 +12,7 @@ use tidings_store::message::Filter;
 use tidings_store::page::Window;
 
 /// Everything that grows with the work done.
-const GROWING: &str = "'^(events|deliveries|attempts|messages|message_history|send_attempts|callbacks|\
+const GROWING: &str = "'^(events|deliveries|attempts|messages|message_history|send_attempts|notifications|callbacks|\
                        callback_keys|report_keys|orphans|idempotency_keys)'";
 
 // The plans are made while the tables are empty, and nobody analyses these.
@@ -62,7 +62,8 @@ async fn work(
         let published = scene.store.publish_event(event, Some(claim)).await;
         published.unwrap();
         let id = format!("m-{round}-{number}");
-        let message = scene.registration(&id, PHONE);
+        let mut message = scene.registration(&id, PHONE);
+        message.notification_id = (number % 2 == 0).then(|| format!("n-{round}"));
         let registered = scene.store.register_message(scene.tenant, message).await;
         registered.unwrap();
         callbacks.push(scene.callback(vec![Scene::report(&id, State::Delivered)]));

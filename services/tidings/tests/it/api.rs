@@ -9,6 +9,7 @@ mod events;
 mod idempotency;
 mod lists;
 mod messages;
+mod notifications;
 mod problems;
 mod rules;
 mod rulings;
@@ -23,7 +24,7 @@ use testkit::Answer;
 const PHONE: &str = "+254700000001";
 
 /// Every resource, with an id that nothing has, and the methods it takes.
-const RESOURCES: [(&str, &str); 20] = [
+const RESOURCES: [(&str, &str); 21] = [
     ("/v1/tenants", "POST"),
     ("/v1/provider-accounts", "GET, POST"),
     (
@@ -52,6 +53,7 @@ const RESOURCES: [(&str, &str); 20] = [
         "/v1/messages/msg_00000000000000000000000000/attempts",
         "POST",
     ),
+    ("/v1/notifications/none", "GET"),
     ("/v1/orphans", "GET"),
     ("/v1/callbacks", "GET"),
     ("/v1/security-events", "GET"),
