@@ -1,10 +1,13 @@
 //! Callbacks: recorded first, then applied.
 
 mod apply;
+mod receipt;
 mod row;
 
 pub use apply::Applied;
 pub(crate) use apply::Mark;
+pub use receipt::Receipt;
+pub(crate) use receipt::receipts_about;
 
 use crate::Store;
 use crate::connection::{Connection, each, insert_rows};

@@ -40,6 +40,7 @@ pub mod send_attempt;
 pub mod shard;
 pub mod subscription;
 pub mod tenant;
+pub mod timeline;
 
 pub use error::Error;
 pub use page::Page;

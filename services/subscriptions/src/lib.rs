@@ -18,6 +18,7 @@ mod ruling;
 mod security;
 mod send_attempt;
 mod tenant;
+mod timeline;
 mod webhook;
 
 pub use tenant::{TenantView, create_tenant};
@@ -102,6 +103,7 @@ pub fn serve(config: config::Subscriptions, context: Context) -> Result<Serving,
         ruling::routes(routes);
         notification::routes(routes);
         send_attempt::routes(routes);
+        timeline::routes(routes);
         orphan::routes(routes);
         callback::routes(routes);
         security::routes(routes);

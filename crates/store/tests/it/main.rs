@@ -58,5 +58,6 @@ mod scene;
 mod schema;
 mod secrets;
 mod send_attempts;
+mod timeline;
 mod tls;
 mod writes;

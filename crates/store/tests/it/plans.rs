@@ -8,7 +8,7 @@ use tidings_store::asked::Asked;
 use tidings_store::delivery::Then;
 use tidings_store::directory::Directory;
 use tidings_store::idempotency::{Answer, Claim};
-use tidings_store::message::Filter;
+use tidings_store::message::{Filter, Registered};
 use tidings_store::page::Window;
 
 /// Everything that grows with the work done.
@@ -38,7 +38,8 @@ async fn whatever_is_done_about_an_event_or_a_callback_reads_only_their_rows(sce
     assert!(read_whole.is_empty(), "{read_whole:?}");
 }
 
-/// What a tracker, an API and a dispatcher do: twenty of each, one of which is tried twice.
+/// What a tracker, an API and a dispatcher do: twenty of each, one of which is tried twice. Then the whole
+/// story of each message is read.
 async fn work(
     scene: &Scene,
     holding: &tidings_store::shard::Holding,
@@ -47,6 +48,7 @@ async fn work(
 ) {
     let now = scene.clock.now();
     let mut callbacks = Vec::new();
+    let mut messages = Vec::new();
     for number in 0..20 {
         let claim = Claim {
             tenant_id: scene.tenant,
@@ -65,7 +67,10 @@ async fn work(
         let mut message = scene.registration(&id, PHONE);
         message.notification_id = (number % 2 == 0).then(|| format!("n-{round}"));
         let registered = scene.store.register_message(scene.tenant, message).await;
-        registered.unwrap();
+        let Registered::New { message, .. } = registered.unwrap() else {
+            panic!("{id} is known")
+        };
+        messages.push(message.id);
         callbacks.push(scene.callback(vec![Scene::report(&id, State::Delivered)]));
     }
     scene.track(callbacks).await;
@@ -81,6 +86,10 @@ async fn work(
     });
     scene.store.record_attempts(ended.collect()).await.unwrap();
     claim_due(scene, holding, 30).await;
+    for id in messages {
+        let timeline = scene.store.timeline(scene.tenant, id).await.unwrap();
+        assert!(timeline.unwrap().lines.len() >= 4);
+    }
     for (subscription, _) in done.backlogs.into_iter().take(1) {
         let shard = domain::Shard::of_subscription(subscription);
         let lease = holding.shards.iter().find(|lease| lease.shard == shard);

@@ -15,6 +15,7 @@ mod rules;
 mod rulings;
 mod send_attempts;
 mod tenants;
+mod timeline;
 mod urls;
 mod webhooks;
 
@@ -24,7 +25,7 @@ use testkit::Answer;
 const PHONE: &str = "+254700000001";
 
 /// Every resource, with an id that nothing has, and the methods it takes.
-const RESOURCES: [(&str, &str); 21] = [
+const RESOURCES: [(&str, &str); 22] = [
     ("/v1/tenants", "POST"),
     ("/v1/provider-accounts", "GET, POST"),
     (
@@ -54,6 +55,10 @@ const RESOURCES: [(&str, &str); 21] = [
         "POST",
     ),
     ("/v1/notifications/none", "GET"),
+    (
+        "/v1/messages/msg_00000000000000000000000000/timeline",
+        "GET",
+    ),
     ("/v1/orphans", "GET"),
     ("/v1/callbacks", "GET"),
     ("/v1/security-events", "GET"),
