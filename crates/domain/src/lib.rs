@@ -10,6 +10,8 @@ pub mod dead_letter;
 pub mod delivery;
 pub mod erasure;
 pub mod event;
+pub mod health;
+pub mod histogram;
 pub mod id;
 pub mod inbound;
 pub mod json;
@@ -27,6 +29,7 @@ pub mod send_attempt;
 pub mod shard;
 pub mod state;
 pub mod subscription;
+pub mod tally;
 pub mod tenure;
 pub mod text;
 
