@@ -5,7 +5,7 @@ use crate::connection::{Connection, each};
 use crate::error::Error;
 use crate::installation::{Versioned, bump};
 use crate::page::{Page, Window};
-use crate::schema::provider_accounts;
+use crate::schema::{provider_accounts, provider_health};
 use crate::sql_types::{Moment, Uid};
 use diesel::prelude::*;
 use domain::Timestamp;
@@ -86,6 +86,10 @@ impl Store {
             let deleted = each!(connection, c => diesel::delete(provider_accounts::table)
                 .filter(provider_accounts::id.eq(Uid::from(id)))
                 .filter(provider_accounts::tenant_id.eq(Uid::from(tenant)))
+                .execute(c))?;
+            each!(connection, c => diesel::delete(provider_health::table)
+                .filter(provider_health::account_id.eq(Uid::from(id)))
+                .filter(provider_health::tenant_id.eq(Uid::from(tenant)))
                 .execute(c))?;
             bump(connection, Versioned::Accounts)?;
             Ok(deleted > 0)

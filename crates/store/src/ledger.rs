@@ -10,13 +10,15 @@ use crate::event::NewEventRow;
 use crate::message::{Entry, HistoryRow, MessageRow, Ruling, Tracked};
 use crate::notification::Touched;
 use domain::event::{Event, MessageData, Resource};
-use domain::id::{CallbackId, EventId, MessageId};
+use domain::id::{AccountId, CallbackId, EventId, MessageId, TenantId};
 use domain::json::Raw;
 use domain::message::{Applied, Match, Message, Outcome};
 use domain::report::{Report, Source};
 use domain::send_attempt::SendAttempt;
+use domain::tally::{By, End, SILENCE};
 use domain::{Clock, Random, Shard, State, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// Applies reports to the messages it holds, then writes all that changed.
 pub(crate) struct Ledger {
@@ -44,6 +46,9 @@ struct Cause<'a> {
     send_attempt: u32,
     occurred_at: Timestamp,
     received_at: Timestamp,
+    source: Source,
+    /// Whether nobody said it: the time in which somebody should have is over.
+    is_silence: bool,
     traceparent: Option<&'a str>,
 }
 
@@ -54,8 +59,65 @@ pub struct Effects {
     pub shards: BTreeSet<Shard>,
     /// How many events were written.
     pub raised: usize,
-    /// Each change of state: the provider, the state after, and when its report was received.
-    pub changes: Vec<(String, State, Timestamp)>,
+    /// Each change of state.
+    pub changes: Vec<Change>,
+}
+
+/// A change of a message's state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// Whose message it is.
+    pub tenant_id: TenantId,
+    /// The provider account it was sent through.
+    pub account_id: AccountId,
+    /// That account's provider.
+    pub provider: String,
+    /// The network, where one is known.
+    pub network: Option<String>,
+    /// The state before.
+    pub from: State,
+    /// The state after.
+    pub to: State,
+    /// Who made it known.
+    pub source: Source,
+    /// Whether nobody did: no report came in time.
+    pub is_silence: bool,
+    /// Whether the message has come to an end with it that it did not have: it is delivered, failed,
+    /// expired or rejected, or nobody will ask about it any more.
+    pub is_first_end: bool,
+    /// From the registration of the send attempt until the report was received; zero for one that is older.
+    pub delay: Duration,
+    /// When its report was received.
+    pub received_at: Timestamp,
+}
+
+impl Change {
+    /// The end that it is, for those who count ends.
+    pub fn end(&self) -> Option<End> {
+        let by = match self.source {
+            _ if self.is_silence => By::Silence,
+            Source::Callback => By::Callback,
+            Source::Poll => By::Poll,
+            Source::Manual => By::Manual,
+        };
+        self.is_first_end.then(|| End {
+            account_id: self.account_id,
+            provider: self.provider.clone(),
+            network: self.network.clone(),
+            state: self.to,
+            by,
+            delay: (by == By::Callback).then_some(self.delay),
+            received_at: self.received_at,
+        })
+    }
+}
+
+/// Whether a message in this state has come to its end: a provider that does not know may still learn.
+const fn is_end(state: State) -> bool {
+    matches!(
+        state,
+        State::Delivered | State::Failed | State::Expired | State::Rejected
+    )
 }
 
 impl Ledger {
@@ -130,6 +192,8 @@ impl Ledger {
             send_attempt,
             occurred_at: report.provider_time.unwrap_or(heard.received_at),
             received_at: heard.received_at,
+            source: heard.source,
+            is_silence: heard.source == Source::Poll && report.word == SILENCE,
             traceparent: heard.traceparent,
         };
         let outcome = applied.outcome;
@@ -168,6 +232,8 @@ impl Ledger {
             send_attempt: message.send_attempt,
             occurred_at: now,
             received_at: now,
+            source: Source::Manual,
+            is_silence: false,
             traceparent: None,
         };
         self.raise(id, previous, applied, &cause);
@@ -196,11 +262,21 @@ impl Ledger {
         {
             let data = MessageData::of_transition(message, previous, cause.occurred_at);
             raised.push((event_type, Raw::of(&data), Some((id, transition.number))));
-            let standing_attempt = message.standing.send_attempt;
-            let provider = message.sending(standing_attempt).provider.to_owned();
-            self.effects
-                .changes
-                .push((provider, transition.to, cause.received_at));
+            let sending = message.sending(message.standing.send_attempt);
+            let (from, to) = (transition.from, transition.to);
+            self.effects.changes.push(Change {
+                tenant_id: message.tenant_id,
+                account_id: sending.account_id,
+                provider: sending.provider.to_owned(),
+                network: message.network_code.clone(),
+                from,
+                to,
+                source: cause.source,
+                is_silence: cause.is_silence,
+                is_first_end: !is_end(from) && (is_end(to) || cause.is_silence),
+                delay: cause.received_at.since(sending.created_at),
+                received_at: cause.received_at,
+            });
         }
         let (attempt, at) = (cause.send_attempt, cause.occurred_at);
         if applied.is_partial {

@@ -25,6 +25,7 @@ pub mod directory;
 pub mod erasure;
 pub mod event;
 pub mod fan_out;
+pub mod health;
 pub mod idempotency;
 pub mod installation;
 pub mod message;
@@ -39,6 +40,7 @@ pub mod security;
 pub mod send_attempt;
 pub mod shard;
 pub mod subscription;
+pub mod tally;
 pub mod tenant;
 pub mod timeline;
 

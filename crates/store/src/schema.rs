@@ -439,3 +439,42 @@ diesel::table! {
         requeue_at -> Nullable<Instant>,
     }
 }
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    tallies (slot, account_id, name) {
+        slot -> Integer,
+        account_id -> Id,
+        name -> Text,
+        tenant_id -> Id,
+        provider -> Text,
+        count -> BigInt,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    report_delays (day, provider, network, bucket) {
+        day -> Integer,
+        provider -> Text,
+        network -> Text,
+        bucket -> Text,
+        count -> BigInt,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    provider_health (account_id) {
+        account_id -> Id,
+        tenant_id -> Id,
+        state -> SmallInt,
+        since -> Instant,
+    }
+}

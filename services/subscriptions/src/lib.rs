@@ -7,6 +7,7 @@ mod dead_letter;
 mod erasure;
 mod event;
 mod failure;
+mod health;
 mod house;
 mod input;
 mod list;
@@ -17,6 +18,7 @@ mod quarantine;
 mod ruling;
 mod security;
 mod send_attempt;
+mod statistics;
 mod tenant;
 mod timeline;
 mod webhook;
@@ -26,6 +28,7 @@ pub use tenant::{TenantView, create_tenant};
 use actix_web::web;
 use broker::Broker;
 use caller::Keys;
+use domain::tally::End;
 use domain::{Clock, Random};
 use egress::Policy;
 use runtime::http::{Connections, Listener, Serving};
@@ -33,6 +36,8 @@ use runtime::{Gate, Readiness, Shutdown, Step, Tasks};
 use signing::Vault;
 use std::sync::Arc;
 use store::Store;
+use store::ledger::{Change, Effects};
+use store::tally::Book;
 use telemetry::{Metrics, Tracer};
 
 /// What the API works with.
@@ -72,6 +77,24 @@ pub struct Context {
 struct Desk {
     context: Context,
     keys: Keys,
+    /// What is counted of messages that end here.
+    book: Book,
+}
+
+impl Desk {
+    /// Counts the ends among what was done, at once: there are few of them here. Whoever waits for an answer
+    /// is not told that counting failed.
+    async fn count(&self, effects: &Effects) {
+        let ends: Vec<End> = effects.changes.iter().filter_map(Change::end).collect();
+        if ends.is_empty() {
+            return;
+        }
+        self.book
+            .note(|sheet| ends.iter().for_each(|end| sheet.ended(end)));
+        if let Err(error) = self.book.hand_in(&self.context.store).await {
+            tracing::warn!(%error, "counts wait until they can be handed in");
+        }
+    }
 }
 
 /// How many connections are served at once, over all workers.
@@ -91,12 +114,14 @@ pub fn serve(config: config::Subscriptions, context: Context) -> Result<Serving,
     let shutdown = context.shutdown.clone();
     let desk = web::Data::new(Desk {
         keys: Keys::new(config.admin_key),
+        book: Book::default(),
         context,
     });
     runtime::http::serve(listener, &shutdown, move |routes| {
         routes.app_data(desk.clone());
         tenant::routes(routes);
         account::routes(routes);
+        health::routes(routes);
         webhook::routes(routes);
         event::routes(routes);
         message::routes(routes);
@@ -106,6 +131,7 @@ pub fn serve(config: config::Subscriptions, context: Context) -> Result<Serving,
         timeline::routes(routes);
         orphan::routes(routes);
         callback::routes(routes);
+        statistics::routes(routes);
         security::routes(routes);
         quarantine::routes(routes);
         dead_letter::routes(routes);

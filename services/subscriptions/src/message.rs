@@ -86,6 +86,7 @@ async fn register(
         Registered::New { message, effects } => {
             failpoint::reach!(SubscriptionsBeforeMessageHint if !effects.shards.is_empty());
             tell(context, &effects);
+            desk.count(&effects).await;
             let held = Held {
                 message: *message,
                 history: Vec::new(),
@@ -276,11 +277,10 @@ pub(crate) fn conflict(existing: MessageId) -> Problem {
 /// Tells that a message changed its state.
 pub(crate) fn tell(context: &Context, effects: &Effects) {
     let now = context.clock.now();
-    for (provider, state, received_at) in &effects.changes {
-        context.metrics.state_change(provider, state.as_str());
-        context
-            .metrics
-            .stage(Stage::State, now.since(*received_at).as_secs_f64());
+    for change in &effects.changes {
+        let metrics = &context.metrics;
+        metrics.state_change(&change.provider, change.to.as_str());
+        metrics.stage(Stage::State, now.since(change.received_at).as_secs_f64());
     }
     for _ in 0..effects.raised {
         context.metrics.event("tidings");

@@ -46,6 +46,7 @@ async fn rule(
     match ruled.map_err(failure::of_store)? {
         Ruled::Set { held, effects } => {
             tell(context, &effects);
+            desk.count(&effects).await;
             Ok(HttpResponse::Ok().json(view(*held)))
         }
         Ruled::WouldLose(state) => Err(Problem::new(

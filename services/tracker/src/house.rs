@@ -66,6 +66,13 @@ async fn forget(context: &Context, lengths: Lengths) -> Result<(), store::Error>
     while store.forget_quarantine_beyond(MOST_QUARANTINED).await? > 0 {
         tokio::time::sleep(BREATH).await;
     }
+    let counted_before = now.minus(retention.tallies);
+    while store.forget_tallies(counted_before).await? > 0 {
+        tokio::time::sleep(BREATH).await;
+    }
+    while store.forget_report_delays().await? > 0 {
+        tokio::time::sleep(BREATH).await;
+    }
     store.forget_suspicions().await?;
     Ok(())
 }

@@ -172,6 +172,12 @@ pub const KEYS: &[Key] = &[
         "a duration from 1 hour to 90 days, such as 72h",
     ),
     plain(
+        "tracker.provider_degraded_ratio",
+        "TIDINGS_TRACKER__PROVIDER_DEGRADED_RATIO",
+        "from which part of missed ends on a provider account is degraded",
+        "a number from 0.05 to 1, such as 0.3",
+    ),
+    plain(
         "retention.callbacks",
         "TIDINGS_RETENTION__CALLBACKS",
         "how long callbacks are kept",
@@ -218,6 +224,12 @@ pub const KEYS: &[Key] = &[
         "TIDINGS_RETENTION__DEAD_LETTERS",
         "how long dead letters are kept",
         YEARS,
+    ),
+    plain(
+        "retention.tallies",
+        "TIDINGS_RETENTION__TALLIES",
+        "how long the counts behind statistics are kept",
+        "a duration from 2 days to 10 years, such as 400d",
     ),
     plain(
         "security.log_events",

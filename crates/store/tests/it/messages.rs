@@ -93,7 +93,7 @@ async fn reports_that_came_first_wait_and_are_applied_in_their_order_when_the_me
     let Registered::New { message, effects } = registered else {
         panic!("{registered:?}")
     };
-    let states: Vec<_> = effects.changes.iter().map(|(_, state, _)| *state).collect();
+    let states: Vec<_> = effects.changes.iter().map(|change| change.to).collect();
     assert_eq!(states, [State::Sent, State::Delivered]);
     assert_eq!(scene.store.count_orphans().await.unwrap().waiting, 0);
 

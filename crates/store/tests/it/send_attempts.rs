@@ -100,7 +100,7 @@ async fn a_report_belongs_to_the_attempt_whose_ids_it_names(scene: Scene) {
         .effects
         .changes
         .iter()
-        .map(|(_, state, _)| *state)
+        .map(|change| change.to)
         .collect();
     assert_eq!(states, [State::Failed, State::Delivered]);
     let held = find(&scene, message.id).await;

@@ -41,6 +41,7 @@ pub(super) struct Families {
     pub orphans_oldest: Gauge,
     pub dead_letters: IntGaugeVec,
     pub orphans_expired: IntCounter,
+    pub reports_missed: GaugeVec,
     pub subscriptions: IntGaugeVec,
     pub shards_owned: IntGauge,
     pub events: IntCounterVec,
@@ -78,6 +79,10 @@ impl Families {
             orphans_oldest: enter(registry, Gauge::with_opts(opts(Name::OrphansOldest))?)?,
             dead_letters: int_gauge(registry, Name::DeadLetters)?,
             orphans_expired: enter(registry, IntCounter::with_opts(opts(Name::OrphansExpired))?)?,
+            reports_missed: enter(
+                registry,
+                GaugeVec::new(opts(Name::ReportsMissed), Name::ReportsMissed.labels())?,
+            )?,
             subscriptions: int_gauge(registry, Name::Subscriptions)?,
             shards_owned: enter(registry, IntGauge::with_opts(opts(Name::ShardsOwned))?)?,
             events: counter(registry, Name::Events)?,

@@ -132,6 +132,21 @@ impl Metrics {
         self.families.orphans_expired.inc_by(count);
     }
 
+    /// Which part of the messages that ended lately no callback ended, of each provider of which any did;
+    /// not a number where too few did to say.
+    pub fn set_reports_missed<'a>(
+        &self,
+        providers: impl IntoIterator<Item = (&'a str, Option<f64>)>,
+    ) {
+        let family = &self.families.reports_missed;
+        family.reset();
+        for (provider, ratio) in providers {
+            family
+                .with_label_values(&[provider])
+                .set(ratio.unwrap_or(f64::NAN));
+        }
+    }
+
     /// How many subscriptions are in `state`.
     pub fn set_subscriptions(&self, state: &str, count: u64) {
         self.families

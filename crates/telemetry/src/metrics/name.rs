@@ -19,6 +19,8 @@ pub enum Name {
     DeadLetters,
     /// `tidings_orphans_expired_total`
     OrphansExpired,
+    /// `tidings_reports_missed_ratio`
+    ReportsMissed,
     /// `tidings_subscriptions`
     Subscriptions,
     /// `tidings_shards_owned`
@@ -51,7 +53,7 @@ pub enum Name {
 
 impl Name {
     /// Every name there is.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::Callbacks,
         Self::SecurityEvents,
         Self::Reports,
@@ -60,6 +62,7 @@ impl Name {
         Self::OrphansOldest,
         Self::DeadLetters,
         Self::OrphansExpired,
+        Self::ReportsMissed,
         Self::Subscriptions,
         Self::ShardsOwned,
         Self::Events,
@@ -132,6 +135,11 @@ impl Name {
                 "tidings_orphans_expired_total",
                 &[],
                 "Reports that were given up because their message never came.",
+            ),
+            Self::ReportsMissed => (
+                "tidings_reports_missed_ratio",
+                &["provider"],
+                "Which part of the messages that ended in the last hour no callback ended.",
             ),
             Self::Subscriptions => (
                 "tidings_subscriptions",

@@ -6,6 +6,7 @@ mod authentication;
 mod bodies;
 mod callbacks;
 mod events;
+mod health;
 mod idempotency;
 mod lists;
 mod messages;
@@ -14,6 +15,7 @@ mod problems;
 mod rules;
 mod rulings;
 mod send_attempts;
+mod statistics;
 mod tenants;
 mod timeline;
 mod urls;
@@ -36,6 +38,11 @@ const RESOURCES: [(&str, &str); 22] = [
         "/v1/provider-accounts/acc_00000000000000000000000000/rotate-token",
         "POST",
     ),
+    (
+        "/v1/provider-accounts/acc_00000000000000000000000000/health",
+        "GET",
+    ),
+    ("/v1/statistics/callbacks", "GET"),
     ("/v1/webhooks", "GET, POST"),
     (
         "/v1/webhooks/sub_00000000000000000000000000",

@@ -55,6 +55,11 @@ async fn every_metric_is_there_once_there_was_something_to_count() {
         .expect(401);
     tenant.publish("job.created", json!({})).await;
     endpoint.wait_for(2, SOON).await;
+    // The health of providers is looked at once a minute, by what was counted.
+    let counted = |found: &Value| found["totals"]["applied"] == 1;
+    let statistics = "/v1/statistics/callbacks";
+    tenant.api.get_until(statistics, counted, SOON).await;
+    app.clock.advance(std::time::Duration::from_mins(1));
     let metrics = eventually("all metrics are there", SOON, async || {
         let metrics = app.admin.get("/metrics").await;
         let is_there = |name: &&str| {
