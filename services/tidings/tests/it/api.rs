@@ -27,7 +27,7 @@ use testkit::Answer;
 const PHONE: &str = "+254700000001";
 
 /// Every resource, with an id that nothing has, and the methods it takes.
-const RESOURCES: [(&str, &str); 22] = [
+const RESOURCES: [(&str, &str); 24] = [
     ("/v1/tenants", "POST"),
     ("/v1/provider-accounts", "GET, POST"),
     (
