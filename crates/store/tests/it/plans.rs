@@ -2,7 +2,10 @@
 
 use crate::deliveries::{attempt, claim_due, recipients};
 use crate::scene::{PHONE, Scene, ask};
+use crate::tallies::{end, make_account};
 use domain::State;
+use domain::message::Outcome;
+use domain::tally::{By, Slot};
 use std::time::Duration;
 use tidings_store::asked::Asked;
 use tidings_store::delivery::Then;
@@ -10,14 +13,16 @@ use tidings_store::directory::Directory;
 use tidings_store::idempotency::{Answer, Claim};
 use tidings_store::message::{Filter, Registered};
 use tidings_store::page::Window;
+use tidings_store::tally::{self, Book};
 
 /// Everything that grows with the work done.
 const GROWING: &str = "'^(events|deliveries|attempts|messages|message_history|send_attempts|notifications|callbacks|\
-                       callback_keys|report_keys|orphans|idempotency_keys)'";
+                       callback_keys|report_keys|orphans|idempotency_keys|tallies)'";
 
 // The plans are made while the tables are empty, and nobody analyses these.
 on_postgres!(whatever_is_done_about_an_event_or_a_callback_reads_only_their_rows);
 async fn whatever_is_done_about_an_event_or_a_callback_reads_only_their_rows(scene: Scene) {
+    make_account(&scene, scene.account, scene.tenant, "clinic").await;
     let holding = scene.hold_all("a").await;
     scene.subscribe(&["*"]).await;
     let directory = Directory::default();
@@ -86,6 +91,7 @@ async fn work(
     });
     scene.store.record_attempts(ended.collect()).await.unwrap();
     claim_due(scene, holding, 30).await;
+    count(scene).await;
     for id in messages {
         let timeline = scene.store.timeline(scene.tenant, id).await.unwrap();
         assert!(timeline.unwrap().lines.len() >= 4);
@@ -222,4 +228,115 @@ async fn wait_for_scan(scene: &Scene, index: &str) {
         tokio::time::sleep(Duration::from_millis(250)).await;
     }
     panic!("{index} was not used");
+}
+
+/// What is counted of them.
+async fn count(scene: &Scene) {
+    let (book, now) = (Book::default(), scene.clock.now());
+    book.note(|sheet| {
+        sheet.processed(scene.account, now, Duration::ZERO, &[Outcome::Applied]);
+        sheet.ended(&end(scene.account, By::Callback, now));
+    });
+    book.hand_in(&scene.store).await.unwrap();
+}
+
+on_postgres!(whoever_asks_for_counts_reads_only_the_slots_and_names_asked_for);
+async fn whoever_asks_for_counts_reads_only_the_slots_and_names_asked_for(scene: Scene) {
+    make_account(&scene, scene.account, scene.tenant, "clinic").await;
+    let now = Slot::of(scene.clock.now());
+    // Four days of 25 accounts of as many tenants, of which one is this one.
+    let own = (scene.account.0, scene.tenant.0);
+    let fill = format!(
+        "insert into tallies (slot, account_id, name, tenant_id, provider, count) \
+         select {} - slot, case number when 0 then '{}'::uuid else md5(number::text)::uuid end, \
+                name, case number when 0 then '{}'::uuid else md5(number::text)::uuid end, 'stub', 1 \
+         from generate_series(0, 1151) as slot, generate_series(0, 24) as number, \
+              unnest(array['received', 'ended_callback', 'delay_le_64']) as name; \
+         analyze tallies; select pg_stat_reset()",
+        now.0, own.0, own.1
+    );
+    ask(scene.url(), &fill).await;
+    let filter = tally::Filter {
+        account_id: None,
+        provider: None,
+        slots: now.before(287)..Slot(now.0 + 1),
+    };
+    let sums = scene
+        .store
+        .sum_callbacks(scene.tenant, filter)
+        .await
+        .unwrap();
+    assert_eq!(sums.values().map(|sums| sums.received).sum::<u64>(), 288);
+    let health = scene.store.find_health(scene.tenant, scene.account).await;
+    assert!(health.unwrap().is_some());
+    let judged = scene.store.judge_providers(0.3).await.unwrap();
+    assert_eq!(judged.missed.get("stub"), Some(&Some(0.0)));
+    let limit = now.before(1_146).start();
+    assert_eq!(scene.store.forget_tallies(limit).await.unwrap(), 24);
+    let mut looks = 0;
+    loop {
+        tokio::time::sleep(Duration::from_millis(250)).await;
+        looks += 1;
+        assert!(looks < 60, "the server does not count");
+        let counted = "select idx_scan > 0, seq_tup_read from pg_stat_user_tables \
+                       where relname = 'tallies' and idx_tup_fetch > 500";
+        if ask(scene.url(), counted).await == ["t"] {
+            break;
+        }
+    }
+    let whole = "select seq_tup_read from pg_stat_user_tables where relname = 'tallies'";
+    assert_eq!(ask(scene.url(), whole).await, ["0"]);
+}
+
+on_postgres!(a_timeline_finds_the_events_of_its_message_among_all_others_of_the_days_since);
+async fn a_timeline_finds_the_events_of_its_message_among_all_others_of_the_days_since(
+    scene: Scene,
+) {
+    let registration = scene.registration("m-1", PHONE);
+    let registered = scene
+        .store
+        .register_message(scene.tenant, registration)
+        .await;
+    let Registered::New { message, .. } = registered.unwrap() else {
+        panic!("it is known")
+    };
+    let report = Scene::report("m-1", State::Delivered);
+    scene.track(vec![scene.callback(vec![report])]).await;
+    // Three days of others' events, two thousand each.
+    let fill = format!(
+        "insert into events (id, tenant_id, shard, event_type, version, environment, created_at, \
+             source, data, message_id, transition, caused_at) \
+         select (lpad(to_hex({} + day * 86400000), 12, '0') || substr(md5(day || '.' || n), 1, 20))::uuid, \
+             '{}'::uuid, 1, 'sms.sent', 1, 'production', now(), 'tidings', '{{}}', \
+             md5(n::text)::uuid, 1, now() \
+         from generate_series(0, 2) as day, generate_series(1, 2000) as n; \
+         analyze events; select pg_stat_reset()",
+        scene.clock.now().as_millis(),
+        scene.tenant.0,
+    );
+    ask(scene.url(), &fill).await;
+    let found = scene.store.timeline(scene.tenant, message.id).await;
+    assert_eq!(found.unwrap().unwrap().lines.len(), 4);
+    let read = "select case when indexrelname like '%message_id%' then 'by message' else 'others' end \
+                    || ': ' || sum(idx_tup_read) \
+                from pg_stat_user_indexes where relname ~ '^events' and idx_tup_read > 0 \
+                group by indexrelname like '%message_id%'";
+    let mut looks = 0;
+    let read = loop {
+        tokio::time::sleep(Duration::from_millis(250)).await;
+        looks += 1;
+        assert!(looks < 60, "the server does not count");
+        let read = ask(scene.url(), read).await;
+        if !read.is_empty() {
+            break read;
+        }
+    };
+    // The planner itself looks at where an index ends, in each partition.
+    let few = |line: &String| line == "by message: 1" || line == "others: 3";
+    assert!(
+        read.contains(&"by message: 1".to_owned()) && read.iter().all(few),
+        "{read:?}"
+    );
+    let whole = "select sum(seq_tup_read) from pg_stat_user_tables where relname ~ '^events'";
+    assert_eq!(ask(scene.url(), whole).await, ["0"]);
 }
