@@ -20,6 +20,7 @@ pub mod message;
 pub mod notification;
 pub mod parts;
 pub mod phone;
+pub mod poll;
 pub mod random;
 pub mod report;
 pub mod retry;

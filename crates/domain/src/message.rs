@@ -10,6 +10,7 @@ use crate::cost::Cost;
 use crate::id::{AccountId, MessageId, TenantId};
 use crate::json::Raw;
 use crate::parts::Parts;
+use crate::poll::{Due, Plan};
 use crate::report::{FailureClass, Report};
 use crate::send_attempt::{MAX_SEND_ATTEMPTS, SendAttempt, Sending};
 use crate::state::{Standing, State};
@@ -51,6 +52,8 @@ pub struct Message {
     pub network_code: Option<String>,
     /// What it cost, as an applied report said last.
     pub told_cost: Option<Cost>,
+    /// When its provider is asked about it.
+    pub due: Due,
 }
 
 /// What the platform says of a message when it registers it.
@@ -194,7 +197,18 @@ impl Message {
             failure_class: None,
             network_code: None,
             told_cost: None,
+            due: Due::never(now),
         }
+    }
+
+    /// Has its provider asked from now on, as for a message that was just sent, unless its state is
+    /// decided. `jitter` in `0.0..1.0`.
+    pub fn poll_from(&mut self, now: Timestamp, plan: Plan, jitter: f64) {
+        self.due = if self.state().is_decided() {
+            Due::never(now)
+        } else {
+            Due::begin(plan, now, jitter)
+        };
     }
 
     /// Its state.
@@ -235,6 +249,11 @@ impl Message {
         let later = self.sent_again.iter();
         let of_number = later.rev().find(|attempt| attempt.number == number);
         of_number.map_or_else(|| self.first_sending(), SendAttempt::sending)
+    }
+
+    /// The send attempt that is going on.
+    pub fn newest_sending(&self) -> Sending<'_> {
+        self.sending(self.send_attempt)
     }
 
     fn first_sending(&self) -> Sending<'_> {
@@ -369,6 +388,9 @@ impl Message {
         let (from, to) = (self.state(), standing.state());
         self.standing = standing;
         self.updated_at = now;
+        if to.is_decided() {
+            self.due.at = None;
+        }
         if from == to {
             return None;
         }

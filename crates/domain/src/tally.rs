@@ -23,9 +23,6 @@ pub const MOST_NETWORKS: usize = 32;
 pub const OTHER_NETWORK: &str = "other";
 /// What a report of no network is counted for.
 pub const NO_NETWORK: &str = "unknown";
-/// The word of a report that nobody made: the time in which one should have come is over.
-pub const SILENCE: &str = "silence";
-
 /// Five minutes, by their number since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Slot(pub i32);

@@ -38,6 +38,10 @@ pub enum Point {
     BrokerBeforeForget,
     /// `broker.after_ack`
     BrokerAfterAck,
+    /// `poller.after_lease`
+    PollerAfterLease,
+    /// `poller.before_record`
+    PollerBeforeRecord,
     /// `subscriptions.before_event_hint`
     SubscriptionsBeforeEventHint,
     /// `subscriptions.before_message_hint`
@@ -76,7 +80,7 @@ pub enum Point {
 
 impl Point {
     /// Every point there is, along the way of a callback.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 36] = [
         Self::IngressBeforePublish,
         Self::IngressAfterPublish,
         Self::IngressBeforeJournal,
@@ -94,6 +98,8 @@ impl Point {
         Self::BrokerBeforeAck,
         Self::BrokerBeforeForget,
         Self::BrokerAfterAck,
+        Self::PollerAfterLease,
+        Self::PollerBeforeRecord,
         Self::SubscriptionsBeforeEventHint,
         Self::SubscriptionsBeforeMessageHint,
         Self::StoreBeforeStamp,
@@ -133,6 +139,8 @@ impl Point {
             Self::BrokerBeforeAck => "broker.before_ack",
             Self::BrokerBeforeForget => "broker.before_forget",
             Self::BrokerAfterAck => "broker.after_ack",
+            Self::PollerAfterLease => "poller.after_lease",
+            Self::PollerBeforeRecord => "poller.before_record",
             Self::SubscriptionsBeforeEventHint => "subscriptions.before_event_hint",
             Self::SubscriptionsBeforeMessageHint => "subscriptions.before_message_hint",
             Self::StoreBeforeStamp => "store.before_stamp",

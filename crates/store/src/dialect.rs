@@ -16,6 +16,7 @@ pub(crate) mod lock;
 pub(crate) mod message;
 pub(crate) mod notification;
 pub(crate) mod partition;
+pub(crate) mod poll;
 pub(crate) mod security;
 pub(crate) mod tally;
 mod together;

@@ -13,9 +13,10 @@ use domain::event::{Event, MessageData, Resource};
 use domain::id::{AccountId, CallbackId, EventId, MessageId, TenantId};
 use domain::json::Raw;
 use domain::message::{Applied, Match, Message, Outcome};
+use domain::poll::{Plan, SILENCE};
 use domain::report::{Report, Source};
 use domain::send_attempt::SendAttempt;
-use domain::tally::{By, End, SILENCE};
+use domain::tally::{By, End};
 use domain::{Clock, Random, Shard, State, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -241,11 +242,12 @@ impl Ledger {
     }
 
     /// Has a message that is held be sent again. That it is pending again is not told.
-    pub(crate) fn send_again(&mut self, id: MessageId, attempt: SendAttempt) {
-        let now = self.clock.now();
+    pub(crate) fn send_again(&mut self, id: MessageId, attempt: SendAttempt, plan: Plan) {
+        let (now, jitter) = (self.clock.now(), self.random.fraction());
         if let Some(tracked) = self.messages.get_mut(&id) {
             self.notified.touch(&tracked.message, now, None);
             tracked.message.send_again(attempt, now);
+            tracked.message.poll_from(now, plan, jitter);
             self.changed.insert(id);
         }
     }

@@ -33,6 +33,7 @@ pub mod notification;
 pub mod orphan;
 pub mod page;
 mod partition;
+pub mod poll;
 pub mod quarantine;
 pub mod retention;
 pub mod secret;
@@ -89,6 +90,7 @@ impl Store {
         }
         migration::check(&mut connection)?;
         shard::free_all(&mut connection)?;
+        poll::free_all(&mut connection)?;
         let open = |count: usize| {
             let connections = (0..count).map(|_| Connection::open_sqlite(path, Purpose::Read));
             Ok::<_, Error>(Readers::local(connections.collect::<Result<_, _>>()?))

@@ -5,7 +5,7 @@ mod parts;
 mod row;
 
 pub use list::Filter;
-pub(crate) use row::{HistoryRow, MessageRow};
+pub(crate) use row::{HistoryRow, MessageRow, decode_delay, narrow};
 
 use crate::Store;
 use crate::connection::{Connection, each, load_locked};
@@ -20,9 +20,29 @@ use crate::sql_types::Uid;
 use diesel::prelude::*;
 use domain::id::{CallbackId, MessageId, TenantId};
 use domain::message::{Message, Registration, find_match};
+use domain::poll::Plan;
 use domain::report::{DedupeKey, Source};
 use domain::send_attempt::Sending;
 use domain::{State, Timestamp};
+
+/// A message to be registered.
+#[derive(Debug, Clone)]
+pub struct NewMessage {
+    /// What the platform says of it.
+    pub registration: Registration,
+    /// Who is asked about it, and when.
+    pub plan: Plan,
+}
+
+/// With the usual plan.
+impl From<Registration> for NewMessage {
+    fn from(registration: Registration) -> Self {
+        Self {
+            registration,
+            plan: Plan::default(),
+        }
+    }
+}
 
 /// What became of a registration.
 #[derive(Debug, Clone, PartialEq)]
@@ -112,13 +132,15 @@ impl Store {
     pub async fn register_message(
         &self,
         tenant: TenantId,
-        registration: Registration,
+        new: impl Into<NewMessage>,
     ) -> Result<Registered, Error> {
+        let NewMessage { registration, plan } = new.into();
         let (clock, random) = (self.clock.clone(), self.random.clone());
         self.write(move |connection| {
             let now = clock.now();
             let id = MessageId::new(now, &random);
-            let message = Message::register(id, tenant, registration.clone(), now);
+            let mut message = Message::register(id, tenant, registration.clone(), now);
+            message.poll_from(now, plan, random.fraction());
             let sending = message.sending(1);
             let identity = identity_key(&sending, &registration.to);
             let keys = orphan::keys_of(
@@ -311,7 +333,10 @@ pub(crate) fn with_history(connection: &mut Connection, message: Message) -> Res
     })
 }
 
-fn with_histories(connection: &mut Connection, rows: Vec<MessageRow>) -> Result<Vec<Held>, Error> {
+pub(crate) fn with_histories(
+    connection: &mut Connection,
+    rows: Vec<MessageRow>,
+) -> Result<Vec<Held>, Error> {
     let ids: Vec<_> = rows.iter().map(|row| MessageId::from(row.id)).collect();
     let mut entries = histories(connection, &ids)?;
     let messages = tracked(connection, rows)?.into_iter();
@@ -342,7 +367,7 @@ fn histories(
         .collect()
 }
 
-const fn encode_state(state: State) -> i16 {
+pub(crate) const fn encode_state(state: State) -> i16 {
     match state {
         State::Pending => 0,
         State::Sent => 1,
@@ -354,7 +379,7 @@ const fn encode_state(state: State) -> i16 {
     }
 }
 
-fn decode_state(code: i16) -> Result<State, Error> {
+pub(crate) fn decode_state(code: i16) -> Result<State, Error> {
     State::ALL
         .into_iter()
         .find(|state| encode_state(*state) == code)

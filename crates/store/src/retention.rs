@@ -11,7 +11,8 @@ use crate::delivery::ENDED;
 use crate::error::Error;
 use crate::schema::{
     attempts, callback_keys, callbacks, dead_letters, deliveries, events, message_history,
-    messages, notifications, quarantine, report_keys, security_events, send_attempts, suspicions,
+    messages, notifications, polls, quarantine, report_keys, security_events, send_attempts,
+    suspicions,
 };
 use crate::sql_types::{Moment, Uid};
 use diesel::prelude::*;
@@ -47,6 +48,8 @@ pub enum Kind {
     Quarantine,
     /// Jobs that were given up.
     DeadLetters,
+    /// What was asked about messages.
+    Polls,
 }
 
 /// A place in what is old: the next page begins after it.
@@ -75,7 +78,8 @@ impl Kind {
             | Self::Notifications
             | Self::SecurityEvents
             | Self::Quarantine
-            | Self::DeadLetters => None,
+            | Self::DeadLetters
+            | Self::Polls => None,
         }
     }
 }
@@ -143,6 +147,11 @@ impl Store {
             Kind::Quarantine => {
                 let ids = old!(connection, quarantine, id, span);
                 let rows = delete!(connection, quarantine, id, &ids);
+                Ok(Forgotten::of(rows, &ids))
+            }
+            Kind::Polls => {
+                let ids = old!(connection, polls, id, span);
+                let rows = delete!(connection, polls, id, &ids);
                 Ok(Forgotten::of(rows, &ids))
             }
             Kind::DeadLetters => {

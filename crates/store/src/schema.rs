@@ -59,6 +59,9 @@ diesel::table! {
         checks -> Binary,
         created_at -> Instant,
         updated_at -> Instant,
+        status_api -> Nullable<Binary>,
+        silence_state -> SmallInt,
+        silence_after -> Nullable<BigInt>,
     }
 }
 
@@ -124,6 +127,11 @@ diesel::table! {
         part_standings -> Nullable<Text>,
         registered_cost -> Nullable<Text>,
         cost -> Nullable<Text>,
+        poll_at -> Nullable<Instant>,
+        polls -> Integer,
+        poll_from -> Nullable<Instant>,
+        poll_delay -> Nullable<BigInt>,
+        poll_account_id -> Nullable<Id>,
     }
 }
 
@@ -416,6 +424,7 @@ diesel::table! {
 }
 
 diesel::allow_tables_to_appear_in_same_query!(orphans, provider_accounts);
+diesel::allow_tables_to_appear_in_same_query!(poll_leases, provider_accounts, inboxes);
 diesel::table! {
     use diesel::sql_types::*;
     use crate::sql_types::*;
@@ -458,6 +467,36 @@ diesel::table! {
     use diesel::sql_types::*;
     use crate::sql_types::*;
 
+    poll_leases (account_id) {
+        account_id -> Id,
+        owner -> Text,
+        until -> Instant,
+        fence -> BigInt,
+        failures -> Integer,
+        rest_until -> Instant,
+        rest_reason -> SmallInt,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    polls (id) {
+        id -> Id,
+        message_id -> Id,
+        tenant_id -> Id,
+        at -> Instant,
+        send_attempt -> Integer,
+        outcome -> SmallInt,
+        detail -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
     report_delays (day, provider, network, bucket) {
         day -> Integer,
         provider -> Text,
@@ -476,5 +515,16 @@ diesel::table! {
         tenant_id -> Id,
         state -> SmallInt,
         since -> Instant,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    inboxes (account_id) {
+        account_id -> Id,
+        cursor -> Nullable<Text>,
+        fetched_at -> Instant,
     }
 }

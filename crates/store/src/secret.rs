@@ -14,6 +14,8 @@ use uuid::Uuid;
 pub enum Column {
     /// The checks of a provider account.
     AccountChecks,
+    /// With what the provider of an account is asked.
+    AccountStatusApi,
     /// The signing secret of a subscription.
     SubscriptionSecret,
     /// A refused request.
@@ -46,8 +48,9 @@ pub struct Resealed {
 
 impl Column {
     /// All of them.
-    pub const ALL: [Self; 3] = [
+    pub const ALL: [Self; 4] = [
         Self::AccountChecks,
+        Self::AccountStatusApi,
         Self::SubscriptionSecret,
         Self::QuarantinedRequest,
     ];
@@ -55,7 +58,7 @@ impl Column {
     /// How many rows a page has at the most. A refused request may have 200 KiB, anything else is small.
     pub const fn page(self) -> usize {
         match self {
-            Self::AccountChecks | Self::SubscriptionSecret => 500,
+            Self::AccountChecks | Self::AccountStatusApi | Self::SubscriptionSecret => 500,
             Self::QuarantinedRequest => 100,
         }
     }
@@ -76,6 +79,20 @@ impl Store {
                     .filter(provider_accounts::id.gt(after))
                     .order(provider_accounts::id)
                     .select((provider_accounts::id, provider_accounts::tenant_id, provider_accounts::checks))
+                    .limit(of.limit())
+                    .load(c))?;
+                Ok(rows.into_iter().map(Sealed::from).collect())
+            }
+            Column::AccountStatusApi => {
+                let rows: Vec<SealedRow> = each!(connection, c => provider_accounts::table
+                    .filter(provider_accounts::id.gt(after))
+                    .filter(provider_accounts::status_api.is_not_null())
+                    .order(provider_accounts::id)
+                    .select((
+                        provider_accounts::id,
+                        provider_accounts::tenant_id,
+                        provider_accounts::status_api.assume_not_null(),
+                    ))
                     .limit(of.limit())
                     .load(c))?;
                 Ok(rows.into_iter().map(Sealed::from).collect())
@@ -121,6 +138,11 @@ impl Store {
                         diesel::update(provider_accounts::table.find(id))
                             .filter(provider_accounts::checks.eq(from))
                             .set(provider_accounts::checks.eq(to))
+                            .execute(c))?,
+                    Column::AccountStatusApi => each!(connection, c =>
+                        diesel::update(provider_accounts::table.find(id))
+                            .filter(provider_accounts::status_api.eq(from))
+                            .set(provider_accounts::status_api.eq(to))
                             .execute(c))?,
                     Column::SubscriptionSecret => each!(connection, c =>
                         diesel::update(subscriptions::table.find(id))

@@ -13,8 +13,10 @@ use diesel::prelude::*;
 use domain::erasure::BLANK;
 use domain::id::{AccountId, MessageId, TenantId};
 use domain::message::Message;
+use domain::poll::Plan;
 use domain::report::DedupeKey;
 use domain::send_attempt::{MAX_SEND_ATTEMPTS, SendAttempt};
+use std::collections::HashMap;
 
 /// What became of a send attempt that somebody registers.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,6 +46,7 @@ impl Store {
         tenant: TenantId,
         id: MessageId,
         attempt: SendAttempt,
+        plan: Plan,
     ) -> Result<SentAgain, Error> {
         let (clock, random) = (self.clock.clone(), self.random.clone());
         self.write(move |connection| {
@@ -73,7 +76,7 @@ impl Store {
                 return Ok(SentAgain::TooMany);
             }
             insert(connection, &message, &attempt, identity)?;
-            ledger.send_again(id, attempt.clone());
+            ledger.send_again(id, attempt.clone(), plan);
             join_orphans(connection, id, &attempt.sending(), &mut ledger)?;
             let message = ledger.message(id).cloned().unwrap_or(message);
             let effects = ledger.finish(connection, Vec::new())?;
@@ -152,7 +155,10 @@ fn insert(
     let row = SendAttemptRow::new(message, attempt, identity);
     each!(connection, c => diesel::insert_into(send_attempts::table).values(&row).execute(c))?;
     each!(connection, c => diesel::update(messages::table.find(row.message_id))
-        .set(messages::send_attempt.eq(row.number))
+        .set((
+            messages::send_attempt.eq(row.number),
+            messages::poll_account_id.eq(Some(row.account_id)),
+        ))
         .execute(c))?;
     Ok(())
 }
@@ -186,6 +192,42 @@ pub(crate) fn attach(
         }
     }
     Ok(())
+}
+
+/// Under which names messages were sent last.
+pub(crate) struct Names {
+    pub(crate) provider_account: String,
+    pub(crate) provider: String,
+    pub(crate) provider_message_id: Option<String>,
+    pub(crate) client_reference: Option<String>,
+}
+
+/// The names of these attempts, by their messages.
+pub(crate) fn newest_names(
+    connection: &mut Connection,
+    numbers: &HashMap<Uid, i32>,
+) -> Result<HashMap<Uid, Names>, Error> {
+    if numbers.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let ids: Vec<&Uid> = numbers.keys().collect();
+    let rows: Vec<SendAttemptRow> = each!(connection, c => send_attempts::table
+        .filter(send_attempts::message_id.eq_any(&ids))
+        .select(SendAttemptRow::as_select())
+        .load(c))?;
+    let newest = rows
+        .into_iter()
+        .filter(|row| numbers.get(&row.message_id) == Some(&row.number));
+    let named = newest.map(|row| {
+        let names = Names {
+            provider_account: row.provider_account,
+            provider: row.provider,
+            provider_message_id: row.provider_message_id,
+            client_reference: row.client_reference,
+        };
+        (row.message_id, names)
+    });
+    Ok(named.collect())
 }
 
 #[derive(Queryable, Selectable, Insertable)]

@@ -11,7 +11,9 @@ use domain::Timestamp;
 use domain::delivery::State as DeliveryState;
 use domain::id::{AttemptId, DeliveryId, EventId, MessageId, SubscriptionId, TenantId};
 use domain::message::Message;
+use domain::poll::Outcome;
 use domain::report::Source;
+use domain::send_attempt::SendAttempt;
 
 /// How many lines a timeline has at the most; the newest are kept.
 pub const MOST: usize = 500;
@@ -39,6 +41,10 @@ pub struct Line {
 pub enum What {
     /// The platform registered the message.
     Registered(Box<Message>),
+    /// The platform sent it again.
+    SendAttempt(SendAttempt),
+    /// Its provider was asked about it.
+    Poll(Poll),
     /// A callback that spoke of it was received.
     Callback(Receipt),
     /// A provider said something of it.
@@ -51,6 +57,17 @@ pub enum What {
     Delivery(Owed),
     /// A delivery was tried.
     Attempt(Tried),
+}
+
+/// That a provider was asked about a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Poll {
+    /// About which try to send it.
+    pub send_attempt: u32,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// The provider's word, or why there is none.
+    pub detail: Option<String>,
 }
 
 /// An event about a message.
@@ -100,11 +117,12 @@ impl What {
     const fn rank(&self) -> u8 {
         match self {
             Self::Registered(_) => 0,
-            Self::Callback(_) => 1,
-            Self::Report(_) | Self::Ruling(_) => 2,
-            Self::Event(_) => 3,
-            Self::Delivery(_) => 4,
-            Self::Attempt(_) => 5,
+            Self::SendAttempt(_) => 1,
+            Self::Callback(_) | Self::Poll(_) => 2,
+            Self::Report(_) | Self::Ruling(_) => 3,
+            Self::Event(_) => 4,
+            Self::Delivery(_) => 5,
+            Self::Attempt(_) => 6,
         }
     }
 }
@@ -132,14 +150,16 @@ fn lines(connection: &mut Connection, message: Message) -> Result<Vec<Line>, Err
     let (tenant, id) = (message.tenant_id, message.id);
     let entries = read::history(connection, id)?;
     let mut lines = read::receipts(connection, &message, &entries)?;
+    lines.extend(message.sent_again.iter().map(|attempt| Line {
+        at: attempt.created_at,
+        what: What::SendAttempt(attempt.clone()),
+    }));
     lines.push(Line {
         at: message.created_at,
         what: What::Registered(Box::new(message)),
     });
     lines.extend(entries.into_iter().map(entry_line));
-    // JOIN HERE: the rows of `polls` and of `send_attempts`, a line each, read by the message's id with
-    // the same limit, and ranked in `What::rank`: a send attempt after the registration, a poll beside a
-    // callback.
+    lines.extend(read::polls(connection, id)?);
     let told = read::events(connection, tenant, id)?;
     let owed = read::deliveries(connection, tenant, &told)?;
     lines.extend(read::attempts(connection, &owed)?);

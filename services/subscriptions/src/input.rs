@@ -154,7 +154,7 @@ fn pointer(path: &serde_path_to_error::Path) -> String {
 }
 
 /// As RFC 6901 §3 wants it.
-fn escaped(key: &str) -> String {
+pub(crate) fn escaped(key: &str) -> String {
     domain::text::cut(key, 128)
         .replace('~', "~0")
         .replace('/', "~1")

@@ -7,6 +7,7 @@ mod dead_letter;
 mod erasure;
 mod event;
 mod failure;
+mod first_poll;
 mod health;
 mod house;
 mod input;
@@ -14,6 +15,7 @@ mod list;
 mod message;
 mod notification;
 mod orphan;
+mod poll;
 mod quarantine;
 mod ruling;
 mod security;
@@ -31,6 +33,7 @@ use caller::Keys;
 use domain::tally::End;
 use domain::{Clock, Random};
 use egress::Policy;
+use first_poll::Waits;
 use runtime::http::{Connections, Listener, Serving};
 use runtime::{Gate, Readiness, Shutdown, Step, Tasks};
 use signing::Vault;
@@ -69,6 +72,8 @@ pub struct Context {
     pub admission: Gate,
     /// How many connections this process can have, by its limit of open files.
     pub max_connections: usize,
+    /// When providers are asked.
+    pub poller: config::Poller,
     /// How providers reach the ingress, without a trailing slash.
     pub public_url: String,
 }
@@ -79,6 +84,7 @@ struct Desk {
     keys: Keys,
     /// What is counted of messages that end here.
     book: Book,
+    waits: Arc<Waits>,
 }
 
 impl Desk {
@@ -111,10 +117,13 @@ pub fn serve(config: config::Subscriptions, context: Context) -> Result<Serving,
         tells_path: true,
     };
     house::start(&context);
+    let waits = Arc::new(Waits::new(context.poller));
+    first_poll::start(&waits, &context);
     let shutdown = context.shutdown.clone();
     let desk = web::Data::new(Desk {
         keys: Keys::new(config.admin_key),
         book: Book::default(),
+        waits,
         context,
     });
     runtime::http::serve(listener, &shutdown, move |routes| {
@@ -129,6 +138,7 @@ pub fn serve(config: config::Subscriptions, context: Context) -> Result<Serving,
         notification::routes(routes);
         send_attempt::routes(routes);
         timeline::routes(routes);
+        poll::routes(routes);
         orphan::routes(routes);
         callback::routes(routes);
         statistics::routes(routes);

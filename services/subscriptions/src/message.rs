@@ -5,6 +5,7 @@ mod view;
 pub(crate) use view::view;
 
 use crate::caller::Caller;
+use crate::first_poll::asked;
 use crate::input::Faults;
 use crate::list::{Query, TIME};
 use crate::{Context, Desk, failure, input};
@@ -22,7 +23,7 @@ use runtime::http::{Code, Problem, only};
 use serde::Deserialize;
 use store::account::Account;
 use store::ledger::Effects;
-use store::message::{Filter, Held, Registered};
+use store::message::{Filter, Held, NewMessage, Registered};
 use telemetry::Stage;
 use wire::Hint;
 
@@ -77,11 +78,14 @@ async fn register(
     let (_, wanted) = input::read::<RegisterMessage>(&request, payload).await?;
     let context = &desk.context;
     let account = find_account(context, caller.tenant, &wanted.provider_account).await?;
-    let registration = judge(wanted, account)?;
-    let registered = context
-        .store
-        .register_message(caller.tenant, registration)
-        .await;
+    let registration = judge(wanted, account.clone())?;
+    let new = NewMessage {
+        plan: desk
+            .waits
+            .plan(&account, &asked(&registration, context.clock.now())),
+        registration,
+    };
+    let registered = context.store.register_message(caller.tenant, new).await;
     match registered.map_err(failure::of_store)? {
         Registered::New { message, effects } => {
             failpoint::reach!(SubscriptionsBeforeMessageHint if !effects.shards.is_empty());

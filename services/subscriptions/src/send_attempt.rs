@@ -1,6 +1,7 @@
 //! `POST /v1/messages/{id}/attempts`: a message is sent again.
 
 use crate::caller::Caller;
+use crate::first_poll::asked_of;
 use crate::input::Faults;
 use crate::message::{check_ids, compared, conflict, find_account, tell, view};
 use crate::{Desk, failure, input};
@@ -43,11 +44,17 @@ async fn send_again(
     let id: MessageId = id.parse().map_err(|_| missing())?;
     let context = &desk.context;
     let account = find_account(context, caller.tenant, &wanted.provider_account).await?;
-    let attempt = judge(wanted, account, context.clock.now())?;
-    let sent = context.store.send_again(caller.tenant, id, attempt).await;
+    let store = &context.store;
+    let known = store.find_message(caller.tenant, id).await;
+    let known = known.map_err(failure::of_store)?.ok_or_else(missing)?;
+    let attempt = judge(wanted, &account, context.clock.now())?;
+    let asked = asked_of(&known.message.registration, &attempt.sending());
+    let plan = desk.waits.plan(&account, &asked);
+    let sent = store.send_again(caller.tenant, id, attempt, plan).await;
     match sent.map_err(failure::of_store)? {
         SentAgain::New { held, effects } => {
             tell(context, &effects);
+            desk.count(&effects).await;
             Ok(HttpResponse::Created().json(view(*held)))
         }
         SentAgain::Same(held) => Ok(HttpResponse::Ok().json(view(*held))),
@@ -60,7 +67,7 @@ async fn send_again(
     }
 }
 
-fn judge(wanted: SendAgain, account: Account, now: Timestamp) -> Result<SendAttempt, Problem> {
+fn judge(wanted: SendAgain, account: &Account, now: Timestamp) -> Result<SendAttempt, Problem> {
     let mut faults = Faults::default();
     check_ids(
         &mut faults,
@@ -77,8 +84,8 @@ fn judge(wanted: SendAgain, account: Account, now: Timestamp) -> Result<SendAtte
         // The store counts.
         number: 0,
         account_id: account.id,
-        provider_account: account.slug,
-        provider: account.provider,
+        provider_account: account.slug.clone(),
+        provider: account.provider.clone(),
         provider_message_id: id,
         client_reference: reference,
         created_at: now,

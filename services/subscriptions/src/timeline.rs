@@ -11,12 +11,13 @@ use domain::callback::Status;
 use domain::delivery::State as DeliveryState;
 use domain::id::{AttemptId, CallbackId, DeliveryId, EventId, MessageId, SubscriptionId};
 use domain::message::{Message, Outcome};
+use domain::send_attempt::SendAttempt;
 use domain::{State, Timestamp};
 use runtime::http::{Problem, only};
 use serde::Serialize;
 use store::callback::Receipt;
 use store::message::Entry;
-use store::timeline::{Line, Owed, Timeline, Told, Tried, What};
+use store::timeline::{Line, Owed, Poll, Timeline, Told, Tried, What};
 
 pub(crate) fn routes(routes: &mut ServiceConfig) {
     routes.service(
@@ -47,6 +48,17 @@ enum WhatView {
         provider_account: Slug,
         provider_message_id: Option<String>,
         client_reference: Option<String>,
+    },
+    SendAttempt {
+        send_attempt: u32,
+        provider_account: Slug,
+        provider_message_id: Option<String>,
+        client_reference: Option<String>,
+    },
+    Poll {
+        send_attempt: u32,
+        outcome: &'static str,
+        detail: Option<String>,
     },
     Callback {
         callback_id: CallbackId,
@@ -124,6 +136,8 @@ impl From<Line> for LineView {
     fn from(line: Line) -> Self {
         let what = match line.what {
             What::Registered(message) => registered(*message),
+            What::SendAttempt(attempt) => attempt.into(),
+            What::Poll(poll) => poll.into(),
             What::Callback(receipt) => receipt.into(),
             What::Report(entry) => report(entry),
             What::Ruling(entry) => ruling(entry),
@@ -165,6 +179,27 @@ fn ruling(entry: Entry) -> WhatView {
         applied: entry.is_applied,
         reason: entry.reason,
         actor: entry.actor,
+    }
+}
+
+impl From<SendAttempt> for WhatView {
+    fn from(attempt: SendAttempt) -> Self {
+        Self::SendAttempt {
+            send_attempt: attempt.number,
+            provider_account: attempt.provider_account,
+            provider_message_id: attempt.provider_message_id,
+            client_reference: attempt.client_reference,
+        }
+    }
+}
+
+impl From<Poll> for WhatView {
+    fn from(poll: Poll) -> Self {
+        Self::Poll {
+            send_attempt: poll.send_attempt,
+            outcome: poll.outcome.as_str(),
+            detail: poll.detail,
+        }
     }
 }
 

@@ -63,7 +63,8 @@ impl App {
         let broker = backend::open_broker(&config, &clock, &random)?;
         let shutdown = Shutdown::new();
         let parts = Parts {
-            client: client(&config)?,
+            client: client(&config, egress::ClientOptions::default())?,
+            asking: asking(&config)?,
             metrics: Metrics::new(VERSION).map_err(Failure::runtime)?,
             tracer: tracer(&config).await?,
             tasks: Tasks::new(shutdown.clone()),
@@ -142,7 +143,7 @@ impl App {
                     dispatcher::start(&config.dispatcher, &parts.into());
                 }),
                 Role::Poller => self.once_admitted("poller", move || {
-                    poller::start(&parts.into());
+                    poller::start(&config.poller, &parts.into());
                 }),
                 Role::Subscriptions => {
                     let context = parts.for_api(self.public_url());
@@ -236,15 +237,23 @@ fn claim(config: &Config, roles: &[Role]) -> Result<DataDir, Failure> {
     })
 }
 
-fn client(config: &Config) -> Result<egress::Client, Failure> {
+/// What reaches the APIs of providers, whose answers are longer than those of endpoints.
+fn asking(config: &Config) -> Result<egress::Client, Failure> {
+    let options = egress::ClientOptions {
+        max_body_bytes: poller::MAX_ANSWER_BYTES,
+        ..egress::ClientOptions::default()
+    };
+    client(config, options)
+}
+
+fn client(config: &Config, options: egress::ClientOptions) -> Result<egress::Client, Failure> {
     let policy = egress::Policy {
         allow_networks: config.egress.allow_networks.clone(),
         allow_ports: config.egress.allow_ports.clone(),
         require_https: config.egress.require_https,
     };
     let resolver = egress::Resolver::system().map_err(Failure::runtime)?;
-    egress::Client::new(policy, resolver, egress::ClientOptions::default())
-        .map_err(Failure::runtime)
+    egress::Client::new(policy, resolver, options).map_err(Failure::runtime)
 }
 
 async fn tracer(config: &Config) -> Result<Tracer, Failure> {

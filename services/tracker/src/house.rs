@@ -54,6 +54,7 @@ async fn forget(context: &Context, lengths: Lengths) -> Result<(), store::Error>
         (Kind::SecurityEvents, retention.security_events),
         (Kind::Quarantine, retention.quarantine),
         (Kind::DeadLetters, retention.dead_letters),
+        (Kind::Polls, retention.polls),
     ] {
         forget_kind(context, kind, now.minus(length)).await?;
     }

@@ -35,6 +35,8 @@ pub struct Retention {
     pub dead_letters: Duration,
     /// Tallies, of which statistics and health are made: 2 days to 10 years.
     pub tallies: Duration,
+    /// What was asked about messages: 1 day to 10 years.
+    pub polls: Duration,
 }
 
 impl Retention {
@@ -56,6 +58,7 @@ impl Retention {
             tallies: settings
                 .get("retention.tallies")?
                 .duration(TWO_DAYS_TO_TEN_YEARS)?,
+            polls: settings.get("retention.polls")?.duration(UP_TO_TEN_YEARS)?,
         })
     }
 }

@@ -250,6 +250,10 @@ pub(super) fn update_one(c: &mut SqliteConnection, row: &MessageRow) -> QueryRes
             messages::network_code.eq(&row.network_code),
             messages::part_standings.eq(&row.part_standings),
             messages::cost.eq(&row.cost),
+            messages::poll_at.eq(row.poll_at),
+            messages::polls.eq(row.polls),
+            messages::poll_from.eq(row.poll_from),
+            messages::poll_delay.eq(row.poll_delay),
         ))
         .execute(c)?;
     Ok(())
@@ -266,11 +270,14 @@ pub(super) fn update_all(rows: &[MessageRow]) -> Statement<'_> {
                     sent_at = new.sent_at, delivered_at = new.delivered_at, \
                     failure_reason = new.failure_reason, failure_class = new.failure_class, \
                     network_code = new.network_code, part_standings = new.part_standings, \
-                    cost = new.cost \
-                from unnest({}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}) as new (\
+                    cost = new.cost, poll_at = new.poll_at, polls = new.polls, \
+                    poll_from = new.poll_from, poll_delay = new.poll_delay \
+                from unnest({}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, \
+                            {}, {}, {}) as new (\
                     id, updated_at, state, override_number, standing_attempt, provider_time, \
                     transition, decided_seen, history_length, sent_at, delivered_at, \
-                    failure_reason, failure_class, network_code, part_standings, cost) \
+                    failure_reason, failure_class, network_code, part_standings, cost, \
+                    poll_at, polls, poll_from, poll_delay) \
                 where messages.id = new.id and messages.id = any({})";
     Statement::new(text)
         .bind::<Id, _>(rows.iter().map(|row| &row.id).collect())
@@ -289,5 +296,9 @@ pub(super) fn update_all(rows: &[MessageRow]) -> Statement<'_> {
         .bind::<Nullable<Text>, _>(rows.iter().map(|row| &row.network_code).collect())
         .bind::<Nullable<Text>, _>(rows.iter().map(|row| &row.part_standings).collect())
         .bind::<Nullable<Text>, _>(rows.iter().map(|row| &row.cost).collect())
+        .bind::<Nullable<Instant>, _>(rows.iter().map(|row| &row.poll_at).collect())
+        .bind::<Integer, _>(rows.iter().map(|row| &row.polls).collect())
+        .bind::<Nullable<Instant>, _>(rows.iter().map(|row| &row.poll_from).collect())
+        .bind::<Nullable<BigInt>, _>(rows.iter().map(|row| &row.poll_delay).collect())
         .bind::<Id, _>(rows.iter().map(|row| &row.id).collect())
 }

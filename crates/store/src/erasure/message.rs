@@ -5,7 +5,7 @@ use crate::Store;
 use crate::connection::{Connection, each};
 use crate::error::Error;
 use crate::retention::PAGE;
-use crate::schema::{message_history, messages, send_attempts};
+use crate::schema::{message_history, messages, polls, send_attempts};
 use crate::send_attempt::erased_identity;
 use crate::sql_types::Uid;
 use diesel::prelude::*;
@@ -152,6 +152,10 @@ fn blank(
             blank_send_attempts(connection, id)?;
         }
     }
+    // What providers answered may name a number as well.
+    each!(connection, c => diesel::update(polls::table.filter(polls::message_id.eq_any(ids)))
+        .set(polls::detail.eq(None::<String>))
+        .execute(c))?;
     erased.history = blank_history(connection, number, ids)?;
     let told: Vec<Option<Uid>> = each!(connection, c => message_history::table
         .filter(message_history::message_id.eq_any(ids))

@@ -14,8 +14,10 @@ use domain::cost::Cost;
 use domain::id::{CallbackId, MessageId};
 use domain::json::Raw;
 use domain::message::{Message, Registration};
+use domain::poll::{Due, USUAL_DELAY};
 use domain::report::FailureClass;
 use domain::state::Standing;
+use std::time::Duration;
 
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = messages, treat_none_as_default_value = false)]
@@ -52,10 +54,15 @@ pub(crate) struct MessageRow {
     pub(crate) part_standings: Option<String>,
     pub(crate) registered_cost: Option<String>,
     pub(crate) cost: Option<String>,
+    pub(crate) poll_at: Option<Moment>,
+    pub(crate) polls: i32,
+    pub(crate) poll_from: Option<Moment>,
+    pub(crate) poll_delay: Option<i64>,
+    pub(crate) poll_account_id: Option<Uid>,
 }
 
 /// Counters of one message stay far below what the column holds.
-fn narrow(number: u32) -> i32 {
+pub(crate) fn narrow(number: u32) -> i32 {
     i32::try_from(number).unwrap_or(i32::MAX)
 }
 
@@ -64,6 +71,18 @@ fn read_cost(text: String) -> Result<Cost, Error> {
     let cost = text.split_once(' ');
     let cost = cost.and_then(|(amount, currency)| Cost::new(amount, currency).ok());
     cost.ok_or_else(|| Error::unreadable("a message with an unreadable cost"))
+}
+
+/// In milliseconds.
+fn encode_delay(delay: Duration) -> i64 {
+    i64::try_from(delay.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Of a message of an earlier release, the usual one.
+pub(crate) fn decode_delay(millis: Option<i64>) -> Duration {
+    millis
+        .and_then(|millis| u64::try_from(millis).ok())
+        .map_or(USUAL_DELAY, Duration::from_millis)
 }
 
 impl MessageRow {
@@ -102,6 +121,11 @@ impl MessageRow {
             part_standings: message.parts.as_ref().map(parts::to_text),
             registered_cost: registration.cost.as_ref().map(Cost::to_string),
             cost: message.told_cost.as_ref().map(Cost::to_string),
+            poll_at: message.due.at.map(Moment::from),
+            polls: narrow(message.due.polls),
+            poll_from: Some(message.due.from.into()),
+            poll_delay: Some(encode_delay(message.due.delay)),
+            poll_account_id: Some(message.newest_sending().account_id.into()),
         }
     }
 }
@@ -142,6 +166,12 @@ impl TryFrom<MessageRow> for Tracked {
                 .map_err(|_| broken("metadata"))?,
             environment,
         };
+        let due = Due {
+            at: row.poll_at.map(Timestamp::from),
+            polls: count(row.polls)?,
+            from: row.poll_from.unwrap_or(row.created_at).into(),
+            delay: decode_delay(row.poll_delay),
+        };
         let message = Message {
             id: row.id.into(),
             tenant_id: row.tenant_id.into(),
@@ -159,6 +189,7 @@ impl TryFrom<MessageRow> for Tracked {
             failure_class: row.failure_class.as_deref().and_then(FailureClass::parse),
             network_code: row.network_code,
             told_cost: row.cost.map(read_cost).transpose()?,
+            due,
             parts: row
                 .part_standings
                 .as_deref()

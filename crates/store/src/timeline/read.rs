@@ -1,12 +1,14 @@
 //! What a timeline is made of: one query for each kind, however much there is of it, and each by an index.
 
-use super::{Line, MOST, Owed, Told, Tried, What};
+use super::{Line, MOST, Owed, Poll, Told, Tried, What};
 use crate::callback::receipts_about;
 use crate::connection::{Connection, each};
 use crate::delivery::{DeliveryRow, decode_state};
 use crate::error::Error;
 use crate::message::{Entry, HistoryRow, MessageRow, Tracked};
-use crate::schema::{attempts, deliveries, events, message_history, messages};
+use crate::poll::decode_outcome;
+use crate::schema::{attempts, deliveries, events, message_history, messages, polls};
+use crate::send_attempt::attach;
 use crate::sql_types::{Moment, Uid};
 use diesel::prelude::*;
 use domain::Timestamp;
@@ -34,8 +36,38 @@ pub(super) fn message(
         .select(MessageRow::as_select())
         .first(c)
         .optional())?;
-    row.map(|row| Ok(Tracked::try_from(row)?.message))
-        .transpose()
+    let Some(row) = row else {
+        return Ok(None);
+    };
+    let mut message = Tracked::try_from(row)?.message;
+    attach(connection, vec![&mut message])?;
+    Ok(Some(message))
+}
+
+/// The newest polls of it, oldest first.
+pub(super) fn polls(connection: &mut Connection, id: MessageId) -> Result<Vec<Line>, Error> {
+    let rows: Vec<(Moment, i32, i16, Option<String>)> = each!(connection, c => polls::table
+        .filter(polls::message_id.eq(Uid::from(id)))
+        .order(polls::id.desc())
+        .limit(REACH)
+        .select((
+            polls::at,
+            polls::send_attempt,
+            polls::outcome,
+            polls::detail,
+        ))
+        .load(c))?;
+    let line = |(at, send_attempt, outcome, detail): (Moment, i32, i16, Option<String>)| {
+        Ok(Line {
+            at: at.into(),
+            what: What::Poll(Poll {
+                send_attempt: u32::try_from(send_attempt).unwrap_or(1),
+                outcome: decode_outcome(outcome)?,
+                detail,
+            }),
+        })
+    };
+    rows.into_iter().rev().map(line).collect()
 }
 
 /// The newest entries, oldest first.

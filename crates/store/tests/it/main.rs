@@ -53,6 +53,7 @@ mod nodes;
 mod notifications;
 mod partitions;
 mod plans;
+mod polls;
 mod proxy;
 mod retention;
 mod scene;

@@ -93,6 +93,8 @@ async fn a_slug_that_is_taken_is_said_to_be(scene: Scene) {
         provider: "stub".to_owned(),
         environment: Environment::default(),
         checks: vec![1],
+        status_api: None,
+        silence: domain::poll::Silence::default(),
         created_at: scene.clock.now(),
         updated_at: scene.clock.now(),
     };

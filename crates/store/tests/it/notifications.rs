@@ -5,6 +5,7 @@ use domain::State;
 use domain::id::TenantId;
 use domain::message::Registration;
 use domain::notification::{Counts, Notification};
+use domain::poll::Plan;
 use domain::send_attempt::SendAttempt;
 use std::time::Duration;
 use tidings_store::message::{Filter, Registered, Ruling};
@@ -108,7 +109,7 @@ async fn a_notification_is_told_exactly_when_its_state_changes(scene: Scene) {
     };
     scene
         .store
-        .send_again(scene.tenant, third, again)
+        .send_again(scene.tenant, third, again, Plan::default())
         .await
         .unwrap();
     let ruling = Ruling {

@@ -5,6 +5,7 @@ use domain::State;
 use domain::erasure::Number;
 use domain::id::{AccountId, MessageId, TenantId};
 use domain::message::{Message, Outcome};
+use domain::poll::Plan;
 use domain::report::Report;
 use domain::send_attempt::SendAttempt;
 use tidings_store::asked::Asked;
@@ -46,7 +47,10 @@ fn attempt(
 
 async fn send_again(scene: &Scene, message: MessageId, id: &str) -> SentAgain {
     let attempt = attempt(scene, other_account(), Some(id), None);
-    let sent = scene.store.send_again(scene.tenant, message, attempt).await;
+    let sent = scene
+        .store
+        .send_again(scene.tenant, message, attempt, Plan::default())
+        .await;
     sent.unwrap()
 }
 
@@ -159,14 +163,20 @@ async fn a_name_never_means_two_messages_and_the_same_attempt_again_changes_noth
     let first = attempt(&scene, scene.account, Some("m-1"), None);
     let sent = scene
         .store
-        .send_again(scene.tenant, one.id, first.clone())
+        .send_again(scene.tenant, one.id, first.clone(), Plan::default())
         .await;
     assert!(matches!(sent.unwrap(), SentAgain::Same(_)));
-    let sent = scene.store.send_again(scene.tenant, two.id, first).await;
+    let sent = scene
+        .store
+        .send_again(scene.tenant, two.id, first, Plan::default())
+        .await;
     assert_eq!(sent.unwrap(), SentAgain::Conflict(one.id));
     // The same id with another reference is said of the same attempt.
     let other = attempt(&scene, other_account(), Some("n-1"), Some("r-1"));
-    let sent = scene.store.send_again(scene.tenant, one.id, other).await;
+    let sent = scene
+        .store
+        .send_again(scene.tenant, one.id, other, Plan::default())
+        .await;
     assert_eq!(sent.unwrap(), SentAgain::Conflict(one.id));
     let mut registration = scene.registration("n-1", PHONE);
     registration.account_id = other_account();
@@ -178,7 +188,7 @@ async fn a_name_never_means_two_messages_and_the_same_attempt_again_changes_noth
     let stranger = attempt(&scene, other_account(), Some("n-9"), None);
     let sent = scene
         .store
-        .send_again(TenantId::PLATFORM, one.id, stranger)
+        .send_again(TenantId::PLATFORM, one.id, stranger, Plan::default())
         .await;
     assert_eq!(sent.unwrap(), SentAgain::Missing);
 }
@@ -207,7 +217,10 @@ async fn a_message_is_listed_by_the_ids_of_every_attempt(scene: Scene) {
     let one = register(&scene, "m-1").await;
     let two = register(&scene, "m-2").await;
     let again = attempt(&scene, other_account(), Some("m-1"), Some("r-1"));
-    let sent = scene.store.send_again(scene.tenant, two.id, again).await;
+    let sent = scene
+        .store
+        .send_again(scene.tenant, two.id, again, Plan::default())
+        .await;
     new(sent.unwrap());
     let list = async |id: Option<&str>, reference: Option<&str>, before| {
         let filter = Filter {

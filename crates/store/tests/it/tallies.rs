@@ -4,8 +4,9 @@ use crate::scene::{PHONE, Scene};
 use domain::account::Environment;
 use domain::id::{AccountId, TenantId};
 use domain::message::Outcome;
+use domain::poll::SILENCE;
 use domain::report::{Report, Source};
-use domain::tally::{By, End, Name, SILENCE, Slot, Sums};
+use domain::tally::{By, End, Name, Slot, Sums};
 use domain::{State, Timestamp};
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +28,8 @@ pub async fn make_account(scene: &Scene, id: AccountId, tenant: TenantId, slug: 
         provider: "stub".to_owned(),
         environment: Environment::default(),
         checks: Vec::new(),
+        status_api: None,
+        silence: domain::poll::Silence::default(),
         created_at: now,
         updated_at: now,
     };

@@ -26,6 +26,8 @@ async fn timeline(scene: &Scene, id: MessageId) -> Timeline {
 
 fn words(lines: &[Line]) -> Vec<&str> {
     let word = |line: &Line| match &line.what {
+        What::SendAttempt(_) => "send_attempt",
+        What::Poll(_) => "poll",
         What::Registered(_) => "registered",
         What::Callback(_) => "callback",
         What::Report(_) => "report",

@@ -56,6 +56,9 @@ pub(super) struct Families {
     pub journal_records: IntCounterVec,
     pub suspicious_activity: IntCounterVec,
     pub connections_refused: IntCounterVec,
+    pub polls: IntCounterVec,
+    pub poll_oldest_overdue: Gauge,
+    pub provider_breakers: IntGaugeVec,
     pub build_info: IntGaugeVec,
 }
 
@@ -99,6 +102,9 @@ impl Families {
             journal_records: told(Name::JournalRecords, &JOURNAL_OUTCOMES)?,
             suspicious_activity: told(Name::SuspiciousActivity, &SIGNALS)?,
             connections_refused: told(Name::ConnectionsRefused, &["ingress"])?,
+            polls: counter(registry, Name::Polls)?,
+            poll_oldest_overdue: enter(registry, Gauge::with_opts(opts(Name::PollOldestOverdue))?)?,
+            provider_breakers: int_gauge(registry, Name::ProviderBreakers)?,
             build_info: int_gauge(registry, Name::BuildInfo)?,
         })
     }

@@ -217,6 +217,27 @@ impl Metrics {
             .inc();
     }
 
+    /// A provider was asked about a message, or a message was given up.
+    pub fn poll(&self, provider: &str, outcome: &str) {
+        self.families
+            .polls
+            .with_label_values(&[provider, outcome])
+            .inc();
+    }
+
+    /// For how long the message has been due to be asked about that has been for longest.
+    pub fn set_poll_oldest_overdue(&self, seconds: f64) {
+        self.families.poll_oldest_overdue.set(seconds);
+    }
+
+    /// How many accounts of a provider are left alone for this reason.
+    pub fn set_provider_breakers(&self, provider: &str, state: &str, count: u64) {
+        self.families
+            .provider_breakers
+            .with_label_values(&[provider, state])
+            .set(gauge(count));
+    }
+
     /// A callback reached `stage`, `seconds` after it was received.
     pub fn stage(&self, stage: Stage, seconds: f64) {
         let [committed, stamped, attempted, delivered] = &self.families.stages;
@@ -264,6 +285,9 @@ mod tests {
         metrics.journal("kept");
         metrics.suspicious_activity("new_source");
         metrics.connection_refused("ingress");
+        metrics.poll("mtn", "reported");
+        metrics.set_poll_oldest_overdue(12.0);
+        metrics.set_provider_breakers("mtn", "open", 2);
         metrics
     }
 
@@ -306,6 +330,9 @@ mod tests {
             r#"tidings_journal_records_total{outcome="kept"} 1"#,
             r#"tidings_suspicious_activity_total{signal="new_source"} 1"#,
             r#"tidings_connections_refused_total{listener="ingress"} 1"#,
+            r#"tidings_polls_total{outcome="reported",provider="mtn"} 1"#,
+            "tidings_poll_oldest_overdue_seconds 12",
+            r#"tidings_provider_breakers{provider="mtn",state="open"} 2"#,
             r#"tidings_stage_seconds_bucket{stage="first_attempt",le="0.005"} 1"#,
             r#"tidings_stage_seconds_bucket{stage="first_attempt",le="0.003"} 0"#,
             r#"tidings_stage_seconds_bucket{stage="delivered",le="3600"} 0"#,

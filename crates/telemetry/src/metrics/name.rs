@@ -47,13 +47,19 @@ pub enum Name {
     SuspiciousActivity,
     /// `tidings_connections_refused_total`
     ConnectionsRefused,
+    /// `tidings_polls_total`
+    Polls,
+    /// `tidings_poll_oldest_overdue_seconds`
+    PollOldestOverdue,
+    /// `tidings_provider_breakers`
+    ProviderBreakers,
     /// `tidings_build_info`
     BuildInfo,
 }
 
 impl Name {
     /// Every name there is.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 26] = [
         Self::Callbacks,
         Self::SecurityEvents,
         Self::Reports,
@@ -76,6 +82,9 @@ impl Name {
         Self::JournalRecords,
         Self::SuspiciousActivity,
         Self::ConnectionsRefused,
+        Self::Polls,
+        Self::PollOldestOverdue,
+        Self::ProviderBreakers,
         Self::BuildInfo,
     ];
 
@@ -205,6 +214,21 @@ impl Name {
                 "tidings_connections_refused_total",
                 &["listener"],
                 "Connections closed at once because their source had too many.",
+            ),
+            Self::Polls => (
+                "tidings_polls_total",
+                &["provider", "outcome"],
+                "Messages their provider was asked about, or that were given up, by what came of it.",
+            ),
+            Self::PollOldestOverdue => (
+                "tidings_poll_oldest_overdue_seconds",
+                &[],
+                "For how long the message has been due to be asked about that has been for longest.",
+            ),
+            Self::ProviderBreakers => (
+                "tidings_provider_breakers",
+                &["provider", "state"],
+                "Accounts whose provider is left alone for a while, by why.",
             ),
             Self::BuildInfo => (
                 "tidings_build_info",

@@ -15,6 +15,8 @@ const PASSES: u32 = 10;
 pub(super) struct Tally {
     /// Provider accounts sealed again.
     pub accounts: usize,
+    /// What the providers of accounts are asked with, sealed again.
+    pub status_apis: usize,
     /// Subscriptions sealed again.
     pub subscriptions: usize,
     /// Refused requests sealed again.
@@ -73,6 +75,7 @@ impl Tally {
     fn of(&mut self, column: Column) -> &mut usize {
         match column {
             Column::AccountChecks => &mut self.accounts,
+            Column::AccountStatusApi => &mut self.status_apis,
             Column::SubscriptionSecret => &mut self.subscriptions,
             Column::QuarantinedRequest => &mut self.quarantined,
         }
@@ -132,6 +135,7 @@ fn context(column: Column, sealed: &Sealed) -> String {
     let (tenant, id) = (sealed.tenant_id, sealed.id);
     match column {
         Column::AccountChecks => secret::account_checks(tenant, AccountId(id)),
+        Column::AccountStatusApi => secret::account_status_api(tenant, AccountId(id)),
         Column::SubscriptionSecret => secret::subscription_secret(tenant, SubscriptionId(id)),
         Column::QuarantinedRequest => secret::quarantined_request(tenant, QuarantineId(id)),
     }
@@ -139,7 +143,7 @@ fn context(column: Column, sealed: &Sealed) -> String {
 
 fn name(column: Column, sealed: &Sealed) -> String {
     match column {
-        Column::AccountChecks => AccountId(sealed.id).to_string(),
+        Column::AccountChecks | Column::AccountStatusApi => AccountId(sealed.id).to_string(),
         Column::SubscriptionSecret => SubscriptionId(sealed.id).to_string(),
         Column::QuarantinedRequest => QuarantineId(sealed.id).to_string(),
     }

@@ -125,8 +125,8 @@ const DONE_CONFIGURED: &str = "everything in the store is sealed with store.encr
 
 fn tell(tally: &Tally) {
     print::line(&format!(
-        "sealed again: {} provider accounts, {} webhooks, {} refused requests",
-        tally.accounts, tally.subscriptions, tally.quarantined
+        "sealed again: {} provider accounts, {} status APIs, {} webhooks, {} refused requests",
+        tally.accounts, tally.status_apis, tally.subscriptions, tally.quarantined
     ));
     for refused in &tally.refused {
         print::line(&format!("left as it is: {}, {}", refused.id, refused.error));

@@ -27,7 +27,7 @@ use testkit::Answer;
 const PHONE: &str = "+254700000001";
 
 /// Every resource, with an id that nothing has, and the methods it takes.
-const RESOURCES: [(&str, &str); 24] = [
+const RESOURCES: [(&str, &str); 25] = [
     ("/v1/tenants", "POST"),
     ("/v1/provider-accounts", "GET, POST"),
     (
@@ -66,6 +66,7 @@ const RESOURCES: [(&str, &str); 24] = [
         "/v1/messages/msg_00000000000000000000000000/timeline",
         "GET",
     ),
+    ("/v1/messages/msg_00000000000000000000000000/poll", "POST"),
     ("/v1/orphans", "GET"),
     ("/v1/callbacks", "GET"),
     ("/v1/security-events", "GET"),

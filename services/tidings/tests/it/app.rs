@@ -84,6 +84,12 @@ impl TestApp {
         self.adopt(app);
     }
 
+    /// Has a setting be another from the next start on.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.settings.retain(|(known, _)| known != name);
+        self.settings.push((name.to_owned(), value.to_owned()));
+    }
+
     pub fn data_dir(&self) -> &Path {
         self.directory.path()
     }

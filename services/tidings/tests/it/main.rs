@@ -18,6 +18,7 @@ mod journal;
 mod messages;
 mod parts;
 mod poison;
+mod polls;
 mod race;
 mod retention;
 mod secrets;

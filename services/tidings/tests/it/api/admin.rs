@@ -3,6 +3,7 @@
 use super::{PHONE, RESOURCES, members};
 use crate::app::{SOON, TestApp};
 use serde_json::{Value, json};
+use std::time::Duration;
 use testkit::providers::stub_report;
 use testkit::{Api, Endpoint, eventually};
 
@@ -60,6 +61,9 @@ async fn every_metric_is_there_once_there_was_something_to_count() {
     let statistics = "/v1/statistics/callbacks";
     tenant.api.get_until(statistics, counted, SOON).await;
     app.clock.advance(std::time::Duration::from_mins(1));
+    // Of one nothing is heard, and it is given up.
+    tenant.message("clinic", "m-3", PHONE).await;
+    app.clock.advance(Duration::from_hours(25));
     let metrics = eventually("all metrics are there", SOON, async || {
         let metrics = app.admin.get("/metrics").await;
         let is_there = |name: &&str| {
