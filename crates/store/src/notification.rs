@@ -159,10 +159,8 @@ impl<'a> Change<'a> {
             *self.added.count(before.state) -= 1;
         }
         *self.added.count(message.state()) += 1;
-        let first = |one: Option<Moment>, other: Option<Timestamp>| {
-            one.into_iter().chain(other.map(Moment::from)).min()
-        };
-        self.added.sent_at = first(self.added.sent_at, message.sent_at);
+        let sent_at = message.sent_at.map(Moment::from);
+        self.added.sent_at = self.added.sent_at.into_iter().chain(sent_at).min();
         let delivered_at = message.delivered_at.map(Moment::from);
         self.added.delivered_at = self.added.delivered_at.max(delivered_at);
         if touch.caused_at >= self.caused_at {

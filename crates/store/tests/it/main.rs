@@ -63,4 +63,5 @@ mod send_attempts;
 mod tallies;
 mod timeline;
 mod tls;
+mod trips;
 mod writes;

@@ -23,6 +23,7 @@ mod race;
 mod retention;
 mod secrets;
 mod servers;
+mod states;
 mod survival;
 mod telling;
 mod tracing;
