@@ -169,3 +169,35 @@ async fn an_attempt_that_names_nothing_or_what_is_anothers_is_refused() {
     assert_eq!((id(&found), &found["send_attempt"]), (message, &json!(15)));
     assert_eq!(found["send_attempts"].as_array().unwrap().len(), 15);
 }
+
+#[tokio::test]
+async fn the_parts_that_were_not_delivered_are_sent_again_and_the_others_stay() {
+    let app = TestApp::start().await;
+    let tenant = app.tenant("Clinic").await;
+    tenant.account("stub", "clinic").await;
+    let body = json!({ "provider_account": "clinic", "provider_message_id": "m-1", "to": PHONE,
+        "parts": 2 });
+    let made = tenant.api.post("/v1/messages", body).await.expect(201);
+    let message = id(&made);
+    let of_part = async |message: &str, part: u32, word: &str| {
+        let body = json!({ "messageId": message, "to": PHONE, "status": word, "part": part });
+        let path = "/v1/callbacks/clinic/reports";
+        app.ingress.post_json(path, body).await.expect(200);
+    };
+    of_part("m-1", 1, "DELIVRD").await;
+    of_part("m-1", 2, "UNDELIV").await;
+    tenant.wait_for_state(&message, "failed").await;
+    let path = format!("/v1/messages/{message}/attempts");
+    let body = json!({ "provider_account": "clinic", "provider_message_id": "m-2" });
+    let made = tenant.api.post(&path, body).await.expect(201);
+    assert_eq!(
+        (&made["state"], &made["parts_delivered"]),
+        (&json!("pending"), &json!(1))
+    );
+    assert_eq!(made["failure_reason"], Value::Null);
+    of_part("m-2", 2, "ACCEPTD").await;
+    tenant.wait_for_state(&message, "sent").await;
+    of_part("m-2", 2, "DELIVRD").await;
+    let found = tenant.wait_for_state(&message, "delivered").await;
+    assert_eq!(found["parts_delivered"], 2);
+}
