@@ -274,6 +274,7 @@ mod tests {
         metrics.set_orphans(3, 1.5);
         metrics.set_dead_letters("jobs", 2);
         metrics.orphans_expired(2);
+        metrics.set_reports_missed([("orange", Some(0.25))]);
         metrics.set_subscriptions("active", 7);
         metrics.set_shards_owned(64);
         metrics.event("api");
@@ -307,6 +308,16 @@ mod tests {
             }
         }
         assert_eq!(text.matches("# HELP").count(), Metrics::names().len());
+    }
+
+    #[test]
+    fn of_missed_reports_only_the_last_look_is_told() {
+        let metrics = everything_once();
+        metrics.set_reports_missed([("mtn", None), ("stub", Some(0.5))]);
+        let text = metrics.render();
+        assert!(text.contains("tidings_reports_missed_ratio{provider=\"mtn\"} NaN\n"));
+        assert!(text.contains("tidings_reports_missed_ratio{provider=\"stub\"} 0.5\n"));
+        assert!(!text.contains("tidings_reports_missed_ratio{provider=\"orange\"}"));
     }
 
     #[test]
