@@ -27,7 +27,13 @@ impl Bucket {
 
     /// The bucket of this name.
     pub fn parse(text: &str) -> Option<Self> {
-        Self::all().find(|bucket| bucket.to_string() == text)
+        let beyond = Self(BOUNDED);
+        let bucket = match text.parse::<u64>() {
+            Ok(ms) => Self::all().find(|bucket| bucket.upper_ms() == Some(ms))?,
+            Err(_) => beyond,
+        };
+        // Numbers may be written in several ways, names in one.
+        (bucket.to_string() == text).then_some(bucket)
     }
 
     /// Every bucket, in order.
@@ -142,7 +148,7 @@ mod tests {
         for bucket in Bucket::all() {
             assert_eq!(Bucket::parse(&bucket.to_string()), Some(bucket));
         }
-        for text in ["", "0", "5", "01", "INF", "-1"] {
+        for text in ["", "0", "5", "01", "+1", "INF", "-1"] {
             assert_eq!(Bucket::parse(text), None, "{text}");
         }
     }
