@@ -21,14 +21,14 @@ pub(crate) fn providers() -> Vec<&'static str> {
     with.map(|provider| provider.name()).collect()
 }
 
-/// Reads an account's inbox, where that is due. What came is published before the place is written down: a death
+/// Reads an account's inbox, where that is due; whether it was. What came is published before the place is written down: a death
 /// between them fetches and publishes it again.
 pub(crate) async fn read(
     asker: &mut Asker<'_>,
     api: &'static dyn InboxApi,
     names: &Names,
     lease: &Lease,
-) -> Result<(), Failed> {
+) -> Result<bool, Failed> {
     let context = asker.context;
     let known = context.store.find_inbox(lease.account_id).await;
     let known = known.map_err(Stop::from)?;
@@ -37,7 +37,7 @@ pub(crate) async fn read(
         .as_ref()
         .is_some_and(|inbox| inbox.fetched_at.plus(READ_EVERY) > now)
     {
-        return Ok(());
+        return Ok(false);
     }
     let mut cursor = known.and_then(|inbox| inbox.cursor);
     for _ in 0..MOST_FETCHES {
@@ -70,10 +70,10 @@ pub(crate) async fn read(
             return Err(Stop::Lost.into());
         }
         if !fetched.has_more {
-            return Ok(());
+            break;
         }
     }
-    Ok(())
+    Ok(true)
 }
 
 #[cfg(test)]

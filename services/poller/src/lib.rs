@@ -10,6 +10,8 @@ mod inbox;
 mod memory;
 mod publish;
 mod round;
+#[cfg(test)]
+mod scene;
 mod silence;
 mod turn;
 

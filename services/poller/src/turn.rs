@@ -21,6 +21,8 @@ use telemetry::trace::Kind as SpanKind;
 const LENGTH: Duration = Duration::from_secs(10);
 /// How many pages an answer has at the most.
 const MOST_PAGES: usize = 20;
+/// What is left of a lease at the least when a page of due messages is begun.
+const RECORDED: Duration = Duration::from_secs(5);
 /// How long it is waited before anybody is asked again, when what was answered could not be kept.
 const AFTER_OURS: Duration = Duration::from_secs(5);
 
@@ -119,6 +121,9 @@ impl Turn {
         loop {
             if self.is_over() {
                 return Ok(None);
+            }
+            if !self.shared.held.holds_for(self.lease.account_id, RECORDED) {
+                return Err(Stop::Lost);
             }
             let page = self.context().store.list_due(self.lease.account_id).await?;
             if page.is_empty() {
@@ -294,7 +299,8 @@ impl Turn {
             memory,
         };
         match inbox::read(&mut asker, inbox_api, names, &self.lease).await {
-            Ok(()) => Ok(self.judge(None)),
+            Ok(true) => Ok(self.judge(None)),
+            Ok(false) => Ok(None),
             Err(Failed::Unanswered(unanswered)) => {
                 tracing::debug!(account.id = %self.lease.account_id, %unanswered, "an inbox could not be read");
                 Ok(self.judge(Some(&unanswered)))
@@ -392,3 +398,6 @@ impl Turn {
         &self.shared.context
     }
 }
+
+#[cfg(test)]
+mod tests;

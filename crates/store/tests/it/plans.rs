@@ -17,7 +17,7 @@ use tidings_store::tally::{self, Book};
 
 /// Everything that grows with the work done.
 const GROWING: &str = "'^(events|deliveries|attempts|messages|message_history|send_attempts|notifications|callbacks|\
-                       callback_keys|report_keys|orphans|idempotency_keys|tallies)'";
+                       callback_keys|report_keys|orphans|idempotency_keys|tallies|polls)'";
 
 // The plans are made while the tables are empty, and nobody analyses these.
 on_postgres!(whatever_is_done_about_an_event_or_a_callback_reads_only_their_rows);
@@ -79,6 +79,7 @@ async fn work(
         callbacks.push(scene.callback(vec![Scene::report(&id, State::Delivered)]));
     }
     scene.track(callbacks).await;
+    crate::polls::ask_about_one(scene, &format!("silent-{round}")).await;
     let done = scene.fan_out_with_room(holding, directory, 30).await;
     let recipients = recipients(&done.owed);
     let ended = recipients.iter().enumerate().map(|(number, to)| {

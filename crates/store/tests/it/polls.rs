@@ -406,3 +406,46 @@ async fn what_was_asked_is_forgotten_by_its_age(scene: Scene) {
     assert_eq!(forget().await.unwrap().rows, 1);
     assert_eq!(scene.count(&["polls"]).await, [0]);
 }
+
+/// Somebody wants a message asked about; it is found, asked about, and due later.
+pub async fn ask_about_one(scene: &Scene, id: &str) {
+    let id = register(scene, id).await;
+    let wished = scene.store.poll_now(scene.tenant, id).await.unwrap();
+    assert!(matches!(wished, Wished::Due(_)));
+    assert_eq!(due_accounts(scene).await, [scene.account]);
+    let lease = lease(scene, "a").await.unwrap();
+    let due = scene.store.list_due(scene.account).await.unwrap();
+    let next = scene.clock.now().plus(FIRST);
+    let asked = due.iter().map(|message| polled(scene, message, Some(next)));
+    let recorded = scene.store.record_polls(&lease, asked.collect()).await;
+    assert_eq!(recorded.unwrap(), Recorded::Done(1));
+    scene
+        .store
+        .give_back(&lease, Given::default())
+        .await
+        .unwrap();
+    scene.store.poll_backlog().await.unwrap();
+}
+
+on_each_engine!(what_a_provider_answered_of_an_erased_number_is_erased);
+async fn what_a_provider_answered_of_an_erased_number_is_erased(scene: Scene) {
+    register(&scene, "m-1").await;
+    pass(&scene);
+    let lease = lease(&scene, "a").await.unwrap();
+    let due = scene.store.list_due(scene.account).await.unwrap();
+    let answered = Polled {
+        detail: Some(format!("{PHONE} is not on this network")),
+        ..polled(&scene, &due[0], None)
+    };
+    scene
+        .store
+        .record_polls(&lease, vec![answered])
+        .await
+        .unwrap();
+    let digits = PHONE.trim_start_matches('+');
+    assert!(scene.holds(digits).await);
+    let number = domain::erasure::Number::parse(PHONE).unwrap();
+    scene.store.erase(scene.tenant, number).await.unwrap();
+    assert!(!scene.holds(digits).await);
+    assert_eq!(scene.count(&["polls"]).await, [1]);
+}

@@ -1,24 +1,14 @@
 //! An inbox of a provider of our own, read through everything but the round.
 
 use super::*;
-use crate::Context;
 use crate::account::Api;
 use crate::held::Held;
 use crate::memory::Memory;
-use broker::Broker;
+use crate::scene::Scene;
 use domain::callback::Statement;
-use domain::id::{AccountId, TenantId};
 use domain::inbound::Inbound;
-use domain::{Clock, Random, Timestamp};
 use providers::ask::{Access, Fetched, Field, Reply, Request, Unanswered};
-use runtime::{Readiness, Shutdown, Tasks};
-use signing::Vault;
-use std::sync::Arc;
 use std::time::Instant;
-use store::Store;
-use telemetry::{Metrics, Tracer};
-use testkit::Endpoint;
-use wire::Queue;
 
 /// `{base_url}/inbox?after=…`, answered with the numbers of texts, the last of which is the cursor; a `+` at the
 /// end says that there is more.
@@ -67,76 +57,25 @@ fn inbound(number: &str) -> Statement {
     })
 }
 
-struct Scene {
-    context: Context,
+struct Post {
+    scene: Scene,
     held: Held,
     api: Api,
-    names: Names,
     lease: Lease,
     memory: Memory,
-    endpoint: Endpoint,
-    _directory: tempfile::TempDir,
 }
 
-impl Scene {
+impl Post {
     async fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let (clock, random) = (Clock::movable(), Random::seeded(4));
-        let path = |name: &str| directory.path().join(name);
-        let store = Store::open_sqlite(&path("tidings.db"), clock.clone(), random.clone());
-        let policy = egress::Policy {
-            allow_networks: vec!["127.0.0.0/8".parse().unwrap()],
-            allow_ports: vec![1..=65_535],
-            require_https: false,
-        };
-        let resolver = egress::Resolver::system().unwrap();
-        let client = egress::Client::new(policy, resolver, egress::ClientOptions::default());
-        let shutdown = Shutdown::new();
-        let context = Context {
-            store: store.unwrap(),
-            broker: Broker::open_embedded(&path("queue.db"), clock.clone()).unwrap(),
-            client: client.unwrap(),
-            vault: Arc::new(Vault::new([7; 32])),
-            clock: clock.clone(),
-            random: random.clone(),
-            metrics: Metrics::new("1").unwrap(),
-            tracer: Tracer::disabled(),
-            tasks: Tasks::new(shutdown.clone()),
-            readiness: Readiness::new(shutdown.clone()),
-            shutdown,
-            version: "1",
-        };
-        let account_id = AccountId::new(clock.now(), &random);
-        let endpoint = Endpoint::start().await;
+        let scene = Scene::new().await;
         let held = Held::default();
-        held.take(account_id, Instant::now());
-        let leases = context
-            .store
-            .lease_accounts("me".to_owned(), vec![account_id]);
-        let lease = leases.await.unwrap().pop().unwrap();
+        held.take(scene.account_id, Instant::now());
         Self {
-            api: Api {
-                status: None,
-                inbox: Some(&Numbers),
-                access: Access {
-                    base_url: endpoint.url(""),
-                    values: std::collections::BTreeMap::new(),
-                },
-                per_second: 100,
-            },
-            names: Names {
-                tenant_id: TenantId::PLATFORM,
-                account_id,
-                slug: "clinic".parse().unwrap(),
-                provider: "numbers".to_owned(),
-                environment: domain::account::Environment::default(),
-            },
-            context,
+            api: scene.api(None, Some(&Numbers)),
+            lease: scene.lease().await,
             held,
-            lease,
             memory: Memory::default(),
-            endpoint,
-            _directory: directory,
+            scene,
         }
     }
 
@@ -144,88 +83,71 @@ impl Scene {
         let replies = answers
             .iter()
             .map(|text| testkit::Reply::with(200, &[], *text));
-        self.endpoint
+        self.scene
+            .endpoint
             .answer_at("/inbox", replies.collect::<Vec<_>>());
     }
 
-    async fn read(&mut self) -> Result<(), Failed> {
+    async fn read(&mut self) -> Result<bool, Failed> {
         let mut asker = Asker {
-            context: &self.context,
+            context: &self.scene.context,
             held: &self.held,
             account_id: self.lease.account_id,
             api: &self.api,
             memory: &mut self.memory,
         };
-        super::read(&mut asker, &Numbers, &self.names, &self.lease).await
+        super::read(&mut asker, &Numbers, &self.scene.names(), &self.lease).await
     }
 
     async fn cursor(&self) -> Option<String> {
-        let found = self.context.store.find_inbox(self.lease.account_id).await;
+        let store = &self.scene.context.store;
+        let found = store.find_inbox(self.lease.account_id).await;
         found.unwrap().and_then(|inbox| inbox.cursor)
-    }
-
-    async fn jobs(&self) -> u64 {
-        self.context
-            .broker
-            .depth(Queue::Callbacks)
-            .await
-            .unwrap()
-            .ready
-    }
-
-    fn asked(&self) -> Vec<String> {
-        let hits = self.endpoint.take_hits();
-        hits.into_iter().map(|hit| hit.path).collect()
-    }
-
-    fn pass(&self, time: Duration) -> Timestamp {
-        self.context.clock.advance(time);
-        self.context.clock.now()
     }
 }
 
 #[tokio::test]
 async fn what_is_new_is_published_once_and_the_next_reading_goes_on_behind_it() {
-    let mut scene = Scene::new().await;
-    scene.has(&["1 2+", "3", ""]);
-    assert!(scene.read().await.is_ok());
-    assert_eq!(scene.asked(), ["/inbox?after=", "/inbox?after=2"]);
+    let mut post = Post::new().await;
+    post.has(&["1 2+", "3", ""]);
+    assert!(post.read().await.is_ok());
+    assert_eq!(post.scene.asked(), ["/inbox?after=", "/inbox?after=2"]);
     assert_eq!(
-        (scene.cursor().await.as_deref(), scene.jobs().await),
+        (post.cursor().await.as_deref(), post.scene.jobs().await),
         (Some("3"), 2)
     );
     // Within the minute it is not read again, and after it from there.
-    assert!(scene.read().await.is_ok());
-    assert_eq!(scene.asked(), [""; 0]);
-    scene.pass(READ_EVERY);
-    assert!(scene.read().await.is_ok());
-    assert_eq!(scene.asked(), ["/inbox?after=3"]);
+    assert!(matches!(post.read().await, Ok(false)));
+    assert_eq!(post.scene.asked(), [""; 0]);
+    post.scene.context.clock.advance(READ_EVERY);
+    assert!(post.read().await.is_ok());
+    assert_eq!(post.scene.asked(), ["/inbox?after=3"]);
     assert_eq!(
-        (scene.cursor().await.as_deref(), scene.jobs().await),
+        (post.cursor().await.as_deref(), post.scene.jobs().await),
         (Some("3"), 2)
     );
 }
 
 #[tokio::test]
 async fn an_endless_inbox_is_read_twenty_times_in_a_row() {
-    let mut scene = Scene::new().await;
-    scene.has(&["9+"]);
-    assert!(scene.read().await.is_ok());
-    assert_eq!(scene.asked().len(), MOST_FETCHES);
+    let mut post = Post::new().await;
+    post.has(&["9+"]);
+    assert!(post.read().await.is_ok());
+    assert_eq!(post.scene.asked().len(), MOST_FETCHES);
 }
 
 #[tokio::test]
 async fn without_its_lease_nothing_is_fetched_or_written() {
-    let mut scene = Scene::new().await;
-    scene.has(&["1"]);
-    scene.held.leave(scene.lease.account_id);
-    let stopped = scene.read().await;
+    let mut post = Post::new().await;
+    post.has(&["1"]);
+    post.held.leave(post.lease.account_id);
+    let stopped = post.read().await;
     assert!(matches!(stopped, Err(Failed::Stop(Stop::Lost))));
-    assert_eq!(scene.asked(), [""; 0]);
+    assert_eq!(post.scene.asked(), [""; 0]);
     // Held here, and somebody else's in the store.
-    scene.held.take(scene.lease.account_id, Instant::now());
-    scene.lease.fence -= 1;
-    let stopped = scene.read().await;
+    post.held.take(post.lease.account_id, Instant::now());
+    post.lease.fence -= 1;
+    let stopped = post.read().await;
     assert!(matches!(stopped, Err(Failed::Stop(Stop::Lost))));
-    assert_eq!(scene.cursor().await, None);
+    assert_eq!(post.cursor().await, None);
 }
