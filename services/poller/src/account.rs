@@ -2,6 +2,7 @@
 
 use domain::Timestamp;
 use domain::account::{Environment, Slug};
+use domain::erasure::BLANK;
 use domain::id::{AccountId, TenantId};
 use domain::poll::Silence;
 use providers::access::StatusAccess;
@@ -84,8 +85,12 @@ impl Account {
         })
     }
 
-    /// How a message can be asked about; none where it cannot.
+    /// How a message can be asked about; none where it cannot. One whose number was erased is not: the answer
+    /// would bring the number back.
     pub(crate) fn asks(&self, message: &DueMessage) -> Option<Asked> {
+        if message.to == BLANK {
+            return None;
+        }
         let status = self.api.as_ref()?.status?;
         let asked = asked(message);
         status.can_ask(&asked).then_some(asked)

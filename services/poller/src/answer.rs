@@ -1,7 +1,6 @@
 //! What an answer says of the messages that were asked about, and what follows for each.
 
 use domain::callback::Statement;
-use domain::erasure::BLANK;
 use domain::poll::{Next, Outcome};
 use domain::report::Report;
 use domain::{State, Timestamp, text};
@@ -181,7 +180,7 @@ fn is_about(report: &Report, message: &DueMessage) -> bool {
     let by_id = same(&report.provider_message_id, &message.provider_message_id);
     let by_reference = same(&report.client_reference, &message.client_reference);
     let recipient = report.recipient_e164();
-    let is_to = |recipient: String| message.to == BLANK || message.to == recipient;
+    let is_to = |recipient: String| message.to == recipient;
     by_id.or(by_reference) == Some(true) && recipient.is_none_or(is_to)
 }
 

@@ -122,6 +122,7 @@ impl Scene {
             notification_id: None,
             parts: 1,
             metadata: None,
+            cost: None,
             environment: Environment::default(),
         };
         let new = NewMessage {

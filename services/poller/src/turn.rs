@@ -39,9 +39,11 @@ pub(crate) struct Shared {
 /// One account's turn.
 pub(crate) struct Turn {
     shared: Arc<Shared>,
-    pub(crate) lease: Lease,
+    lease: Lease,
     begun: Instant,
-    pub(crate) failures: u32,
+    failures: u32,
+    /// Whether the provider was asked anything.
+    has_asked: bool,
 }
 
 /// Has an account's due messages asked about, and gives its lease back.
@@ -52,6 +54,7 @@ pub(crate) async fn run(shared: Arc<Shared>, lease: Lease) {
         shared: shared.clone(),
         lease: lease.clone(),
         begun: Instant::now(),
+        has_asked: false,
     };
     let rest = match turn.serve().await {
         Ok(rest) => rest,
@@ -311,6 +314,7 @@ impl Turn {
 
     /// Counts a failure or forgets those before; how long the provider is to be left alone.
     fn judge(&mut self, failed: Option<&Unanswered>) -> Option<Rest> {
+        self.has_asked = true;
         match failed {
             None | Some(Unanswered::NotFound) => {
                 self.failures = 0;
@@ -329,7 +333,8 @@ impl Turn {
     fn tell(&self, account: &Account, memory: &mut Memory, rest: Option<Rest>) {
         let reason = rest.map(|rest| rest.reason);
         // Between the failures that open the breaker nothing has changed yet.
-        if memory.told == reason || (reason.is_none() && self.failures > 0) {
+        let is_unchanged = reason.is_none() && (self.failures > 0 || !self.has_asked);
+        if memory.told == reason || is_unchanged {
             return;
         }
         let provider = account.names.as_ref().map_or("", |names| &names.provider);

@@ -4,6 +4,7 @@
 use crate::Context;
 use crate::house::is_admitted;
 use domain::Timestamp;
+use domain::erasure::BLANK;
 use domain::message::Registration;
 use domain::poll::{FirstPoll, Plan};
 use domain::send_attempt::Sending;
@@ -102,9 +103,10 @@ pub(crate) fn asked_of(registration: &Registration, sending: &Sending<'_>) -> As
     }
 }
 
-/// Whether the provider of an account can be asked about a message.
+/// Whether the provider of an account can be asked about a message. About one whose number was erased it is not:
+/// the answer would bring the number back.
 pub(crate) fn can_ask(account: &Account, asked: &Asked) -> bool {
     let provider = providers::registry::find(&account.provider);
     let api = provider.and_then(providers::Provider::status_api);
-    account.status_api.is_some() && api.is_some_and(|api| api.can_ask(asked))
+    asked.to != BLANK && account.status_api.is_some() && api.is_some_and(|api| api.can_ask(asked))
 }

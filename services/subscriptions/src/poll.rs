@@ -65,8 +65,8 @@ async fn refuse_unless_askable(desk: &Desk, message: &Message) -> Result<(), Pro
     }
     if !can_ask(&account, &asked_of(&message.registration, &sending)) {
         return Err(refuse(
-            "the provider cannot be asked about this message: it lacks the id that the provider knows it by, or \
-             the provider has no API that tells what became of messages",
+            "the provider cannot be asked about this message: it lacks the id that the provider knows it by, its \
+             number was erased, or the provider has no API that tells what became of messages",
         ));
     }
     Ok(())

@@ -4,6 +4,7 @@ use crate::proxy::Proxy;
 use crate::scene::{PHONE, Scene};
 use domain::State;
 use domain::message::Registration;
+use domain::poll::Plan;
 use domain::report::Report;
 use domain::send_attempt::SendAttempt;
 use std::sync::Arc;
@@ -87,7 +88,9 @@ impl Costs {
                 client_reference: None,
                 created_at: scene.clock.now(),
             };
-            let sent = store.send_again(scene.tenant, message.id, attempt).await;
+            let sent = store
+                .send_again(scene.tenant, message.id, attempt, Plan::default())
+                .await;
             sent.unwrap();
         }
         let report: Report = Scene::report(&id, State::Delivered);

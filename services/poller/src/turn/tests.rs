@@ -100,6 +100,7 @@ impl Guard {
             shared: Arc::new(shared),
             lease,
             begun: Instant::now(),
+            has_asked: false,
         };
         Self {
             scene,
@@ -186,4 +187,20 @@ async fn a_turn_without_its_lease_asks_nobody() {
     let served = guard.turn.ask_about_due(&account, &mut guard.memory).await;
     assert!(matches!(served, Err(Stop::Lost)));
     assert_eq!(guard.scene.asked(), [""; 0]);
+}
+
+#[tokio::test]
+async fn nobody_is_asked_about_a_number_that_was_erased() {
+    let mut guard = Guard::new(&[200]).await;
+    guard.scene.message("a").await;
+    let number = domain::erasure::Number::parse("+254700000001").unwrap();
+    let tenant = domain::id::TenantId::PLATFORM;
+    let erased = guard.scene.context.store.erase(tenant, number).await;
+    assert_eq!(erased.unwrap().messages, 1);
+    assert_eq!(guard.run().await, None);
+    assert_eq!(guard.scene.asked(), [""; 0]);
+    // It is given up in its time all the same.
+    guard.scene.context.clock.advance(Duration::from_hours(24));
+    guard.run().await;
+    assert_eq!(guard.scene.jobs().await, 1);
 }
