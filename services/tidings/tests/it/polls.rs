@@ -3,6 +3,7 @@
 mod account;
 mod fault;
 mod silence;
+mod simulated;
 mod wish;
 
 use crate::app::{SOON, Tenant, TestApp};
