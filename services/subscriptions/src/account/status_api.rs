@@ -89,11 +89,16 @@ pub(super) fn read(
         return Err(input::invalid("/status_api", "write an object, or null"));
     };
     let base_url = read_base_url(context, provider, wanted)?;
-    let goes_elsewhere = |kept: &&StatusAccess| {
+    let fields = access::fields(provider);
+    let goes_to_the_same_place = |kept: &&StatusAccess| {
         let place = |url: &Option<String>| url.clone().or_else(|| default_url(provider));
+        let urls = fields.iter().filter(|field| field.is_url());
+        let known = |field: &Field| kept.values.get(field.name).map(String::as_str);
+        let given = |field: &Field| wanted.get(field.name).and_then(Value::as_str);
         place(&kept.base_url) == place(&base_url)
+            && urls.into_iter().all(|field| known(field) == given(field))
     };
-    let kept = kept.filter(goes_elsewhere);
+    let kept = kept.filter(goes_to_the_same_place);
     let mut faults = Faults::default();
     let per_second = read_per_second(wanted, &mut faults);
     let mut read = StatusAccess {
@@ -101,13 +106,13 @@ pub(super) fn read(
         per_second,
         values: std::collections::BTreeMap::new(),
     };
-    let fields = access::fields(provider);
     for field in fields {
         let value = wanted.get(field.name).filter(|value| !value.is_null());
         let known = kept.and_then(|kept| kept.values.get(field.name));
         match (value, known) {
             (Some(value), _) => {
                 if let Some(text) = read_value(field, value, &mut faults) {
+                    judge(context, field, &text)?;
                     read.values.insert(field.name.to_owned(), text);
                 }
             }
@@ -172,6 +177,18 @@ pub(super) fn open(context: &Context, account: &Account) -> Result<Option<Status
         tracing::error!(account.id = %account.id, error, "an account's status API cannot be opened");
         let detail = "the account's status API cannot be opened; the log says why";
         Problem::new(Code::InternalError, detail)
+    })
+}
+
+/// Another URL that requests go to, for a token say, is judged as `base_url` is.
+fn judge(context: &Context, field: &Field, value: &str) -> Result<(), Problem> {
+    if !field.is_url() {
+        return Ok(());
+    }
+    let judged = context.policy.judge_url(value).map(|_| ());
+    judged.map_err(|refusal| {
+        let detail = format!("this URL is not allowed: {refusal}");
+        Problem::new(Code::UrlNotAllowed, detail.clone()).at(at(field.name), detail)
     })
 }
 

@@ -169,3 +169,48 @@ async fn what_is_wrong_with_it_is_said_where_it_is_wrong() {
         .expect(201);
     assert_eq!(made["status_api"], Value::Null);
 }
+
+#[tokio::test]
+async fn a_token_url_is_judged_and_a_kept_secret_does_not_follow_it_elsewhere() {
+    let scene = Scene::new().await;
+    let api = &scene.tenant.api;
+    let body = |token_url: Value, secret: Value| {
+        let base_url = scene.provider.url("/one-api");
+        let mut body = account(
+            "orange-1",
+            json!({ "base_url": base_url, "client_id": "me", "token_url": token_url }),
+        );
+        body["provider"] = json!("orange");
+        if !secret.is_null() {
+            body["status_api"]["client_secret"] = secret;
+        }
+        body
+    };
+    for url in [
+        "ftp://auth.example.org",
+        "http://169.254.169.254/token",
+        "token",
+    ] {
+        let body = body(json!(url), json!(KEY));
+        let refused = api.post("/v1/provider-accounts", body).await;
+        let refused = refused.expect_problem(422, "url_not_allowed");
+        assert_eq!(refused["errors"][0]["pointer"], "/status_api/token_url");
+    }
+    let url = scene.provider.url("/token");
+    let made = api
+        .post("/v1/provider-accounts", body(json!(url), json!(KEY)))
+        .await
+        .expect(201);
+    assert_eq!(made["status_api"]["token_url"], url.as_str());
+    let own = format!("/v1/provider-accounts/{}", made["id"].as_str().unwrap());
+    api.put(&own, body(json!(url), Value::Null))
+        .await
+        .expect(200);
+    for elsewhere in [json!(scene.provider.url("/other")), Value::Null] {
+        let refused = api
+            .put(&own, body(elsewhere, Value::Null))
+            .await
+            .expect(422);
+        assert_eq!(refused["errors"][0]["pointer"], "/status_api/client_secret");
+    }
+}
