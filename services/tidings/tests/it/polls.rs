@@ -2,6 +2,7 @@
 
 mod account;
 mod fault;
+mod reconciled;
 mod silence;
 mod simulated;
 mod wish;
