@@ -140,6 +140,16 @@ impl Due {
         }
     }
 
+    /// When the first poll is, where this wait is known to be the better one: longer than the one that
+    /// the message was registered with. None where the first poll was answered already, or where a
+    /// person wants an earlier one.
+    pub fn postponed(&self, wait: Duration) -> Option<Timestamp> {
+        let is_wished = self.at.is_none_or(|at| at < self.from.plus(self.delay));
+        let is_first = self.polls == 0 && !is_wished;
+        let better = self.from.plus(wait);
+        (is_first && self.at.is_some_and(|at| at < better)).then_some(better)
+    }
+
     /// When to try again what was not answered. It does not count.
     pub fn unanswered(&self, now: Timestamp, jitter: f64) -> Timestamp {
         now.plus(stretched(self.delay, jitter))
@@ -193,6 +203,12 @@ impl FirstPoll {
         self
     }
 
+    /// The wait for messages to a network, where it was learned for just that one.
+    pub fn of_network(&self, provider: &str, network: &str) -> Option<Duration> {
+        let key = (provider.to_owned(), Some(network.to_owned()));
+        self.learned.get(&key).map(|delay| self.bounded(*delay))
+    }
+
     /// The wait for a message to a network, as far as that is known.
     pub fn delay(&self, provider: &str, network: Option<&str>) -> Duration {
         let of = |network: Option<&str>| {
@@ -202,9 +218,11 @@ impl FirstPoll {
         let learned = network
             .and_then(|network| of(Some(network)))
             .or_else(|| of(None));
-        learned
-            .unwrap_or(self.usual)
-            .clamp(self.floor, self.ceiling.max(self.floor))
+        self.bounded(learned.unwrap_or(self.usual))
+    }
+
+    fn bounded(&self, delay: Duration) -> Duration {
+        delay.clamp(self.floor, self.ceiling.max(self.floor))
     }
 }
 
@@ -284,6 +302,45 @@ impl Outcome {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_slower_network_postpones_the_first_poll_and_no_other_nor_one_that_is_wished_for() {
+        let due = Due::begin(Plan::ask(Duration::from_mins(5)), FROM, 0.0);
+        let slow = Duration::from_mins(20);
+        assert_eq!(due.postponed(slow), Some(FROM.plus(slow)));
+        assert_eq!(due.postponed(Duration::from_mins(5)), None);
+        assert_eq!(due.postponed(Duration::from_mins(1)), None);
+        assert_eq!(Due { polls: 1, ..due }.postponed(slow), None);
+        let wished = Due {
+            at: Some(at(10)),
+            ..due
+        };
+        assert_eq!(wished.postponed(slow), None);
+        // It is due by the better wait then, and not put off again.
+        let later = Due {
+            at: due.postponed(slow),
+            ..due
+        };
+        assert_eq!(later.postponed(slow), None);
+    }
+
+    #[test]
+    fn what_was_learned_of_one_network_is_known_of_that_one_only() {
+        let bounds = (Duration::from_secs(30), Duration::from_hours(1));
+        let learned = [
+            ("stub".to_owned(), None, Duration::from_secs(40)),
+            (
+                "stub".to_owned(),
+                Some("64501".to_owned()),
+                Duration::from_hours(9),
+            ),
+        ];
+        let waits = FirstPoll::new(Duration::from_mins(5), bounds.0, bounds.1).with(learned);
+        assert_eq!(waits.of_network("stub", "64501"), Some(bounds.1));
+        assert_eq!(waits.of_network("stub", "64502"), None);
+        assert_eq!(waits.of_network("mtn", "64501"), None);
+        assert_eq!(waits.delay("stub", None), Duration::from_secs(40));
+    }
 
     const FROM: Timestamp = Timestamp::from_millis(1_000_000);
     const DAY: Duration = Duration::from_hours(24);

@@ -54,6 +54,8 @@ pub struct DueMessage {
     pub from: Option<String>,
     /// Its state.
     pub state: State,
+    /// The network, where a report has named it.
+    pub network_code: Option<String>,
     /// In how many parts it was sent.
     pub parts: u32,
     /// The try to send it that is going on.
@@ -289,6 +291,7 @@ struct DueRow {
     recipient: String,
     sender: Option<String>,
     state: i16,
+    network_code: Option<String>,
     parts: i32,
     send_attempt: i32,
     created_at: Moment,
@@ -319,6 +322,7 @@ impl TryFrom<DueRow> for DueMessage {
             to: row.recipient,
             from: row.sender,
             state: decode_state(row.state)?,
+            network_code: row.network_code,
             parts: count(row.parts)?,
             send_attempt: count(row.send_attempt)?,
             created_at,

@@ -212,6 +212,7 @@ mod tests {
             to: "+254700000001".to_owned(),
             from: None,
             state,
+            network_code: None,
             parts: 1,
             send_attempt: 1,
             created_at: from,

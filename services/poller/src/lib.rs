@@ -14,6 +14,7 @@ mod round;
 mod scene;
 mod silence;
 mod turn;
+mod wait;
 
 use broker::Broker;
 use domain::{Clock, Random};
@@ -61,6 +62,9 @@ pub struct Context {
 #[derive(Debug, Clone, Copy)]
 struct Rules {
     max_age: Duration,
+    first_poll: Duration,
+    first_poll_floor: Duration,
+    first_poll_ceiling: Duration,
 }
 
 /// Starts the role, until the process drains.
@@ -76,6 +80,9 @@ pub fn start(config: &config::Poller, context: &Context) {
     }
     let rules = Rules {
         max_age: config.max_age,
+        first_poll: config.first_poll,
+        first_poll_floor: config.first_poll_floor,
+        first_poll_ceiling: config.first_poll_ceiling,
     };
     round::start(rules, check, context);
     backlog::start(context);

@@ -3,6 +3,7 @@
 use crate::held::Held;
 use crate::memory::Memories;
 use crate::turn::{self, Shared};
+use crate::wait::{self, Waits};
 use crate::{Context, Rules, inbox};
 use broker::HintReceiver;
 use domain::id::AccountId;
@@ -26,9 +27,11 @@ pub(crate) fn start(rules: Rules, check: Check, context: &Context) {
         rules,
         held: Held::default(),
         memories: Memories::default(),
+        waits: Waits::new(rules),
         is_free: tokio::sync::Notify::new(),
     });
     renew(&owner, &shared);
+    wait::start(&shared, context);
     context.tasks.supervise("poller", move || {
         let round = Round {
             shared: shared.clone(),

@@ -6,6 +6,7 @@ use crate::ask::{Asker, Failed, Stop, reply};
 use crate::held::Held;
 use crate::memory::{Memories, Memory};
 use crate::publish::{Received, publish};
+use crate::wait::Waits;
 use crate::{Context, Rules, breaker, inbox, silence};
 use domain::State;
 use domain::callback::Kind;
@@ -32,6 +33,7 @@ pub(crate) struct Shared {
     pub(crate) rules: Rules,
     pub(crate) held: Held,
     pub(crate) memories: Memories,
+    pub(crate) waits: Waits,
     /// Told whenever a place is free again.
     pub(crate) is_free: tokio::sync::Notify,
 }
@@ -132,6 +134,7 @@ impl Turn {
             if page.is_empty() {
                 return Ok(None);
             }
+            let page = self.postpone(page).await?;
             let asks = |message: &DueMessage| account.asks(message).is_some();
             let (askable, others): (Vec<_>, Vec<_>) = page.into_iter().partition(asks);
             self.give_up(account, &others).await?;
@@ -152,6 +155,22 @@ impl Turn {
                 }
             }
         }
+    }
+
+    /// Puts off those that are not overdue for their network; the others.
+    async fn postpone(&self, page: Vec<DueMessage>) -> Result<Vec<DueMessage>, Stop> {
+        let now = self.context().clock.now();
+        let (mut overdue, mut postponed) = (Vec::with_capacity(page.len()), Vec::new());
+        for message in page {
+            match self.shared.waits.postpone(&message, unmoved(&message, now)) {
+                Some(later) if later.next > Some(now) => postponed.push(later),
+                _ => overdue.push(message),
+            }
+        }
+        if !postponed.is_empty() {
+            self.record("", postponed).await?;
+        }
+        Ok(overdue)
     }
 
     /// Messages that nobody can be asked about: at their greatest age they are given up, and not before.

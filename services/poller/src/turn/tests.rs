@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::scene::Scene;
+use domain::poll::FirstPoll;
 use providers::ask::{Access, Answered, Field, Reply, Request, Token};
 use std::time::Instant;
 use testkit::Reply as Answer;
@@ -85,11 +86,16 @@ impl Guard {
             .answer_at("/token", [token("t1"), token("t2"), token("t3")]);
         scene.endpoint.answer_at("/status", statuses.to_vec());
         let lease = scene.lease().await;
+        let rules = Rules {
+            max_age: Duration::from_hours(24),
+            first_poll: Duration::from_mins(5),
+            first_poll_floor: Duration::from_secs(30),
+            first_poll_ceiling: Duration::from_hours(1),
+        };
         let shared = Shared {
             context: scene.context.clone(),
-            rules: Rules {
-                max_age: Duration::from_hours(24),
-            },
+            rules,
+            waits: Waits::new(rules),
             held: Held::default(),
             memories: Memories::default(),
             is_free: tokio::sync::Notify::new(),
@@ -114,6 +120,45 @@ impl Guard {
         let served = self.turn.ask_about_due(&account, &mut self.memory).await;
         served.unwrap()
     }
+}
+
+#[tokio::test]
+async fn a_message_to_a_network_known_to_be_slow_is_asked_about_when_it_is_overdue_there() {
+    let guard = Guard::new(&[200]).await;
+    let store = &guard.scene.context.store;
+    let slow = (
+        "numbers".to_owned(),
+        Some("64503".to_owned()),
+        Duration::from_mins(20),
+    );
+    let learned = FirstPoll::new(
+        Duration::from_mins(5),
+        Duration::ZERO,
+        Duration::from_hours(1),
+    );
+    guard.turn.shared.waits.learn(learned.with([slow]));
+    for id in ["fast", "slow", "unknown"] {
+        guard.scene.message(id).await;
+    }
+    let mut page = store.list_due(guard.scene.account_id).await.unwrap();
+    assert_eq!(page.len(), 3);
+    for message in &mut page {
+        message.network_code = match message.provider_message_id.as_deref() {
+            Some("slow") => Some("64503".to_owned()),
+            Some("fast") => Some("64501".to_owned()),
+            _ => None,
+        };
+    }
+    let names = |page: &[DueMessage]| -> Vec<String> {
+        let names = page.iter().filter_map(|it| it.provider_message_id.clone());
+        names.collect()
+    };
+    let overdue = guard.turn.postpone(page).await.unwrap();
+    assert_eq!(names(&overdue), ["fast", "unknown"]);
+    let due = async || names(&store.list_due(guard.scene.account_id).await.unwrap());
+    assert_eq!(due().await, ["fast", "unknown"], "it is due later");
+    guard.scene.context.clock.advance(Duration::from_mins(20));
+    assert_eq!(due().await, ["fast", "unknown", "slow"]);
 }
 
 #[tokio::test]

@@ -144,8 +144,8 @@ async fn with_30_percent_of_callbacks_lost_every_message_comes_to_its_end_and_is
         } else {
             given_up += 1;
             assert_eq!(found["state"], "unknown", "{found}");
-            let last = history.last().unwrap();
-            assert_eq!([&last["word"], &last["source"]], ["silence", "poll"]);
+            let end = history.last().unwrap();
+            assert_eq!([&end["word"], &end["source"]], ["silence", "poll"]);
             assert_eq!(found["failure_reason"], "no report came");
         }
     }
