@@ -214,6 +214,7 @@ impl Turn {
         if let Err(error) = self.context().broker.can_publish(wire::Queue::Callbacks) {
             return Err(Stop::Ours(error.to_string()));
         }
+        let asked_at = self.context().clock.now();
         let mut span = self.span(messages);
         let mut batch = Batch::new(messages);
         let subjects: Vec<Asked> = messages.iter().filter_map(|it| account.asks(it)).collect();
@@ -238,7 +239,10 @@ impl Turn {
         }
         let (now, random) = (self.context().clock.now(), self.context().random.clone());
         let max_age = self.max_age(account);
-        let follows = batch.conclude(failed.as_ref(), now, max_age, || random.fraction());
+        let mut follows = batch.conclude(failed.as_ref(), now, max_age, || random.fraction());
+        for polled in &mut follows.polled {
+            polled.at = asked_at;
+        }
         self.tell_silence(account, &follows.silent, &span).await?;
         failpoint::reach!(PollerBeforeRecord);
         let provider = messages.first().map_or("", |message| &message.provider);

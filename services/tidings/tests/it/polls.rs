@@ -129,6 +129,23 @@ async fn an_overdue_message_is_asked_about_and_a_late_callback_says_nothing_new(
     assert_eq!(callback["status"], "processed");
     assert!(!callback.to_string().contains(KEY), "{callback}");
 
+    let timeline = format!("/v1/messages/{message}/timeline");
+    let timeline = scene.tenant.api.get(&timeline).await.expect(200);
+    let lines = timeline["data"].as_array().unwrap();
+    let kinds: Vec<_> = lines
+        .iter()
+        .map(|line| line["kind"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        kinds[..4],
+        ["registered", "poll", "report", "event"],
+        "{timeline}"
+    );
+    assert_eq!(
+        [&lines[1]["outcome"], &lines[1]["detail"]],
+        ["reported", "DELIVRD"]
+    );
+
     let late = serde_json::from_str::<Value>(&stub_report("m-1", "DELIVRD", PHONE, None)).unwrap();
     let path = "/v1/callbacks/clinic/reports";
     scene.app.ingress.post_json(path, late).await.expect(200);
