@@ -53,12 +53,14 @@ fn value(config: &Config, name: &str) -> Option<Value> {
             .account_per_second
             .map_or("off".into(), Value::from),
         "subscriptions.listen" => config.subscriptions.listen.to_string().into(),
+        "subscriptions.public_url" => config.subscriptions.public_url.clone()?.into(),
         "subscriptions.admin_key" => hidden(config.subscriptions.admin_key.as_ref())?,
         "runtime.admin_listen" => config.runtime.admin_listen.to_string().into(),
         "egress.allow_networks" => networks(&config.egress.allow_networks),
         "egress.allow_ports" => list(config.egress.allow_ports.iter().map(ports)),
         "egress.require_https" => config.egress.require_https.into(),
-        "dispatcher.retry" => retry(&config.dispatcher.retry),
+        "egress.proxy" => config.egress.proxy.as_ref().map(redact::url)?.into(),
+        "dispatcher.retry" => retry(config.dispatcher.retry.as_ref()?),
         "dispatcher.timeout" => duration(config.dispatcher.timeout),
         "tracker.max_attempts" => config.tracker.max_attempts.into(),
         "tracker.orphan_window" => duration(config.tracker.orphan_window),
@@ -128,6 +130,7 @@ fn ports(range: &RangeInclusive<u16>) -> Value {
 fn retry(policy: &RetryPolicy) -> Value {
     match policy {
         RetryPolicy::Quick => "quick".into(),
+        RetryPolicy::Standard => "standard".into(),
         RetryPolicy::Delays(delays) => list(delays.iter().copied().map(duration)),
     }
 }

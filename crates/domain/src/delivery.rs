@@ -13,7 +13,7 @@ pub enum State {
     Delivered,
     /// The schedule is exhausted.
     Failed,
-    /// The subscription was deleted before it was delivered.
+    /// It was cancelled, or its subscription deleted, before it was delivered.
     Cancelled,
 }
 
@@ -42,6 +42,91 @@ impl State {
     }
 }
 
+/// Why a delivery failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Cause {
+    /// Its schedule is exhausted.
+    Exhausted,
+    /// The endpoint answered 410.
+    Gone,
+    /// The endpoint asked for it to be given up, with `webhook-delivery`.
+    Aborted,
+    /// Its subscription was disabled for too long.
+    HeldTooLong,
+}
+
+impl Cause {
+    /// Its name in the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Exhausted => "exhausted",
+            Self::Gone => "gone",
+            Self::Aborted => "aborted",
+            Self::HeldTooLong => "held_too_long",
+        }
+    }
+}
+
+/// What an endpoint may ask for beside its answer (the header `webhook-delivery`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wish {
+    /// Give this delivery up.
+    Abort,
+    /// Send nothing any more.
+    Disable,
+}
+
+impl Wish {
+    /// The header.
+    pub const HEADER: &str = "webhook-delivery";
+
+    /// Reads the header. What is not known is not asked for.
+    pub fn parse(value: &str) -> Option<Self> {
+        let value = value.trim();
+        let is = |name: &str| value.eq_ignore_ascii_case(name);
+        if is("abort-message") {
+            Some(Self::Abort)
+        } else if is("disable") {
+            Some(Self::Disable)
+        } else {
+            None
+        }
+    }
+}
+
+/// Which deliveries are meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Wanted {
+    /// Those in this state.
+    In(State),
+    /// Those that are pending and were attempted already.
+    Retrying,
+}
+
+impl Wanted {
+    /// Every one there is.
+    pub const ALL: [Self; 5] = [
+        Self::In(State::Pending),
+        Self::Retrying,
+        Self::In(State::Delivered),
+        Self::In(State::Failed),
+        Self::In(State::Cancelled),
+    ];
+
+    /// Its name in the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::In(state) => state.as_str(),
+            Self::Retrying => "retrying",
+        }
+    }
+
+    /// Those of this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|wanted| wanted.as_str() == name)
+    }
+}
+
 impl fmt::Display for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
@@ -67,6 +152,15 @@ pub const fn may_ask_for_time(status: u16) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_wish_is_one_of_two_words() {
+        assert_eq!(Wish::parse(" Abort-Message "), Some(Wish::Abort));
+        assert_eq!(Wish::parse("disable"), Some(Wish::Disable));
+        for other in ["", "disabled", "abort", "disable, abort-message"] {
+            assert_eq!(Wish::parse(other), None, "{other}");
+        }
+    }
 
     #[test]
     fn only_2xx_is_success() {

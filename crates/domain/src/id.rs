@@ -107,6 +107,10 @@ ids! {
     DeadLetterId = "dlt";
     /// A poll: that a provider was asked about a message.
     PollId = "pol";
+    /// A replay.
+    ReplayId = "rpl";
+    /// A sweep: many deliveries that are retried or cancelled at once. Never shown outside.
+    SweepId = "swp";
 }
 
 impl TenantId {

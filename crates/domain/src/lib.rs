@@ -2,6 +2,7 @@
 #![warn(missing_docs)]
 
 pub mod account;
+pub mod attempt;
 pub mod callback;
 pub mod catalog;
 pub mod clock;
@@ -22,6 +23,7 @@ pub mod parts;
 pub mod phone;
 pub mod poll;
 pub mod random;
+pub mod replay;
 pub mod report;
 pub mod retry;
 pub mod secret;

@@ -1,6 +1,7 @@
 //! When a delivery is tried again.
 
 use crate::clock::Timestamp;
+use crate::subscription::Retry;
 use std::time::{Duration, UNIX_EPOCH};
 
 /// The longest wait a receiver may ask for with `Retry-After`.
@@ -14,6 +15,21 @@ impl Schedule {
     /// 1, 2, 4, 8 and 16 seconds.
     pub fn quick() -> Self {
         Self([1, 2, 4, 8, 16].map(Duration::from_secs).to_vec())
+    }
+
+    /// 5 s, 5 m, 30 m, 2 h, 5 h, 10 h, 14 h, 20 h and 24 h: somewhat over three days.
+    pub fn standard() -> Self {
+        let waits = [5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400];
+        Self(waits.map(Duration::from_secs).to_vec())
+    }
+
+    /// What a subscription, or the installation, says.
+    pub fn of(retry: &Retry) -> Self {
+        match retry {
+            Retry::Quick => Self::quick(),
+            Retry::Standard => Self::standard(),
+            Retry::Delays(waits) => Self(waits.iter().copied().map(Duration::from_secs).collect()),
+        }
     }
 
     /// A schedule of one's own.
@@ -76,6 +92,24 @@ mod tests {
             .map(|n| wait(n, 0.0, None).map(|w| w.as_secs()))
             .collect();
         assert_eq!(waits, [Some(1), Some(2), Some(4), Some(8), Some(16), None]);
+    }
+
+    #[test]
+    fn standard_goes_on_for_three_days() {
+        let (schedule, mut at) = (Schedule::of(&Retry::Standard), END);
+        let mut waits = Vec::new();
+        for attempt in 1.. {
+            let Some(next) = schedule.next(attempt, at, 0.0, None) else {
+                break;
+            };
+            waits.push(next.since(at).as_secs());
+            at = next;
+        }
+        assert_eq!(
+            waits,
+            [5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400]
+        );
+        assert_eq!(at.since(END).as_secs() / 3_600, 75);
     }
 
     #[test]

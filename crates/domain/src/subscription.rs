@@ -1,5 +1,13 @@
 //! Subscriptions: which events a tenant wants, and where.
 
+pub mod header;
+mod settings;
+
+pub use settings::{
+    DEFAULT_HEADER_PREFIX, DEFAULT_MAX_IN_FLIGHT, DEFAULT_MAX_PAYLOAD_BYTES, DisabledReason,
+    EndpointAuth, MAX_TIMEOUT_SECONDS, Method, RateLimit, Retry, Scheme, Settings, Signing, Usual,
+};
+
 use crate::account::Environment;
 use crate::catalog;
 use crate::id::{SubscriptionId, TenantId};
@@ -109,12 +117,13 @@ pub struct Interest {
 impl Interest {
     /// Whether an event is owed to this subscription.
     pub fn wants(&self, event_type: &str, environment: &Environment, position: i64) -> bool {
-        position > self.since_position
-            && *environment == self.environment
-            && self
-                .patterns
-                .iter()
-                .any(|pattern| pattern.matches(event_type))
+        position > self.since_position && self.matches(event_type, environment)
+    }
+
+    /// Whether it wants events of this type and environment, whenever they were written.
+    pub fn matches(&self, event_type: &str, environment: &Environment) -> bool {
+        let fits = |pattern: &Pattern| pattern.matches(event_type);
+        *environment == self.environment && self.patterns.iter().any(fits)
     }
 }
 

@@ -15,14 +15,26 @@ use crate::connector::{Connector, refused};
 use crate::error::Error;
 use crate::failure::Failure;
 use crate::policy::Policy;
+use crate::proxy::Proxy;
 use crate::resolver::Resolver;
 use crate::stream::Lifeline;
 use crate::target::Target;
+use crate::timing::{Phases, Timing};
 
 /// How much of a response's body is kept unless it is set otherwise, in bytes. What follows is not read.
 const MAX_BODY_BYTES: usize = 16 * 1024;
 /// How long the head of a response may be, in bytes.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
+
+/// The same over HTTP/2, which counts 32 bytes more for each header (RFC 9113 §6.5.2).
+const MAX_HEAD_LIST_BYTES: u32 = 64 * 1024;
+/// How much of one answer, and of all answers over one connection, an endpoint may send over HTTP/2
+/// before it is read.
+const STREAM_WINDOW_BYTES: u32 = 64 * 1024;
+const CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
+/// How often a connection over HTTP/2 in use has to show that it is alive, and within what time.
+const PING_EVERY: Duration = Duration::from_secs(5);
+const PING_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Headers that say how a message is framed and where it goes. They are written here and taken from
 /// nobody.
@@ -59,6 +71,8 @@ pub struct ClientOptions {
     /// How long a connection is kept idle. Shorter than the 5 s after which the most common servers
     /// close theirs, so that a request does not meet a connection that is just being closed.
     pub idle_timeout: Duration,
+    /// What connects to endpoints in our place, to the addresses that were found and judged here.
+    pub proxy: Option<Proxy>,
     /// How long resolving, dialling and TLS may take together. The deadline of the attempt holds as
     /// well.
     pub connect_timeout: Duration,
@@ -72,6 +86,7 @@ impl Default for ClientOptions {
             extra_roots: vec![],
             max_idle_per_host: 64,
             idle_timeout: Duration::from_secs(4),
+            proxy: None,
             connect_timeout: Duration::from_secs(30),
             max_body_bytes: MAX_BODY_BYTES,
         }
@@ -105,6 +120,8 @@ pub enum Destination {
 pub struct Attempted {
     /// The time from the start to the last byte read, or to the failure.
     pub duration: Duration,
+    /// The times of its parts.
+    pub timing: Timing,
     /// The response, whatever its status, or why there is none.
     pub result: Result<Response, Failure>,
 }
@@ -132,6 +149,13 @@ impl Client {
             .pool_idle_timeout(options.idle_timeout)
             .pool_max_idle_per_host(options.max_idle_per_host)
             .http1_max_buf_size(MAX_HEAD_BYTES)
+            .timer(TokioTimer::new())
+            .http2_initial_stream_window_size(STREAM_WINDOW_BYTES)
+            .http2_initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+            .http2_max_header_list_size(MAX_HEAD_LIST_BYTES)
+            // One connection serves many attempts: one that went dead would hold them all up.
+            .http2_keep_alive_interval(PING_EVERY)
+            .http2_keep_alive_timeout(PING_TIMEOUT)
             // Only a request that was never written to its connection is given another one.
             .retry_canceled_requests(true);
         let connector = Connector::new(Arc::clone(&policy), resolver, options)?;
@@ -151,21 +175,30 @@ impl Client {
     /// last byte.
     pub async fn send(&self, request: Request, timeout: Duration) -> Attempted {
         let started = Instant::now();
-        let result = match tokio::time::timeout(timeout, self.attempt(request)).await {
+        let phases = Phases::default();
+        let attempt = phases.during(self.attempt(request, started, &phases));
+        let result = match tokio::time::timeout(timeout, attempt).await {
             Ok(result) => result,
             Err(_) => Err(Failure::timeout(timeout)),
         };
         Attempted {
             duration: started.elapsed(),
+            timing: phases.timing(),
             result,
         }
     }
 
-    async fn attempt(&self, request: Request) -> Result<Response, Failure> {
+    async fn attempt(
+        &self,
+        request: Request,
+        started: Instant,
+        phases: &Phases,
+    ) -> Result<Response, Failure> {
         let target = self.judge(request.destination)?;
         let outgoing = outgoing(&target, request.method, request.headers, request.body);
         let answered = self.http.request(outgoing).await;
         let incoming = answered.map_err(|error| Failure::from_http(&error, &target))?;
+        phases.answered(incoming.extensions().get(), started);
         if incoming.status().is_informational() {
             return Err(Failure::invalid_response(
                 &target,

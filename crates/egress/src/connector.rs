@@ -19,13 +19,15 @@ use crate::client::ClientOptions;
 use crate::error::Error;
 use crate::failure::{Failure, FailureClass};
 use crate::policy::Policy;
+use crate::proxy::Proxy;
 use crate::refusal::Refusal;
 use crate::resolver::Resolver;
-use crate::stream::Stream;
+use crate::stream::{HTTP_2, Stream};
 use crate::target::{Host, Target};
+use crate::timing::Phases;
 
 /// How many of the addresses of a name are dialled, one after the other.
-const MAX_DIALLED: usize = 16;
+pub(crate) const MAX_DIALLED: usize = 16;
 /// How long an address may take to accept while another one is left to try.
 const PATIENCE_PER_ADDRESS: Duration = Duration::from_secs(2);
 
@@ -39,6 +41,7 @@ struct Way {
     policy: Arc<Policy>,
     resolver: Resolver,
     tls: TlsConnector,
+    proxy: Option<Proxy>,
     connect_timeout: Duration,
 }
 
@@ -54,6 +57,7 @@ impl Connector {
             policy,
             resolver,
             tls,
+            proxy: options.proxy,
             connect_timeout,
         };
         Ok(Self { way: Arc::new(way) })
@@ -78,38 +82,40 @@ impl Service<Uri> for Connector {
                 return Box::pin(ready(Err(refused(host, None, refusal))));
             }
         };
-        Box::pin(async move { way.connect(&target).await.map(TokioIo::new) })
+        let phases = Phases::of_this_attempt();
+        Box::pin(async move { way.connect(&target, &phases).await.map(TokioIo::new) })
     }
 }
 
 impl Way {
     /// Bounded on its own: the pool may finish a connection in the background after its attempt was
     /// served by another.
-    async fn connect(&self, target: &Target) -> Result<Stream, Failure> {
-        match timeout(self.connect_timeout, self.open(target)).await {
+    async fn connect(&self, target: &Target, phases: &Phases) -> Result<Stream, Failure> {
+        match timeout(self.connect_timeout, self.open(target, phases)).await {
             Ok(outcome) => outcome,
             Err(_) => Err(Failure::timeout(self.connect_timeout)),
         }
     }
 
-    async fn open(&self, target: &Target) -> Result<Stream, Failure> {
+    async fn open(&self, target: &Target, phases: &Phases) -> Result<Stream, Failure> {
         let started = Instant::now();
         let addresses = self.addresses(target).await?;
+        phases.resolved(started.elapsed());
         let resolved = Instant::now();
-        let socket = dial(target, &addresses).await?;
-        let dialled = Instant::now();
+        let socket = match &self.proxy {
+            None => dial(target, &addresses).await?,
+            Some(proxy) => proxy.dial(target, &addresses).await?,
+        };
+        phases.connected(resolved.elapsed());
         let stream = if target.tls() {
-            Stream::tls(self.secure(target, socket).await?)
+            let dialled = Instant::now();
+            let secured = self.secure(target, socket).await?;
+            phases.secured(dialled.elapsed());
+            Stream::tls(secured)
         } else {
             Stream::plain(socket)
         };
-        debug!(
-            host = target.host_name(),
-            resolve_ms = (resolved - started).as_millis(),
-            dial_ms = (dialled - resolved).as_millis(),
-            tls_ms = dialled.elapsed().as_millis(),
-            "connected"
-        );
+        phases.made(stream.lifeline());
         Ok(stream)
     }
 
@@ -191,6 +197,6 @@ fn tls(extra_roots: Vec<CertificateDer<'static>>) -> Result<TlsConnector, Error>
         .map_err(Error::Tls)?
         .with_root_certificates(roots)
         .with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![HTTP_2.to_vec(), b"http/1.1".to_vec()];
     Ok(TlsConnector::from(Arc::new(config)))
 }

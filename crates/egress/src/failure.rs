@@ -33,7 +33,7 @@ pub enum FailureClass {
     Timeout,
     /// The other side ended the connection before its answer was complete.
     Reset,
-    /// What was answered is not HTTP/1.1 within our limits.
+    /// What was answered is not HTTP within our limits.
     InvalidResponse,
     /// The policy forbids the target.
     TargetNotAllowed,
@@ -121,10 +121,26 @@ impl Failure {
         if let Some(error) = causes(error).find_map(|cause| cause.downcast_ref::<io::Error>()) {
             return Self::from_io(error, target);
         }
+        if let Some(error) = causes(error).find_map(|cause| cause.downcast_ref::<h2::Error>()) {
+            return Self::from_http2(error, target);
+        }
         match causes(error).find_map(|cause| cause.downcast_ref::<hyper::Error>()) {
             Some(error) if is_lost_connection(error) => Self::reset(target),
             Some(error) => Self::invalid_response(target, error),
             None => Self::reset(target),
+        }
+    }
+
+    /// A stream that the other side ended, or that went down with its connection, is one like any
+    /// connection; everything else is not HTTP.
+    fn from_http2(error: &h2::Error, target: &Target) -> Self {
+        let is_theirs = error.is_remote() && (error.is_reset() || error.is_go_away());
+        match error.get_io() {
+            Some(error) => Self::from_io(error, target),
+            None if is_theirs => Self::reset(target),
+            // The ping that nobody answered.
+            None if error.reason().is_none() => Self::reset(target),
+            None => Self::invalid_response(target, error),
         }
     }
 

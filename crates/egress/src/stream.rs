@@ -10,6 +10,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
+/// The name of HTTP/2 in a TLS handshake (RFC 9113 §3.2).
+pub(crate) const HTTP_2: &[u8] = b"h2";
+
 /// A connection to a tenant's endpoint that the attempt using it can end.
 pub(crate) struct Stream {
     socket: Socket,
@@ -29,6 +32,8 @@ pub(crate) struct Lifeline {
 
 #[derive(Default)]
 struct Shared {
+    /// Whether several attempts use it at once, over HTTP/2: an attempt that ends ends its own stream.
+    carries_many: bool,
     is_cut: AtomicBool,
     is_stalled: AtomicBool,
     reader: AtomicWaker,
@@ -42,17 +47,31 @@ impl Stream {
         }
     }
 
+    /// Over which the two sides speak what they agreed on in the handshake.
     pub(crate) fn tls(socket: TlsStream<TcpStream>) -> Self {
+        let carries_many = socket.get_ref().1.alpn_protocol() == Some(HTTP_2);
         Self {
             socket: Socket::Tls(Box::new(socket)),
-            lifeline: Lifeline::default(),
+            lifeline: Lifeline {
+                shared: Arc::new(Shared {
+                    carries_many,
+                    ..Shared::default()
+                }),
+            },
         }
+    }
+
+    pub(crate) fn lifeline(&self) -> Lifeline {
+        self.lifeline.clone()
     }
 }
 
 impl Lifeline {
-    /// Ends the connection, whatever it is doing.
+    /// Ends the connection, whatever it is doing, unless others use it as well.
     pub(crate) fn cut(&self) {
+        if self.shared.carries_many {
+            return;
+        }
         self.shared.is_cut.store(true, Ordering::Release);
         self.shared.reader.wake();
     }
@@ -63,6 +82,11 @@ impl Lifeline {
         if self.shared.is_stalled.load(Ordering::Acquire) {
             self.cut();
         }
+    }
+
+    /// Whether both are of the same connection.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
     }
 
     fn is_cut(&self) -> bool {
@@ -79,7 +103,12 @@ impl Lifeline {
 
 impl Connection for Stream {
     fn connected(&self) -> Connected {
-        Connected::new().extra(self.lifeline.clone())
+        let connected = Connected::new().extra(self.lifeline.clone());
+        if self.lifeline.shared.carries_many {
+            connected.negotiated_h2()
+        } else {
+            connected
+        }
     }
 }
 

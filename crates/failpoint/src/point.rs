@@ -56,6 +56,12 @@ pub enum Point {
     DispatcherBeforeSetAside,
     /// `dispatcher.after_backlog`
     DispatcherAfterBacklog,
+    /// `dispatcher.after_later`
+    DispatcherAfterLater,
+    /// `store.before_recovery`
+    StoreBeforeRecovery,
+    /// `dispatcher.after_recovery`
+    DispatcherAfterRecovery,
     /// `dispatcher.before_send`
     DispatcherBeforeSend,
     /// `dispatcher.after_send`
@@ -80,7 +86,7 @@ pub enum Point {
 
 impl Point {
     /// Every point there is, along the way of a callback.
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 39] = [
         Self::IngressBeforePublish,
         Self::IngressAfterPublish,
         Self::IngressBeforeJournal,
@@ -107,6 +113,9 @@ impl Point {
         Self::DispatcherAfterClaim,
         Self::DispatcherBeforeSetAside,
         Self::DispatcherAfterBacklog,
+        Self::DispatcherAfterLater,
+        Self::StoreBeforeRecovery,
+        Self::DispatcherAfterRecovery,
         Self::DispatcherBeforeSend,
         Self::DispatcherAfterSend,
         Self::DispatcherBeforeRecord,
@@ -148,6 +157,9 @@ impl Point {
             Self::DispatcherAfterClaim => "dispatcher.after_claim",
             Self::DispatcherBeforeSetAside => "dispatcher.before_set_aside",
             Self::DispatcherAfterBacklog => "dispatcher.after_backlog",
+            Self::DispatcherAfterLater => "dispatcher.after_later",
+            Self::StoreBeforeRecovery => "store.before_recovery",
+            Self::DispatcherAfterRecovery => "dispatcher.after_recovery",
             Self::DispatcherBeforeSend => "dispatcher.before_send",
             Self::DispatcherAfterSend => "dispatcher.after_send",
             Self::DispatcherBeforeRecord => "dispatcher.before_record",

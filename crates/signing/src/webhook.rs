@@ -109,12 +109,71 @@ impl fmt::Debug for WebhookSecret {
 /// first), separated by spaces; empty without secrets. `timestamp_s` is the Unix time of this attempt and
 /// must stand in `webhook-timestamp` in decimal. `id` must not contain a full stop.
 pub fn sign(secrets: &[WebhookSecret], id: &str, timestamp_s: i64, body: &[u8]) -> String {
+    sign_as(&[Version::V1], secrets, id, timestamp_s, body)
+}
+
+/// A way of signing after Standard Webhooks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Version {
+    /// `v1`: HMAC-SHA256, which every library reads.
+    V1,
+    /// `v1-sha512`: HMAC-SHA512 of the same content with the same key. Libraries pass over it.
+    V1Sha512,
+}
+
+/// As [`sign`], with one signature for each of `versions` from each of `secrets`: all of the newest
+/// secret come first.
+pub fn sign_as(
+    versions: &[Version],
+    secrets: &[WebhookSecret],
+    id: &str,
+    timestamp_s: i64,
+    body: &[u8],
+) -> String {
     let timestamp = timestamp_s.to_string();
+    let content = [id.as_bytes(), b".", timestamp.as_bytes(), b".", body];
+    let sign = |secret: &WebhookSecret, version: Version| {
+        let (name, algorithm) = match version {
+            Version::V1 => ("v1", Algorithm::Sha256),
+            Version::V1Sha512 => ("v1-sha512", Algorithm::Sha512),
+        };
+        let mac = algorithm.mac(secret.as_bytes(), &content);
+        format!("{name},{}", STANDARD.encode(mac))
+    };
     let signatures: Vec<String> = secrets
         .iter()
-        .map(|secret| format!("v1,{}", STANDARD.encode(mac(secret, id, &timestamp, body))))
+        .flat_map(|secret| versions.iter().map(move |version| sign(secret, *version)))
         .collect();
     signatures.join(" ")
+}
+
+/// What a signature in hex covers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Covered {
+    /// The timestamp as it stands in its header, a full stop, and the body.
+    TimestampAndBody,
+    /// The body alone: an old request passes for a new one.
+    Body,
+}
+
+/// `sha256=` and the HMAC-SHA256 in lower-case hex, for receivers that were built before Standard
+/// Webhooks. Their key is the secret's text as its owner was shown it, `whsec_` included: that is
+/// what such receivers are given and take as bytes.
+pub fn sign_in_hex(
+    covered: Covered,
+    secret: &WebhookSecret,
+    timestamp_s: i64,
+    body: &[u8],
+) -> String {
+    let timestamp = timestamp_s.to_string();
+    let key = Zeroizing::new(secret.reveal());
+    let mac = match covered {
+        Covered::TimestampAndBody => {
+            Algorithm::Sha256.mac(key.as_bytes(), &[timestamp.as_bytes(), b".", body])
+        }
+        Covered::Body => Algorithm::Sha256.mac(key.as_bytes(), &[body]),
+    };
+    format!("sha256={}", hex::encode(mac))
 }
 
 /// Whether a received webhook was signed with one of `secrets` within `tolerance_s` seconds of

@@ -9,6 +9,7 @@
 )]
 
 use domain::account::Environment;
+use domain::attempt::Detail;
 use domain::callback::{Kind, Statement};
 use domain::delivery::State;
 use domain::event::Event;
@@ -16,7 +17,7 @@ use domain::id::{AccountId, AttemptId, EventId, ReceiptId, SubscriptionId, Tenan
 use domain::json::Raw;
 use domain::message::Registration;
 use domain::report::{Report, Source};
-use domain::subscription::{Interest, Pattern};
+use domain::subscription::{Interest, Pattern, Settings};
 use domain::{Clock, Random, Shard};
 use futures_util::future::join_all;
 use std::sync::Arc;
@@ -194,7 +195,13 @@ impl Bench {
             secret: vec![0; 60],
             name: None,
             description: None,
+            previous_secrets: Vec::new(),
+            settings: Settings::default(),
+            headers: None,
+            endpoint_secret: None,
             is_enabled: true,
+            disabled_reason: None,
+            disabled_at: None,
             created_at: now,
             updated_at: now,
             health: Health::default(),
@@ -252,7 +259,7 @@ impl Bench {
             };
             let done = self
                 .store
-                .claim_due(self.leases.clone(), room, &self.directory)
+                .claim_due(self.leases.clone(), room, Vec::new(), &self.directory)
                 .await
                 .unwrap();
             claimed += done.owed.iter().map(|owed| owed.to.len()).sum::<usize>();
@@ -276,12 +283,16 @@ impl Bench {
                         .find(|lease| lease.shard == shard)
                         .unwrap(),
                     number: to.attempts + 1,
+                    budget_from: to.budget_from,
                     started_at: self.clock.now(),
                     duration_ms: 3,
                     status_code: Some(200),
                     error: None,
                     response_body: Some("ok".to_owned()),
+                    detail: Detail::default(),
                     then,
+                    cause: None,
+                    disables: None,
                 }
             })
             .collect()

@@ -1,11 +1,15 @@
 //! Deliveries and their attempts.
 
 pub(crate) mod attempt;
+mod body;
 mod claim;
+mod held;
+mod recover;
 mod row;
 
-pub use attempt::{Attempt, Then};
+pub use attempt::{Attempt, Disables, Then};
 pub use claim::{Claimed, Room};
+pub use recover::Recovered;
 pub(crate) use row::{AttemptRow, DeliveryRow};
 
 use crate::Store;
@@ -18,10 +22,11 @@ use crate::sql_types::Uid;
 use diesel::dsl::sql;
 use diesel::expression::SqlLiteral;
 use diesel::prelude::*;
-use diesel::sql_types::Bool;
+use diesel::sql_types::{Bool, SmallInt};
 use domain::Timestamp;
-use domain::delivery::State;
-use domain::id::{DeliveryId, EventId, SubscriptionId, TenantId};
+use domain::attempt::Detail;
+use domain::delivery::{State, Wanted};
+use domain::id::{DeliveryId, EventId, ReplayId, SubscriptionId, TenantId};
 use std::collections::HashMap;
 
 /// An event, and the deliveries of it that the caller now has in its memory.
@@ -42,6 +47,12 @@ pub struct Recipient {
     pub subscription_id: SubscriptionId,
     /// How many attempts were made.
     pub attempts: u32,
+    /// Whether what it sends was kept with it: it is not what its event says by itself.
+    pub has_body: bool,
+    /// How many of them were made before its budget began: the schedule counts those after.
+    pub budget_from: u32,
+    /// The replay that made it.
+    pub replay_id: Option<ReplayId>,
 }
 
 /// A delivery with its attempts.
@@ -57,12 +68,16 @@ pub struct Delivery {
     pub subscription_id: SubscriptionId,
     /// How far it is.
     pub state: State,
+    /// The stable name of why it failed.
+    pub error: Option<String>,
     /// What was tried, in order.
     pub attempts: Vec<Tried>,
     /// When it is tried next, while it is pending.
     pub next_attempt_at: Option<Timestamp>,
     /// When it was made.
     pub created_at: Timestamp,
+    /// The replay that made it.
+    pub replay_id: Option<ReplayId>,
 }
 
 /// An attempt, as it is shown.
@@ -80,13 +95,15 @@ pub struct Tried {
     pub error: Option<String>,
     /// The first 16 KiB of the answer's body.
     pub response_body: Option<String>,
+    /// What else was kept; none of attempts before it was.
+    pub detail: Option<Detail>,
 }
 
 /// Which deliveries of a subscription.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
-    /// In this state.
-    pub state: Option<State>,
+    /// Only these.
+    pub wanted: Option<Wanted>,
     /// Of this event.
     pub event_id: Option<EventId>,
 }
@@ -100,6 +117,9 @@ pub(crate) enum Place {
     Claimed,
     /// Behind others of its subscription.
     Backlog,
+    /// Behind all others of its subscription, also those that are yet to come: replays, and what was
+    /// retried together with others.
+    Later,
 }
 
 impl Place {
@@ -108,11 +128,13 @@ impl Place {
             Self::Scheduled => 0,
             Self::Claimed => 1,
             Self::Backlog => 2,
+            Self::Later => 3,
         }
     }
 }
 
 pub(crate) const PENDING: i16 = encode_state(State::Pending);
+pub(crate) const CANCELLED: i16 = encode_state(State::Cancelled);
 /// Nothing is done about these any more.
 pub(crate) const ENDED: [i16; 3] = [
     encode_state(State::Delivered),
@@ -127,7 +149,35 @@ pub(crate) fn is_pending_in(place: Place) -> SqlLiteral<Bool> {
         Place::Scheduled => "deliveries.state = 0 and deliveries.place = 0",
         Place::Claimed => "deliveries.state = 0 and deliveries.place = 1",
         Place::Backlog => "deliveries.state = 0 and deliveries.place = 2",
+        Place::Later => "deliveries.state = 0 and deliveries.place = 3",
     })
+}
+
+/// That a delivery is wanted, likewise.
+pub(crate) fn is_wanted(wanted: Wanted) -> SqlLiteral<Bool> {
+    sql(match wanted {
+        Wanted::In(State::Pending) => "deliveries.state = 0",
+        Wanted::Retrying => "deliveries.state = 0 and deliveries.attempts > 0",
+        Wanted::In(State::Delivered) => "deliveries.state = 1",
+        Wanted::In(State::Failed) => "deliveries.state = 2",
+        Wanted::In(State::Cancelled) => "deliveries.state = 3",
+    })
+}
+
+/// That a delivery was cancelled while its owner had it in memory.
+pub(crate) fn is_recalled() -> SqlLiteral<Bool> {
+    sql("deliveries.state = 3 and deliveries.place = 1")
+}
+
+/// Where a delivery is that is cancelled: what is in its owner's memory stays there, until he lets go of
+/// it.
+pub(crate) fn cancelled_place() -> SqlLiteral<SmallInt> {
+    sql("case when deliveries.place = 1 then 1 else 0 end")
+}
+
+/// Where a delivery is that is retried together with others: what is in its owner's memory stays there.
+pub(crate) fn retried_place() -> SqlLiteral<SmallInt> {
+    sql("case when deliveries.place = 1 then 1 else 3 end")
 }
 
 impl Store {
@@ -144,7 +194,10 @@ impl Store {
             each!(connection, c => diesel::update(deliveries::table)
                 .filter(deliveries::id.eq_any(&ids))
                 .filter(deliveries::state.eq(PENDING))
-                .set(deliveries::state.eq(encode_state(State::Cancelled)))
+                .set((
+                    deliveries::state.eq(CANCELLED),
+                    deliveries::place.eq(cancelled_place()),
+                ))
                 .execute(c))?;
             Ok(ids.len() == 500)
         })
@@ -171,8 +224,8 @@ impl Store {
                 if let Some(before) = window.before {
                     query = query.filter(deliveries::id.lt(Uid::from(before)));
                 }
-                if let Some(state) = filter.state {
-                    query = query.filter(deliveries::state.eq(encode_state(state)));
+                if let Some(wanted) = filter.wanted {
+                    query = query.filter(is_wanted(wanted));
                 }
                 if let Some(event) = filter.event_id {
                     query = query.filter(deliveries::event_id.eq(Uid::from(event)));
@@ -208,7 +261,7 @@ impl Store {
     }
 }
 
-fn with_attempts(
+pub(crate) fn with_attempts(
     connection: &mut Connection,
     rows: Vec<DeliveryRow>,
 ) -> Result<Vec<Delivery>, Error> {
@@ -233,16 +286,18 @@ fn with_attempts(
     }
     rows.into_iter()
         .map(|row| {
-            let state = decode_state(row.state)?;
+            let (state, replay_id) = (decode_state(row.state)?, row.replay_id());
             Ok(Delivery {
                 id: row.id.into(),
                 event_id: row.event_id.into(),
                 event_type: types.get(&row.event_id).cloned().unwrap_or_default(),
                 subscription_id: row.subscription_id.into(),
                 state,
+                error: row.error,
                 attempts: by_delivery.remove(&row.id).unwrap_or_default(),
                 next_attempt_at: (state == State::Pending).then(|| row.due_at.into()),
                 created_at: row.created_at.into(),
+                replay_id,
             })
         })
         .collect()

@@ -7,7 +7,7 @@ use crate::directory::{Directory, OfTenant};
 use crate::error::Error;
 use crate::event::{EventRow, Kept};
 use crate::shard::{Fenced, numbers_of, those_held};
-use crate::sql_types::Moment;
+use crate::sql_types::{Moment, Uid};
 use domain::id::{DeliveryId, SubscriptionId, TenantId};
 use domain::{Random, Shard, Timestamp};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -160,6 +160,10 @@ impl Making<'_> {
                 attempts: 0,
                 due_at: Moment::from(self.now),
                 created_at: Moment::from(self.now),
+                error: None,
+                has_body: false,
+                budget_from: 0,
+                replay_id: Uid::NONE,
             };
             if place == Place::Claimed {
                 to.push(row.recipient());

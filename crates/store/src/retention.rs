@@ -11,8 +11,8 @@ use crate::delivery::ENDED;
 use crate::error::Error;
 use crate::schema::{
     attempts, callback_keys, callbacks, dead_letters, deliveries, events, message_history,
-    messages, notifications, polls, quarantine, report_keys, security_events, send_attempts,
-    suspicions,
+    messages, notifications, polls, quarantine, replays, report_keys, security_events,
+    send_attempts, suspicions,
 };
 use crate::sql_types::{Moment, Uid};
 use diesel::prelude::*;
@@ -34,6 +34,8 @@ pub enum Kind {
     Attempts,
     /// Deliveries that ended.
     Deliveries,
+    /// Replays that are done or cancelled.
+    Replays,
     /// Events that were told; one of which a delivery is left stays.
     Events,
     /// Messages with their send attempts, by when they were registered.
@@ -74,6 +76,7 @@ impl Kind {
             Self::Events => Some("events"),
             Self::History => Some("message_history"),
             Self::Deliveries
+            | Self::Replays
             | Self::Messages
             | Self::Notifications
             | Self::SecurityEvents
@@ -123,6 +126,7 @@ impl Store {
             Kind::Callbacks => forget_callbacks(connection, span),
             Kind::Attempts => forget_attempts(connection, span),
             Kind::Deliveries => forget_deliveries(connection, span),
+            Kind::Replays => forget_replays(connection, span),
             Kind::Events => forget_events(connection, span),
             Kind::Messages => {
                 let ids = old!(connection, messages, id, span);
@@ -293,6 +297,15 @@ fn forget_deliveries(connection: &mut Connection, span: Span) -> Result<Forgotte
     let rows = each!(connection, c => diesel::delete(deliveries::table)
         .filter(deliveries::id.eq_any(&page))
         .filter(deliveries::state.eq_any(ENDED))
+        .execute(c))?;
+    Ok(Forgotten::of(rows, &page))
+}
+
+fn forget_replays(connection: &mut Connection, span: Span) -> Result<Forgotten, Error> {
+    let page = old!(connection, replays, id, span);
+    let rows = each!(connection, c => diesel::delete(replays::table)
+        .filter(replays::id.eq_any(&page))
+        .filter(replays::ended_at.is_not_null())
         .execute(c))?;
     Ok(Forgotten::of(rows, &page))
 }

@@ -87,6 +87,24 @@ diesel::table! {
         last_failure_at -> Nullable<Instant>,
         delivered -> BigInt,
         failed -> BigInt,
+        settings -> Nullable<Text>,
+        headers -> Nullable<Binary>,
+        endpoint_secret -> Nullable<Binary>,
+        disabled_reason -> Nullable<Text>,
+        disabled_at -> Nullable<Instant>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    previous_secrets (id) {
+        id -> Id,
+        tenant_id -> Id,
+        subscription_id -> Id,
+        secret -> Binary,
+        expires_at -> Instant,
     }
 }
 
@@ -303,6 +321,10 @@ diesel::table! {
         attempts -> Integer,
         due_at -> Instant,
         created_at -> Instant,
+        body -> Nullable<Binary>,
+        error -> Nullable<Text>,
+        budget_from -> Integer,
+        replay_id -> Id,
     }
 }
 
@@ -319,6 +341,7 @@ diesel::table! {
         status_code -> Nullable<Integer>,
         error -> Nullable<Text>,
         response_body -> Nullable<Text>,
+        detail -> Nullable<Text>,
     }
 }
 
@@ -425,6 +448,7 @@ diesel::table! {
 
 diesel::allow_tables_to_appear_in_same_query!(orphans, provider_accounts);
 diesel::allow_tables_to_appear_in_same_query!(poll_leases, provider_accounts, inboxes);
+diesel::allow_tables_to_appear_in_same_query!(deliveries, events);
 diesel::table! {
     use diesel::sql_types::*;
     use crate::sql_types::*;
@@ -522,9 +546,49 @@ diesel::table! {
     use diesel::sql_types::*;
     use crate::sql_types::*;
 
+    replays (id) {
+        id -> Id,
+        tenant_id -> Id,
+        shard -> SmallInt,
+        subscription_id -> Nullable<Id>,
+        state -> SmallInt,
+        selection -> Text,
+        reached -> BigInt,
+        through -> BigInt,
+        total -> BigInt,
+        done -> BigInt,
+        deliveries -> BigInt,
+        per_second -> Nullable<Integer>,
+        next_at -> Instant,
+        created_at -> Instant,
+        ended_at -> Nullable<Instant>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
     inboxes (account_id) {
         account_id -> Id,
         cursor -> Nullable<Text>,
         fetched_at -> Instant,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    sweeps (id) {
+        id -> Id,
+        tenant_id -> Id,
+        subscription_id -> Id,
+        shard -> SmallInt,
+        action -> SmallInt,
+        wanted -> SmallInt,
+        event_types -> Nullable<Text>,
+        reached -> Id,
+        before -> Id,
     }
 }

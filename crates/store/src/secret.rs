@@ -3,7 +3,7 @@
 use crate::Store;
 use crate::connection::each;
 use crate::error::Error;
-use crate::schema::{provider_accounts, quarantine, subscriptions};
+use crate::schema::{previous_secrets, provider_accounts, quarantine, subscriptions};
 use crate::sql_types::{Moment, Uid};
 use diesel::prelude::*;
 use domain::id::TenantId;
@@ -18,6 +18,12 @@ pub enum Column {
     AccountStatusApi,
     /// The signing secret of a subscription.
     SubscriptionSecret,
+    /// The headers of a subscription.
+    SubscriptionHeaders,
+    /// What a subscription proves itself to its endpoint with.
+    EndpointSecret,
+    /// A secret that was replaced, and still signs for a while.
+    PreviousSecret,
     /// A refused request.
     QuarantinedRequest,
 }
@@ -48,17 +54,25 @@ pub struct Resealed {
 
 impl Column {
     /// All of them.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 7] = [
         Self::AccountChecks,
         Self::AccountStatusApi,
         Self::SubscriptionSecret,
+        Self::SubscriptionHeaders,
+        Self::EndpointSecret,
+        Self::PreviousSecret,
         Self::QuarantinedRequest,
     ];
 
     /// How many rows a page has at the most. A refused request may have 200 KiB, anything else is small.
     pub const fn page(self) -> usize {
         match self {
-            Self::AccountChecks | Self::AccountStatusApi | Self::SubscriptionSecret => 500,
+            Self::AccountChecks
+            | Self::AccountStatusApi
+            | Self::SubscriptionSecret
+            | Self::SubscriptionHeaders
+            | Self::EndpointSecret
+            | Self::PreviousSecret => 500,
             Self::QuarantinedRequest => 100,
         }
     }
@@ -113,6 +127,45 @@ impl Store {
                 });
                 Ok(sealed.collect())
             }
+            Column::SubscriptionHeaders => {
+                let rows: Vec<OptionalRow> = each!(connection, c => subscriptions::table
+                    .filter(subscriptions::id.gt(after))
+                    .filter(subscriptions::headers.is_not_null())
+                    .order(subscriptions::id)
+                    .select((
+                        (subscriptions::id, subscriptions::tenant_id, subscriptions::headers),
+                        subscriptions::deleted_at,
+                    ))
+                    .limit(of.limit())
+                    .load(c))?;
+                Ok(rows.into_iter().filter_map(sealed_of).collect())
+            }
+            Column::EndpointSecret => {
+                let rows: Vec<OptionalRow> = each!(connection, c => subscriptions::table
+                    .filter(subscriptions::id.gt(after))
+                    .filter(subscriptions::endpoint_secret.is_not_null())
+                    .order(subscriptions::id)
+                    .select((
+                        (subscriptions::id, subscriptions::tenant_id, subscriptions::endpoint_secret),
+                        subscriptions::deleted_at,
+                    ))
+                    .limit(of.limit())
+                    .load(c))?;
+                Ok(rows.into_iter().filter_map(sealed_of).collect())
+            }
+            Column::PreviousSecret => {
+                let rows: Vec<SealedRow> = each!(connection, c => previous_secrets::table
+                    .filter(previous_secrets::id.gt(after))
+                    .order(previous_secrets::id)
+                    .select((
+                        previous_secrets::id,
+                        previous_secrets::tenant_id,
+                        previous_secrets::secret,
+                    ))
+                    .limit(of.limit())
+                    .load(c))?;
+                Ok(rows.into_iter().map(Sealed::from).collect())
+            }
             Column::QuarantinedRequest => {
                 let rows: Vec<SealedRow> = each!(connection, c => quarantine::table
                     .filter(quarantine::id.gt(after))
@@ -149,6 +202,21 @@ impl Store {
                             .filter(subscriptions::secret.eq(from))
                             .set(subscriptions::secret.eq(to))
                             .execute(c))?,
+                    Column::SubscriptionHeaders => each!(connection, c =>
+                        diesel::update(subscriptions::table.find(id))
+                            .filter(subscriptions::headers.eq(Some(from)))
+                            .set(subscriptions::headers.eq(Some(to)))
+                            .execute(c))?,
+                    Column::EndpointSecret => each!(connection, c =>
+                        diesel::update(subscriptions::table.find(id))
+                            .filter(subscriptions::endpoint_secret.eq(Some(from)))
+                            .set(subscriptions::endpoint_secret.eq(Some(to)))
+                            .execute(c))?,
+                    Column::PreviousSecret => each!(connection, c =>
+                        diesel::update(previous_secrets::table.find(id))
+                            .filter(previous_secrets::secret.eq(from))
+                            .set(previous_secrets::secret.eq(to))
+                            .execute(c))?,
                     Column::QuarantinedRequest => each!(connection, c =>
                         diesel::update(quarantine::table.find(id))
                             .filter(quarantine::sealed.eq(from))
@@ -164,6 +232,16 @@ impl Store {
 
 /// The row, whose it is, and its secret.
 type SealedRow = (Uid, Uid, Vec<u8>);
+
+/// The same of a column that may be empty, and when its subscription was deleted.
+type OptionalRow = ((Uid, Uid, Option<Vec<u8>>), Option<Moment>);
+
+fn sealed_of(((id, tenant, value), deleted_at): OptionalRow) -> Option<Sealed> {
+    Some(Sealed {
+        is_spent: deleted_at.is_some(),
+        ..Sealed::from((id, tenant, value?))
+    })
+}
 
 impl From<SealedRow> for Sealed {
     fn from((id, tenant_id, value): SealedRow) -> Self {

@@ -2,7 +2,7 @@
 
 use crate::Store;
 use crate::connection::{Connection, each};
-use crate::delivery::{Place, is_pending_in};
+use crate::delivery::{Place, is_pending_in, is_recalled};
 use crate::dialect::{lease, lock};
 use crate::error::Error;
 use crate::schema::{deliveries, dispatchers, shards};
@@ -36,8 +36,13 @@ pub struct Holding {
     /// Those it has anew: whatever it knew of them is void.
     pub adopted: Vec<Shard>,
     /// The subscriptions of adopted shards that have a backlog.
-    pub backlogs: Vec<(Shard, SubscriptionId, TenantId)>,
+    pub backlogs: Waiting,
+    /// Those of which something waits for its turn behind all others.
+    pub later: Waiting,
 }
+
+/// Of which subscriptions something waits.
+pub type Waiting = Vec<(Shard, SubscriptionId, TenantId)>;
 
 impl Store {
     /// Says that a dispatcher is alive, renews its leases, and takes or gives shards so that every
@@ -60,6 +65,7 @@ impl Store {
             let taken = take(connection, free, &owner, now)?;
             let adopted: Vec<Shard> = taken.iter().map(|lease| lease.shard).collect();
             held.extend(taken);
+            release(connection, &adopted)?;
             Ok(Holding {
                 shards: held,
                 until: Some(until),
@@ -68,7 +74,8 @@ impl Store {
                 } else {
                     Some(Duration::ZERO)
                 },
-                backlogs: adopt(connection, &adopted)?,
+                backlogs: waiting(connection, &adopted, Place::Backlog)?,
+                later: waiting(connection, &adopted, Place::Later)?,
                 adopted,
             })
         })
@@ -207,27 +214,34 @@ fn shard_of(number: i16) -> Option<Shard> {
     Shard::new(u8::try_from(number).ok()?)
 }
 
-/// Frees what the former owner of these shards had in its memory, and finds their backlogs.
-fn adopt(
-    connection: &mut Connection,
-    taken: &[Shard],
-) -> Result<Vec<(Shard, SubscriptionId, TenantId)>, Error> {
+/// Frees what the former owner of these shards had in its memory.
+fn release(connection: &mut Connection, taken: &[Shard]) -> Result<(), Error> {
     if taken.is_empty() {
-        return Ok(Vec::new());
+        return Ok(());
     }
     failpoint::reach!(StoreBeforeAdopt);
-    each!(connection, c => diesel::update(deliveries::table)
-        .filter(deliveries::shard.eq_any(numbers(taken)))
-        .filter(is_pending_in(Place::Claimed))
-        .set(deliveries::place.eq(Place::Scheduled.code()))
-        .execute(c))?;
-    let backlogs: Vec<(i16, Uid, Uid)> = each!(connection, c => deliveries::table
-        .filter(deliveries::shard.eq_any(numbers(taken)))
-        .filter(is_pending_in(Place::Backlog))
+    for what in [is_pending_in(Place::Claimed), is_recalled()] {
+        each!(connection, c => diesel::update(deliveries::table)
+            .filter(deliveries::shard.eq_any(numbers(taken)))
+            .filter(what)
+            .set(deliveries::place.eq(Place::Scheduled.code()))
+            .execute(c))?;
+    }
+    Ok(())
+}
+
+/// The subscriptions of these shards of which something waits in a place.
+fn waiting(connection: &mut Connection, of: &[Shard], place: Place) -> Result<Waiting, Error> {
+    if of.is_empty() {
+        return Ok(Waiting::new());
+    }
+    let rows: Vec<(i16, Uid, Uid)> = each!(connection, c => deliveries::table
+        .filter(deliveries::shard.eq_any(numbers(of)))
+        .filter(is_pending_in(place))
         .select((deliveries::shard, deliveries::subscription_id, deliveries::tenant_id))
         .distinct()
         .load(c))?;
-    Ok(backlogs
+    Ok(rows
         .into_iter()
         .filter_map(|(shard, id, tenant)| Some((shard_of(shard)?, id.into(), tenant.into())))
         .collect())

@@ -36,6 +36,9 @@ pub struct Uid(pub Uuid);
 pub struct Moment(pub i64);
 
 impl Uid {
+    /// No id: where a column has to hold one.
+    pub(crate) const NONE: Self = Self(Uuid::nil());
+
     /// The smallest UUIDv7 of a moment: ids that were made earlier are smaller.
     pub(crate) fn first_of(time: Timestamp) -> Self {
         let millis = u128::try_from(time.as_millis()).unwrap_or(0);
@@ -71,7 +74,7 @@ macro_rules! uid_of {
     )*};
 }
 
-uid_of!(TenantId KeyId AccountId MessageId CallbackId ReceiptId EventId SubscriptionId DeliveryId AttemptId OrphanId SecurityEventId QuarantineId DeadLetterId PollId);
+uid_of!(TenantId KeyId AccountId MessageId CallbackId ReceiptId EventId SubscriptionId DeliveryId AttemptId OrphanId SecurityEventId QuarantineId DeadLetterId PollId ReplayId SweepId);
 
 impl ToSql<Id, Sqlite> for Uid {
     fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {

@@ -1,7 +1,12 @@
 //! Subscriptions.
 
+mod rotation;
+
+pub use rotation::{PreviousSecret, Rotated, Rotation};
+
 use crate::Store;
 use crate::connection::{Connection, each};
+use crate::delivery::Disables;
 use crate::dialect::event::newest_position;
 use crate::dialect::lock;
 use crate::error::Error;
@@ -13,7 +18,7 @@ use diesel::prelude::*;
 use domain::Timestamp;
 use domain::account::Environment;
 use domain::id::{SubscriptionId, TenantId};
-use domain::subscription::{Interest, Pattern};
+use domain::subscription::{DisabledReason, Interest, Pattern, Settings};
 
 /// A URL a tenant wants events at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,12 +29,25 @@ pub struct Subscription {
     pub url: String,
     /// What its deliveries are signed with, sealed.
     pub secret: Vec<u8>,
+    /// What they were signed with before, and still are for a while, newest first. Only where it is
+    /// read to be sent to.
+    pub previous_secrets: Vec<PreviousSecret>,
     /// What people call it.
     pub name: Option<String>,
     /// What it is for.
     pub description: Option<String>,
+    /// How its events are sent.
+    pub settings: Settings,
+    /// Its own headers, sealed; none where it has none.
+    pub headers: Option<Vec<u8>>,
+    /// What it proves itself to its endpoint with, sealed.
+    pub endpoint_secret: Option<Vec<u8>>,
     /// Whether deliveries leave for it.
     pub is_enabled: bool,
+    /// Why they do not.
+    pub disabled_reason: Option<DisabledReason>,
+    /// Since when they do not, as far as is known.
+    pub disabled_at: Option<Timestamp>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was last changed.
@@ -66,10 +84,25 @@ pub struct Change {
     pub description: Option<String>,
     /// Of which environment.
     pub environment: Environment,
-    /// Whether deliveries leave for it.
+    /// How its events are sent.
+    pub settings: Settings,
+    /// Its own headers, sealed; none where it has none.
+    pub headers: Option<Vec<u8>>,
+    /// What it proves itself to its endpoint with.
+    pub endpoint_secret: EndpointSecret,
+    /// Whether deliveries leave for it. Enabling it forgets why it was disabled.
     pub is_enabled: bool,
     /// Now.
     pub updated_at: Timestamp,
+}
+
+/// What becomes of a subscription's secret for its endpoint.
+#[derive(Debug, Clone)]
+pub enum EndpointSecret {
+    /// It stays. It is not written: somebody may just have sealed it with another key.
+    Stays,
+    /// This one, sealed, or none.
+    Becomes(Option<Vec<u8>>),
 }
 
 /// How many subscriptions there are.
@@ -85,7 +118,7 @@ impl Store {
     /// Makes a subscription. It wants the events written from now on.
     pub async fn create_subscription(&self, subscription: Subscription) -> Result<(), Error> {
         let tenant = subscription.interest.tenant_id;
-        let mut row = SubscriptionRow::new(subscription);
+        let mut row = SubscriptionRow::new(subscription)?;
         self.write(move |connection| {
             changed(connection, row.tenant_id)?;
             // From here on every event is either committed before it, or written after it.
@@ -117,11 +150,22 @@ impl Store {
             let secret = change.secret.as_ref();
             if let Some(secret) = secret {
                 row.secret.clone_from(secret);
+                // A secret that is set holds at once, and alone.
+                rotation::forget_previous(connection, id)?;
             }
             row.name.clone_from(&change.name);
             row.description.clone_from(&change.description);
             row.environment = change.environment.clone().into();
-            row.is_enabled = change.is_enabled;
+            row.settings = Some(encode_settings(&change.settings)?);
+            row.headers.clone_from(&change.headers);
+            let endpoint_secret = match &change.endpoint_secret {
+                EndpointSecret::Stays => None,
+                EndpointSecret::Becomes(secret) => {
+                    row.endpoint_secret.clone_from(secret);
+                    Some(secret)
+                }
+            };
+            row.enable(change.is_enabled, change.updated_at);
             row.updated_at = change.updated_at.into();
             each!(connection, c => diesel::update(subscriptions::table.find(row.id))
                 .set((
@@ -131,7 +175,12 @@ impl Store {
                     subscriptions::name.eq(&row.name),
                     subscriptions::description.eq(&row.description),
                     subscriptions::environment.eq(&row.environment),
+                    subscriptions::settings.eq(&row.settings),
+                    subscriptions::headers.eq(&row.headers),
+                    endpoint_secret.map(|secret| subscriptions::endpoint_secret.eq(secret)),
                     subscriptions::is_enabled.eq(row.is_enabled),
+                    subscriptions::disabled_reason.eq(&row.disabled_reason),
+                    subscriptions::disabled_at.eq(row.disabled_at),
                     subscriptions::updated_at.eq(row.updated_at),
                 ))
                 .execute(c))?;
@@ -233,7 +282,17 @@ pub(crate) fn of_tenants(
         .order(subscriptions::id)
         .select(SubscriptionRow::as_select())
         .load(c))?;
-    rows.into_iter().map(Subscription::try_from).collect()
+    let ids: Vec<Uid> = rows.iter().map(|row| row.id).collect();
+    let mut previous = rotation::previous_of(connection, &ids)?;
+    rows.into_iter()
+        .map(|row| {
+            let previous_secrets = previous.remove(&row.id).unwrap_or_default();
+            Ok(Subscription {
+                previous_secrets,
+                ..Subscription::try_from(row)?
+            })
+        })
+        .collect()
 }
 
 fn find(
@@ -248,6 +307,29 @@ fn find(
         .select(SubscriptionRow::as_select())
         .first(c)
         .optional())?)
+}
+
+/// Disables a subscription as its endpoint asked, unless somebody changed it since the attempt.
+pub(crate) fn disable(
+    connection: &mut Connection,
+    id: SubscriptionId,
+    how: Disables,
+) -> Result<(), Error> {
+    let tenant: Option<Uid> = each!(connection, c => diesel::update(subscriptions::table)
+        .filter(subscriptions::id.eq(Uid::from(id)))
+        .filter(subscriptions::is_enabled.eq(true))
+        .filter(subscriptions::deleted_at.is_null())
+        .filter(subscriptions::updated_at.eq(Moment::from(how.settings_of)))
+        .set((
+            subscriptions::is_enabled.eq(false),
+            subscriptions::disabled_reason.eq(Some(how.reason.as_str())),
+            subscriptions::disabled_at.eq(Some(Moment::from(how.at))),
+            subscriptions::updated_at.eq(Moment::from(how.at)),
+        ))
+        .returning(subscriptions::tenant_id)
+        .get_result(c)
+        .optional())?;
+    tenant.map_or(Ok(()), |tenant| changed(connection, tenant))
 }
 
 /// Makes every dispatcher look again before its next fan-out and its next attempt.
@@ -265,6 +347,23 @@ fn encode_patterns(patterns: &[Pattern]) -> String {
         .map(ToString::to_string)
         .collect::<Vec<_>>()
         .join(",")
+}
+
+fn encode_settings(settings: &Settings) -> Result<String, Error> {
+    serde_json::to_string(settings)
+        .map_err(|error| Error::unreadable(format!("settings that cannot be written: {error}")))
+}
+
+/// Rows from before there were settings have the defaults.
+fn decode_settings(text: Option<&str>) -> Result<Settings, Error> {
+    text.map_or_else(
+        || Ok(Settings::default()),
+        |text| {
+            serde_json::from_str(text).map_err(|error| {
+                Error::unreadable(format!("the settings of a subscription: {error}"))
+            })
+        },
+    )
 }
 
 #[derive(Queryable, Selectable, Insertable)]
@@ -286,14 +385,31 @@ struct SubscriptionRow {
     last_failure_at: Option<Moment>,
     delivered: i64,
     failed: i64,
+    settings: Option<String>,
+    headers: Option<Vec<u8>>,
+    endpoint_secret: Option<Vec<u8>>,
+    disabled_reason: Option<String>,
+    disabled_at: Option<Moment>,
 }
 
 impl SubscriptionRow {
-    fn new(subscription: Subscription) -> Self {
+    /// Its owner enables or disables it. What disabled it before stays told.
+    fn enable(&mut self, is_enabled: bool, at: Timestamp) {
+        if is_enabled {
+            self.disabled_reason = None;
+            self.disabled_at = None;
+        } else if self.is_enabled {
+            self.disabled_reason = Some(DisabledReason::Manual.as_str().to_owned());
+            self.disabled_at = Some(at.into());
+        }
+        self.is_enabled = is_enabled;
+    }
+
+    fn new(subscription: Subscription) -> Result<Self, Error> {
         let Subscription {
             interest, health, ..
         } = subscription;
-        Self {
+        Ok(Self {
             id: interest.subscription_id.into(),
             tenant_id: interest.tenant_id.into(),
             url: subscription.url,
@@ -310,7 +426,14 @@ impl SubscriptionRow {
             last_failure_at: health.last_failure_at.map(Moment::from),
             delivered: health.delivered,
             failed: health.failed,
-        }
+            settings: Some(encode_settings(&subscription.settings)?),
+            headers: subscription.headers,
+            endpoint_secret: subscription.endpoint_secret,
+            disabled_reason: subscription
+                .disabled_reason
+                .map(|reason| reason.as_str().to_owned()),
+            disabled_at: subscription.disabled_at.map(Moment::from),
+        })
     }
 }
 
@@ -335,9 +458,20 @@ impl TryFrom<SubscriptionRow> for Subscription {
             interest,
             url: row.url,
             secret: row.secret,
+            previous_secrets: Vec::new(),
             name: row.name,
             description: row.description,
+            settings: decode_settings(row.settings.as_deref())?,
+            headers: row.headers,
+            endpoint_secret: row.endpoint_secret,
             is_enabled: row.is_enabled,
+            // Only its owner could disable it before reasons were kept.
+            disabled_reason: (!row.is_enabled).then(|| {
+                let told = row.disabled_reason.as_deref();
+                told.and_then(DisabledReason::parse)
+                    .unwrap_or(DisabledReason::Manual)
+            }),
+            disabled_at: row.disabled_at.map(Timestamp::from),
             created_at: row.created_at.into(),
             updated_at: row.updated_at.into(),
             health: Health {

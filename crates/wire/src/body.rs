@@ -4,7 +4,8 @@ use domain::Timestamp;
 use domain::event::{Event, Resource};
 use domain::id::{EventId, TenantId};
 use domain::json::Raw;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 /// Renders the body of an event. The same event and sequence always give the same bytes.
 pub fn render(event: &Event, sequence: i64) -> Vec<u8> {
@@ -25,6 +26,56 @@ pub fn render(event: &Event, sequence: i64) -> Vec<u8> {
     };
     // Plain fields and JSON that was checked when it was taken: this cannot fail to be written.
     serde_json::to_vec(&body).unwrap_or_default()
+}
+
+/// The thin form of a rendered body: what the event is, and under `data_url` where it says more. None
+/// where the body is none of ours.
+pub fn thin(body: &[u8], data_url: &str) -> Option<Vec<u8>> {
+    let mut thin: Thin = serde_json::from_slice(body).ok()?;
+    thin.data_url = data_url;
+    serde_json::to_vec(&thin).ok()
+}
+
+/// As [`Body`], every member as it was rendered. What can be long is left out.
+#[derive(Serialize, Deserialize)]
+struct Thin<'a> {
+    #[serde(borrow)]
+    id: &'a RawValue,
+    #[serde(rename = "type", borrow)]
+    event_type: &'a RawValue,
+    #[serde(borrow)]
+    category: &'a RawValue,
+    #[serde(borrow)]
+    version: &'a RawValue,
+    #[serde(borrow)]
+    timestamp: &'a RawValue,
+    #[serde(borrow)]
+    tenant_id: &'a RawValue,
+    #[serde(borrow)]
+    environment: &'a RawValue,
+    #[serde(borrow)]
+    sequence: &'a RawValue,
+    #[serde(borrow)]
+    source: &'a RawValue,
+    #[serde(borrow)]
+    resource: Option<Named<'a>>,
+    #[serde(skip_deserializing)]
+    context: (),
+    #[serde(skip_deserializing)]
+    metadata: (),
+    #[serde(skip_deserializing)]
+    data: (),
+    #[serde(skip_deserializing)]
+    data_url: &'a str,
+}
+
+/// A resource without what is told of it.
+#[derive(Serialize, Deserialize)]
+struct Named<'a> {
+    #[serde(rename = "type", borrow)]
+    kind: &'a RawValue,
+    #[serde(borrow)]
+    id: &'a RawValue,
 }
 
 #[derive(Serialize)]
@@ -50,6 +101,17 @@ mod tests {
     use super::*;
     use domain::account::Environment;
     use uuid::Uuid;
+
+    #[test]
+    fn a_thin_event_says_what_it_is_and_where_the_rest_is() {
+        let whole = r#"{"id":"evt_1","type":"job.completed","category":"job","version":1,"timestamp":"t","tenant_id":"ten_1","environment":"production","sequence":12345678901234567,"source":"l\"ab","resource":{"type":"run","id":"r-1","data":{"long":true}},"context":{"user_id":"u"},"metadata":{"k":1},"data":{"z":1.00}}"#;
+        let made = thin(whole.as_bytes(), "https://api.example/v1/events/evt_1").unwrap();
+        assert_eq!(
+            String::from_utf8(made).unwrap(),
+            r#"{"id":"evt_1","type":"job.completed","category":"job","version":1,"timestamp":"t","tenant_id":"ten_1","environment":"production","sequence":12345678901234567,"source":"l\"ab","resource":{"type":"run","id":"r-1"},"context":null,"metadata":null,"data":null,"data_url":"https://api.example/v1/events/evt_1"}"#
+        );
+        assert_eq!(thin(b"[]", ""), None);
+    }
 
     #[test]
     fn data_reaches_the_receiver_number_for_number_and_in_order() {

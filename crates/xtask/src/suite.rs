@@ -12,6 +12,7 @@ pub mod rabbitmq;
 mod servers;
 mod setup;
 mod step;
+mod verifiers;
 
 use std::convert::Infallible;
 use std::future::pending;

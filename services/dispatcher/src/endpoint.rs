@@ -1,9 +1,18 @@
 //! Where and how a subscription is reached, made from its current settings.
 
+use crate::Context;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use domain::Timestamp;
 use domain::id::SubscriptionId;
-use egress::{Destination, Policy};
-use signing::{Vault, WebhookSecret};
+use domain::retry::Schedule;
+use domain::subscription::{EndpointAuth, Method, Settings, Signing};
+use egress::Destination;
+use http::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName, HeaderValue};
+use signing::WebhookSecret;
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 use store::subscription::Subscription;
 
 /// A subscription, ready to be sent to.
@@ -13,28 +22,137 @@ pub(crate) struct Endpoint {
     /// Judged already, or, where the policy has come to forbid it since the subscription was made,
     /// the URL, which the client will refuse.
     pub destination: Destination,
-    pub secret: WebhookSecret,
+    pub method: http::Method,
+    /// Its own headers, and what it is authenticated to with. What is secret is marked so.
+    pub headers: HeaderMap,
+    pub signing: Signing,
+    /// When a delivery is tried again.
+    pub schedule: Schedule,
+    /// How long an attempt may take.
+    pub timeout: Duration,
+    /// The longest body it is sent, in bytes.
+    pub max_payload_bytes: usize,
+    /// When these settings were last changed.
+    pub settings_of: Timestamp,
+    /// Newest first; all but the first until a moment.
+    secrets: Vec<(WebhookSecret, Option<Timestamp>)>,
+}
+
+/// Why a subscription cannot be sent to; for the operator.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unusable {
+    #[error(transparent)]
+    Sealed(#[from] signing::Error),
+    #[error("its headers cannot be read: {0}")]
+    Headers(#[from] serde_json::Error),
+    #[error("its headers cannot be sent: {0}")]
+    Name(#[from] http::header::InvalidHeaderName),
+    #[error("its headers cannot be sent: {0}")]
+    Value(#[from] http::header::InvalidHeaderValue),
 }
 
 impl Endpoint {
-    /// Opens the secret and judges the URL. The error is for the operator.
+    /// Opens the secrets and judges the URL.
     pub(crate) fn of(
+        context: &Context,
         subscription: &Subscription,
-        vault: &Vault,
-        policy: &Policy,
-    ) -> Result<Arc<Self>, signing::Error> {
-        let interest = &subscription.interest;
-        let context =
-            domain::secret::subscription_secret(interest.tenant_id, interest.subscription_id);
-        let secret = WebhookSecret::from_bytes(&vault.open(&context, &subscription.secret)?)?;
-        let destination = match policy.judge_url(&subscription.url) {
+    ) -> Result<Arc<Self>, Unusable> {
+        let settings = &subscription.settings;
+        let timeout = context.usual.timeout_seconds_of(settings);
+        let destination = match context.client.policy().judge_url(&subscription.url) {
             Ok(target) => Destination::Target(target),
             Err(_) => Destination::Url(subscription.url.clone()),
         };
         Ok(Arc::new(Self {
-            subscription_id: interest.subscription_id,
+            subscription_id: subscription.interest.subscription_id,
             destination,
-            secret,
+            method: match settings.method {
+                Method::Post => http::Method::POST,
+                Method::Put => http::Method::PUT,
+                Method::Patch => http::Method::PATCH,
+            },
+            headers: headers(context, subscription)?,
+            signing: settings.signing.clone(),
+            schedule: Schedule::of(&context.usual.retry_of(settings)),
+            timeout: Duration::from_secs(u64::from(timeout)),
+            max_payload_bytes: usize::try_from(settings.max_payload_bytes).unwrap_or(usize::MAX),
+            settings_of: subscription.updated_at,
+            secrets: secrets(context, subscription)?,
         }))
     }
+
+    /// The secrets that sign at this moment, newest first.
+    pub(crate) fn secrets(&self, now: Timestamp) -> Vec<WebhookSecret> {
+        self.secrets
+            .iter()
+            .filter(|(_, until)| until.is_none_or(|until| now < until))
+            .map(|(secret, _)| secret.clone())
+            .collect()
+    }
+}
+
+fn secrets(
+    context: &Context,
+    subscription: &Subscription,
+) -> Result<Vec<(WebhookSecret, Option<Timestamp>)>, Unusable> {
+    let interest = &subscription.interest;
+    let (tenant, id) = (interest.tenant_id, interest.subscription_id);
+    let open = |bound_to: String, sealed: &[u8]| -> Result<WebhookSecret, Unusable> {
+        let opened = context.vault.open(&bound_to, sealed)?;
+        Ok(WebhookSecret::from_bytes(&opened)?)
+    };
+    let bound_to = domain::secret::subscription_secret(tenant, id);
+    let mut secrets = vec![(open(bound_to, &subscription.secret)?, None)];
+    for previous in &subscription.previous_secrets {
+        let bound_to = domain::secret::previous_secret(tenant, previous.id);
+        let secret = open(bound_to, &previous.secret)?;
+        secrets.push((secret, Some(previous.expires_at)));
+    }
+    Ok(secrets)
+}
+
+fn headers(context: &Context, subscription: &Subscription) -> Result<HeaderMap, Unusable> {
+    let interest = &subscription.interest;
+    let (tenant, id) = (interest.tenant_id, interest.subscription_id);
+    let mut headers = HeaderMap::new();
+    if let Some(sealed) = &subscription.headers {
+        let bound_to = domain::secret::subscription_headers(tenant, id);
+        let opened = context.vault.open(&bound_to, sealed)?;
+        let own: BTreeMap<String, String> = serde_json::from_slice(&opened)?;
+        for (name, value) in own {
+            let name: HeaderName = name.parse()?;
+            let mut value = HeaderValue::from_str(&value)?;
+            value.set_sensitive(name == AUTHORIZATION || name == COOKIE);
+            headers.insert(name, value);
+        }
+    }
+    if let Some(sealed) = &subscription.endpoint_secret {
+        let bound_to = domain::secret::endpoint_secret(tenant, id);
+        let opened = context.vault.open(&bound_to, sealed)?;
+        let secret = String::from_utf8_lossy(&opened);
+        if let Some((name, mut value)) = authentication(&subscription.settings, &secret)? {
+            value.set_sensitive(true);
+            headers.insert(name, value);
+        }
+    }
+    Ok(headers)
+}
+
+fn authentication(
+    settings: &Settings,
+    secret: &str,
+) -> Result<Option<(HeaderName, HeaderValue)>, Unusable> {
+    Ok(match &settings.endpoint_auth {
+        EndpointAuth::None => None,
+        EndpointAuth::ApiKey { header } => Some((header.parse()?, HeaderValue::from_str(secret)?)),
+        EndpointAuth::Bearer => {
+            let value = HeaderValue::from_str(&format!("Bearer {secret}"))?;
+            Some((AUTHORIZATION, value))
+        }
+        EndpointAuth::Basic { username } => {
+            let pair = STANDARD.encode(format!("{username}:{secret}"));
+            let value = HeaderValue::from_str(&format!("Basic {pair}"))?;
+            Some((AUTHORIZATION, value))
+        }
+    })
 }

@@ -1,6 +1,7 @@
 //! The engine: one task that holds the lanes and decides what happens next. It waits for nothing
 //! itself: whatever takes time is a step under way, and comes back as what it found.
 
+mod late;
 mod lease;
 mod round;
 mod step;
@@ -11,10 +12,11 @@ use crate::record::{self, Recorder};
 use crate::{Context, Rules};
 use broker::HintReceiver;
 use domain::Shard;
-use domain::id::{SubscriptionId, TenantId};
+use domain::id::{DeliveryId, SubscriptionId, TenantId};
 use domain::tenure::Tenure;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use late::Late;
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -35,6 +37,10 @@ const MAX_IN_FLIGHT: usize = 2_048;
 /// How many bytes of bodies wait in memory before new deliveries are left in the store.
 const MAX_WAITING_BYTES: usize = 64 * 1024 * 1024;
 
+/// How long attempts under way are waited for at the end. An attempt may take longer, but a process
+/// that is told to end has 25 s: shards that it cannot give up in time are waited for by the others.
+const PATIENCE: Duration = Duration::from_secs(15);
+
 /// Starts the engine, until the process drains.
 pub(crate) fn start(rules: &Arc<Rules>, context: &Context) {
     let check = context.readiness.register("dispatcher");
@@ -48,11 +54,23 @@ pub(crate) fn start(rules: &Arc<Rules>, context: &Context) {
     });
 }
 
+/// When it is the turn of what is taken into memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    /// After what waits already.
+    Next,
+    /// When nothing else waits, also of what is yet to come.
+    Late,
+}
+
+/// Which attempt has ended: to which subscription, of which delivery.
+type Attempted = (SubscriptionId, DeliveryId);
+
 type Running = Pin<Box<dyn Future<Output = Step> + Send>>;
 
 struct Engine {
-    context: Context,
     rules: Arc<Rules>,
+    context: Context,
     check: runtime::Check,
     /// Who this dispatcher is among the others.
     owner: String,
@@ -73,6 +91,7 @@ struct Engine {
     last_served: Option<Shard>,
     /// Whether deliveries may be due that are not in memory.
     look_for_due: bool,
+    late: Late,
     /// Whether subscriptions changed since the directory was brought up to date.
     is_stale: bool,
     /// Tenants of waiting deliveries that the directory has to load.
@@ -85,8 +104,8 @@ struct Engine {
     recorder: Recorder,
     lost: mpsc::UnboundedReceiver<Vec<Shard>>,
     ended: (
-        mpsc::UnboundedSender<SubscriptionId>,
-        mpsc::UnboundedReceiver<SubscriptionId>,
+        mpsc::UnboundedSender<Attempted>,
+        mpsc::UnboundedReceiver<Attempted>,
     ),
     last_look: Instant,
 }
@@ -95,6 +114,7 @@ impl Engine {
     fn new(rules: Arc<Rules>, context: Context, check: runtime::Check) -> Self {
         let (tell_lost, lost) = mpsc::unbounded_channel();
         Self {
+            rules,
             owner: hex(context.random.bytes::<8>()),
             directory: Directory::default(),
             lanes: HashMap::new(),
@@ -108,6 +128,7 @@ impl Engine {
             unstamped: BTreeSet::new(),
             last_served: None,
             look_for_due: false,
+            late: Late::default(),
             is_stale: true,
             not_loaded: HashSet::new(),
             under_way: FuturesUnordered::new(),
@@ -119,7 +140,6 @@ impl Engine {
             ended: mpsc::unbounded_channel(),
             last_look: Instant::now(),
             context,
-            rules,
             check,
         }
     }
@@ -134,10 +154,10 @@ impl Engine {
                 biased;
                 () = shutdown.draining() => break,
                 hints = self.hints.recv() => self.on_hints(&hints),
-                Some(subscription) = self.ended.1.recv() => {
-                    self.on_ended(subscription);
-                    while let Ok(subscription) = self.ended.1.try_recv() {
-                        self.on_ended(subscription);
+                Some(ended) = self.ended.1.recv() => {
+                    self.on_ended(ended);
+                    while let Ok(ended) = self.ended.1.try_recv() {
+                        self.on_ended(ended);
                     }
                 }
                 Some(step) = self.under_way.next(), if !self.under_way.is_empty() => {
@@ -157,6 +177,8 @@ impl Engine {
         self.fan_out_when_owed();
         self.claim_when_due();
         self.load_backlogs();
+        self.load_later();
+        self.recover_when_asked();
         self.start_attempts();
     }
 
@@ -169,38 +191,45 @@ impl Engine {
 
     fn on_tick(&mut self) {
         self.look_for_due = true;
+        self.late.look |= self.late.goes_on;
         if self.last_look.elapsed() >= LOOK_EVERY {
             self.last_look = Instant::now();
             self.is_stale = true;
             self.unstamped.extend(self.holding.keys());
+            self.late.look = true;
         }
     }
 
     /// Puts what is owed into its lanes. What was taken under a lease that is not held any more was
     /// freed for the next owner, also where that is us again.
-    fn take_in(&mut self, owed: Vec<Owed>, under: &step::Leases) {
+    fn take_in(&mut self, owed: Vec<Owed>, under: &step::Leases, turn: Turn) {
         for owed in owed {
             let event = Outgoing::of(&owed);
             for to in owed.to {
-                let shard = Shard::of_subscription(to.subscription_id);
+                let id = to.subscription_id;
+                let shard = Shard::of_subscription(id);
                 let Some(lease) = self.holding.get(&shard).copied() else {
                     continue;
                 };
-                if under.get(&shard) != Some(&lease) {
+                if under.get(&shard) != Some(&lease) || self.is_let_go(shard, to.delivery_id) {
                     continue;
                 }
                 self.waiting_bytes += event.body.len();
                 let tenant = event.tenant_id;
                 let lane = self
                     .lanes
-                    .entry(to.subscription_id)
+                    .entry(id)
                     .or_insert_with(|| Lane::new(shard, tenant));
-                lane.waiting.push_back(Job {
+                let waiting = match turn {
+                    Turn::Next => &mut lane.waiting,
+                    Turn::Late => &mut lane.later,
+                };
+                waiting.push_back(Job {
                     to,
                     lease,
                     event: event.clone(),
                 });
-                self.enter_round(to.subscription_id);
+                self.enter_round(id);
             }
         }
     }
@@ -216,13 +245,12 @@ impl Engine {
     /// Lets attempts under way end and be recorded, then gives the shards up.
     async fn drain(mut self) {
         self.check.failing("draining");
-        let patience = self.rules.timeout + Duration::from_secs(5);
-        let ended = tokio::time::timeout(patience, async {
+        let ended = tokio::time::timeout(PATIENCE, async {
             while self.in_flight > 0 {
-                let Some(subscription) = self.ended.1.recv().await else {
+                let Some(ended) = self.ended.1.recv().await else {
                     break;
                 };
-                self.on_ended(subscription);
+                self.on_ended(ended);
             }
         });
         if ended.await.is_err() {

@@ -1,14 +1,18 @@
 #![doc = include_str!("../README.md")]
 
+mod detail;
 mod dispatch;
 mod endpoint;
 mod engine;
 mod lane;
 mod outgoing;
+mod payload;
 mod record;
+mod request;
+mod verdict;
 
 use broker::Broker;
-use domain::retry::Schedule;
+use domain::subscription::Usual;
 use domain::{Clock, Random};
 use runtime::{Readiness, Shutdown, Tasks};
 use signing::Vault;
@@ -42,26 +46,24 @@ pub struct Context {
     pub tasks: Tasks,
     /// Where it says how it is.
     pub readiness: Readiness,
+    /// What holds where a subscription says nothing of how its events are sent.
+    pub usual: Usual,
+    /// Under which URL tenants reach the API, without a slash at the end; empty where nobody said it,
+    /// and what is told is relative to what they know.
+    pub api_url: String,
     /// The version told in `user-agent`.
     pub version: &'static str,
 }
 
-/// What the configuration says of attempts.
+/// What the configuration says of what is sent.
 #[derive(Debug)]
 struct Rules {
-    schedule: Schedule,
-    timeout: Duration,
+    /// Events older than this are about to be forgotten, and not replayed.
+    replayable: Duration,
 }
 
-/// Starts dispatching, until the process drains.
-pub fn start(config: &config::Dispatcher, context: &Context) {
-    let schedule = match &config.retry {
-        config::RetryPolicy::Quick => Schedule::quick(),
-        config::RetryPolicy::Delays(waits) => Schedule::new(waits.clone()),
-    };
-    let rules = Arc::new(Rules {
-        schedule,
-        timeout: config.timeout,
-    });
+/// Starts dispatching, until the process drains. Events older than `replayable` are not replayed.
+pub fn start(replayable: Duration, context: &Context) {
+    let rules = Arc::new(Rules { replayable });
     engine::start(&rules, context);
 }

@@ -13,6 +13,7 @@ use telemetry::TraceContext;
 pub(crate) struct Outgoing {
     pub id: EventId,
     pub tenant_id: TenantId,
+    pub event_type: String,
     pub body: Bytes,
     pub trace: Option<TraceContext>,
     pub caused_at: Timestamp,
@@ -34,6 +35,7 @@ impl Outgoing {
         Arc::new(Self {
             id: event.id,
             tenant_id: event.tenant_id,
+            event_type: event.event_type.clone(),
             body: body.into(),
             trace: event.traceparent.as_deref().and_then(TraceContext::parse),
             caused_at: event.caused_at,

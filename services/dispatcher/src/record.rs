@@ -5,6 +5,7 @@ use domain::Shard;
 use std::time::Duration;
 use store::delivery::{Attempt, Then};
 use tokio::sync::mpsc;
+use wire::Hint;
 
 /// How many attempts are recorded in one commit at the most.
 const BATCH: usize = 256;
@@ -66,6 +67,9 @@ async fn record(context: &Context, batch: Vec<Attempt>, lost: &mpsc::UnboundedSe
                     tracing::info!(attempts = batch.len(), "attempts are recorded again");
                 }
                 count(context, &batch, &shards);
+                if batch.iter().any(|attempt| attempt.disables.is_some()) {
+                    context.broker.hint(Hint::Subscriptions);
+                }
                 if !shards.is_empty() {
                     let _ = lost.send(shards);
                 }

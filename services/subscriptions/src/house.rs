@@ -1,4 +1,4 @@
-//! What the API does by itself: it forgets old idempotency keys and counts subscriptions.
+//! What the API does by itself: it forgets old idempotency keys, and counts subscriptions and replays.
 
 use crate::Context;
 use std::time::Duration;
@@ -50,6 +50,12 @@ pub(crate) async fn is_admitted(context: &Context) -> bool {
 }
 
 async fn count(context: &Context) -> Result<(), store::Error> {
+    let replays = context.store.count_replays().await?;
+    for state in domain::replay::State::ALL {
+        let of_state = replays.iter().filter(|(known, _)| *known == state);
+        let number = of_state.map(|(_, number)| number).sum();
+        context.metrics.set_replays(state.as_str(), number);
+    }
     let counts = context.store.count_subscriptions().await?;
     for (state, is_enabled) in [("active", true), ("disabled", false)] {
         let number: i64 = counts

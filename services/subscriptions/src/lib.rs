@@ -4,6 +4,7 @@ mod account;
 mod callback;
 mod caller;
 mod dead_letter;
+mod delivery;
 mod erasure;
 mod event;
 mod failure;
@@ -17,6 +18,7 @@ mod notification;
 mod orphan;
 mod poll;
 mod quarantine;
+mod replay;
 mod ruling;
 mod security;
 mod send_attempt;
@@ -30,6 +32,7 @@ pub use tenant::{TenantView, create_tenant};
 use actix_web::web;
 use broker::Broker;
 use caller::Keys;
+use domain::subscription::Usual;
 use domain::tally::End;
 use domain::{Clock, Random};
 use egress::Policy;
@@ -38,6 +41,7 @@ use runtime::http::{Connections, Listener, Serving};
 use runtime::{Gate, Readiness, Shutdown, Step, Tasks};
 use signing::Vault;
 use std::sync::Arc;
+use std::time::Duration;
 use store::Store;
 use store::ledger::{Change, Effects};
 use store::tally::Book;
@@ -74,6 +78,10 @@ pub struct Context {
     pub max_connections: usize,
     /// When providers are asked.
     pub poller: config::Poller,
+    /// What holds where a subscription says nothing of how its events are sent.
+    pub usual: Usual,
+    /// Events older than this are about to be forgotten, and not replayed.
+    pub replayable: Duration,
     /// How providers reach the ingress, without a trailing slash.
     pub public_url: String,
 }
@@ -132,6 +140,8 @@ pub fn serve(config: config::Subscriptions, context: Context) -> Result<Serving,
         account::routes(routes);
         health::routes(routes);
         webhook::routes(routes);
+        delivery::routes(routes);
+        replay::routes(routes);
         event::routes(routes);
         message::routes(routes);
         ruling::routes(routes);

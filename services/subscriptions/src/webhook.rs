@@ -1,5 +1,9 @@
 //! `/v1/webhooks`: subscriptions and their deliveries.
 
+mod attempt;
+mod rotation;
+mod settings;
+
 use crate::caller::Caller;
 use crate::input::Faults;
 use crate::list::Query;
@@ -7,16 +11,21 @@ use crate::{Context, Desk, failure, input};
 use actix_web::http::Method;
 use actix_web::web::{self, Path, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
+use attempt::AttemptView;
 use domain::Timestamp;
 use domain::account::Environment;
-use domain::delivery::State;
-use domain::id::{DeliveryId, EventId, SubscriptionId, TenantId};
-use domain::subscription::{Interest, InvalidPatterns, Pattern};
+use domain::delivery::{self, State};
+use domain::id::{DeliveryId, EventId, ReplayId, SubscriptionId, TenantId};
+use domain::subscription::{DisabledReason, Interest, InvalidPatterns, Pattern};
 use runtime::http::{Code, Problem, only};
 use serde::{Deserialize, Serialize};
+use settings::{
+    Asked, AskedAuth, AskedRateLimit, AskedRetry, AskedSigning, Judged, Kept, SettingsView,
+};
 use signing::WebhookSecret;
-use store::delivery::{Delivery, Filter, Tried};
-use store::subscription::{Change, Health, Subscription};
+use std::collections::BTreeMap;
+use store::delivery::{Delivery, Filter};
+use store::subscription::{Change, EndpointSecret, Health, Subscription};
 use wire::Hint;
 
 pub(crate) fn routes(routes: &mut ServiceConfig) {
@@ -33,6 +42,11 @@ pub(crate) fn routes(routes: &mut ServiceConfig) {
                 .route(web::put().to(replace))
                 .route(web::delete().to(delete))
                 .default_service(only(&[Method::GET, Method::PUT, Method::DELETE])),
+        )
+        .service(
+            web::resource("/v1/webhooks/{id}/secret/rotate")
+                .route(web::post().to(rotation::rotate))
+                .default_service(only(&[Method::POST])),
         )
         .service(
             web::resource("/v1/webhooks/{id}/deliveries")
@@ -53,6 +67,23 @@ struct WriteWebhook {
     environment: Option<String>,
     #[serde(default, deserialize_with = "input::present")]
     enabled: Option<bool>,
+    #[serde(default, deserialize_with = "input::present")]
+    method: Option<String>,
+    #[serde(default, deserialize_with = "input::present")]
+    headers: Option<BTreeMap<String, String>>,
+    #[serde(default, deserialize_with = "input::present")]
+    retry: Option<AskedRetry>,
+    rate_limit: Option<AskedRateLimit>,
+    #[serde(default, deserialize_with = "input::present")]
+    max_in_flight: Option<i64>,
+    #[serde(default, deserialize_with = "input::present")]
+    timeout_seconds: Option<i64>,
+    #[serde(default, deserialize_with = "input::present")]
+    max_payload_bytes: Option<i64>,
+    #[serde(default, deserialize_with = "input::present")]
+    signing: Option<AskedSigning>,
+    #[serde(default, deserialize_with = "input::present")]
+    endpoint_auth: Option<AskedAuth>,
 }
 
 /// What was asked for, judged.
@@ -64,6 +95,7 @@ struct Wanted {
     description: Option<String>,
     environment: Environment,
     is_enabled: bool,
+    settings: Judged,
 }
 
 #[derive(Serialize)]
@@ -75,6 +107,8 @@ struct WebhookView {
     description: Option<String>,
     environment: Environment,
     enabled: bool,
+    #[serde(flatten)]
+    settings: SettingsView,
     state: &'static str,
     disabled_reason: Option<&'static str>,
     health: HealthView,
@@ -101,19 +135,11 @@ pub(crate) struct DeliveryView {
     event_type: String,
     subscription_id: SubscriptionId,
     state: State,
+    error: Option<String>,
     attempts: Vec<AttemptView>,
     next_attempt_at: Option<Timestamp>,
     created_at: Timestamp,
-}
-
-#[derive(Serialize)]
-struct AttemptView {
-    number: u32,
-    started_at: Timestamp,
-    duration_ms: i64,
-    status_code: Option<u16>,
-    error: Option<String>,
-    response_body: Option<String>,
+    replay_id: Option<ReplayId>,
 }
 
 async fn create(
@@ -124,13 +150,18 @@ async fn create(
 ) -> Result<HttpResponse, Problem> {
     let (_, body) = input::read::<WriteWebhook>(&request, payload).await?;
     let context = &desk.context;
-    let wanted = judge(context, body)?;
+    let wanted = judge(context, body, None)?;
     let secret = match wanted.secret {
         Some(secret) => secret,
         None => WebhookSecret::from_bytes(&context.random.bytes::<32>()).map_err(our_fault)?,
     };
     let now = context.clock.now();
     let id = SubscriptionId::new(now, &context.random);
+    let Kept {
+        settings,
+        headers,
+        endpoint_secret,
+    } = wanted.settings.seal(context, caller.tenant, id);
     let subscription = Subscription {
         interest: Interest {
             subscription_id: id,
@@ -141,9 +172,18 @@ async fn create(
         },
         url: wanted.url,
         secret: seal(context, caller.tenant, id, &secret),
+        previous_secrets: Vec::new(),
         name: wanted.name,
         description: wanted.description,
+        settings,
+        headers,
+        endpoint_secret: match endpoint_secret {
+            EndpointSecret::Becomes(secret) => secret,
+            EndpointSecret::Stays => None,
+        },
         is_enabled: wanted.is_enabled,
+        disabled_reason: (!wanted.is_enabled).then_some(DisabledReason::Manual),
+        disabled_at: (!wanted.is_enabled).then_some(now),
         created_at: now,
         updated_at: now,
         health: Health::default(),
@@ -156,7 +196,7 @@ async fn create(
     context.broker.hint(Hint::Subscriptions);
     let shown = WebhookView {
         secret: Some(secret.reveal()),
-        ..view(subscription)
+        ..view(context, subscription)?
     };
     Ok(HttpResponse::Created().json(shown))
 }
@@ -168,13 +208,18 @@ async fn list(
 ) -> Result<HttpResponse, Problem> {
     let query = Query::read(&request, &["limit", "cursor"])?;
     let window = query.window(caller.tenant)?;
-    let page = desk
-        .context
+    let context = &desk.context;
+    let page = context
         .store
         .list_subscriptions(caller.tenant, window)
-        .await;
-    let page = page.map_err(failure::of_store)?;
-    Ok(HttpResponse::Ok().json(query.show(caller.tenant, page, view)))
+        .await
+        .map_err(failure::of_store)?;
+    let views = page.items.into_iter().map(|item| view(context, item));
+    let page = store::Page {
+        items: views.collect::<Result<Vec<_>, _>>()?,
+        next: page.next,
+    };
+    Ok(HttpResponse::Ok().json(query.show(caller.tenant, page, |view| view)))
 }
 
 async fn get(
@@ -183,10 +228,10 @@ async fn get(
     caller: Caller,
 ) -> Result<HttpResponse, Problem> {
     let found = find(&desk, caller.tenant, &id).await?;
-    Ok(HttpResponse::Ok().json(view(found)))
+    Ok(HttpResponse::Ok().json(view(&desk.context, found)?))
 }
 
-/// Replaces everything but the secret, which stays unless another is given.
+/// Replaces everything but the secrets, which stay unless others are given.
 async fn replace(
     id: Path<String>,
     request: HttpRequest,
@@ -196,8 +241,14 @@ async fn replace(
 ) -> Result<HttpResponse, Problem> {
     let (_, body) = input::read::<WriteWebhook>(&request, payload).await?;
     let context = &desk.context;
-    let id = parse_id(&id)?;
-    let wanted = judge(context, body)?;
+    let already = find(&desk, caller.tenant, &id).await?;
+    let id = already.interest.subscription_id;
+    let wanted = judge(context, body, Some(&already))?;
+    let Kept {
+        settings,
+        headers,
+        endpoint_secret,
+    } = wanted.settings.seal(context, caller.tenant, id);
     let change = Change {
         url: wanted.url,
         patterns: wanted.patterns,
@@ -207,6 +258,9 @@ async fn replace(
         name: wanted.name,
         description: wanted.description,
         environment: wanted.environment,
+        settings,
+        headers,
+        endpoint_secret,
         is_enabled: wanted.is_enabled,
         updated_at: context.clock.now(),
     };
@@ -218,7 +272,7 @@ async fn replace(
         .map_err(failure::of_store)?
         .ok_or_else(|| failure::not_found("webhook"))?;
     context.broker.hint(Hint::Subscriptions);
-    Ok(HttpResponse::Ok().json(view(changed)))
+    Ok(HttpResponse::Ok().json(view(context, changed)?))
 }
 
 /// Ends a subscription and cancels what is still owed to it. Should the process die in between, the
@@ -256,10 +310,10 @@ async fn deliveries(
     let query = Query::read(&request, &["state", "event_id", "limit", "cursor"])?;
     let window = query.window(caller.tenant)?;
     let filter = Filter {
-        state: query.parsed(
+        wanted: query.parsed(
             "state",
-            State::parse,
-            "pending, delivered, failed or cancelled",
+            delivery::Wanted::parse,
+            "pending, retrying, delivered, failed or cancelled",
         )?,
         event_id: query.parsed(
             "event_id",
@@ -279,7 +333,11 @@ async fn deliveries(
     Ok(HttpResponse::Ok().json(query.show(caller.tenant, page, DeliveryView::from)))
 }
 
-fn judge(context: &Context, body: WriteWebhook) -> Result<Wanted, Problem> {
+fn judge(
+    context: &Context,
+    body: WriteWebhook,
+    already: Option<&Subscription>,
+) -> Result<Wanted, Problem> {
     let mut faults = Faults::default();
     faults.check_text("/name", body.name.as_deref());
     faults.check_text("/description", body.description.as_deref());
@@ -292,8 +350,21 @@ fn judge(context: &Context, body: WriteWebhook) -> Result<Wanted, Problem> {
             None
         }
     };
+    let asked = Asked {
+        method: body.method,
+        headers: body.headers,
+        retry: body.retry,
+        rate_limit: body.rate_limit,
+        max_in_flight: body.max_in_flight,
+        timeout_seconds: body.timeout_seconds,
+        max_payload_bytes: body.max_payload_bytes,
+        signing: body.signing,
+        endpoint_auth: body.endpoint_auth,
+    };
+    let settings = settings::judge(context, asked, already, &mut faults);
     faults.unless_any()?;
-    let patterns = Pattern::parse_list(&body.events).map_err(refuse_patterns)?;
+    let patterns =
+        Pattern::parse_list(&body.events).map_err(|error| refuse_patterns("/events", error))?;
     context.policy.judge_url(&body.url).map_err(|refusal| {
         let detail = format!("this URL is not allowed: {refusal}");
         Problem::new(Code::UrlNotAllowed, detail.clone()).at("/url", detail)
@@ -306,16 +377,19 @@ fn judge(context: &Context, body: WriteWebhook) -> Result<Wanted, Problem> {
         description: body.description,
         environment,
         is_enabled: body.enabled.unwrap_or(true),
+        settings,
     })
 }
 
-fn refuse_patterns(error: InvalidPatterns) -> Problem {
+/// What is wrong with the patterns of a member.
+pub(crate) fn refuse_patterns(at: &str, error: InvalidPatterns) -> Problem {
     let detail = error.to_string();
     match error {
-        InvalidPatterns::Unknown(index, _) => Problem::new(Code::UnknownEventType, detail.clone())
-            .at(format!("/events/{index}"), detail),
+        InvalidPatterns::Unknown(index, _) => {
+            Problem::new(Code::UnknownEventType, detail.clone()).at(format!("{at}/{index}"), detail)
+        }
         InvalidPatterns::Empty | InvalidPatterns::TooMany | InvalidPatterns::AllBesideOthers => {
-            input::invalid("/events", detail)
+            input::invalid(at, detail)
         }
     }
 }
@@ -341,7 +415,7 @@ fn parse_id(id: &str) -> Result<SubscriptionId, Problem> {
     id.parse().map_err(|_| failure::not_found("webhook"))
 }
 
-async fn find(desk: &Desk, tenant: TenantId, id: &str) -> Result<Subscription, Problem> {
+pub(crate) async fn find(desk: &Desk, tenant: TenantId, id: &str) -> Result<Subscription, Problem> {
     let found = desk
         .context
         .store
@@ -352,14 +426,15 @@ async fn find(desk: &Desk, tenant: TenantId, id: &str) -> Result<Subscription, P
         .ok_or_else(|| failure::not_found("webhook"))
 }
 
-fn view(subscription: Subscription) -> WebhookView {
+fn view(context: &Context, subscription: Subscription) -> Result<WebhookView, Problem> {
+    let settings = settings::view(context, &subscription)?;
     let Subscription {
         interest,
         health,
         is_enabled,
         ..
     } = subscription;
-    WebhookView {
+    Ok(WebhookView {
         id: interest.subscription_id,
         url: subscription.url,
         events: interest.patterns.iter().map(ToString::to_string).collect(),
@@ -367,13 +442,14 @@ fn view(subscription: Subscription) -> WebhookView {
         description: subscription.description,
         environment: interest.environment,
         enabled: is_enabled,
+        settings,
         state: if is_enabled { "active" } else { "disabled" },
-        disabled_reason: (!is_enabled).then_some("manual"),
+        disabled_reason: subscription.disabled_reason.map(DisabledReason::as_str),
         health: health.into(),
         created_at: subscription.created_at,
         updated_at: subscription.updated_at,
         secret: None,
-    }
+    })
 }
 
 impl From<Health> for HealthView {
@@ -399,6 +475,7 @@ impl From<Delivery> for DeliveryView {
             event_type: delivery.event_type,
             subscription_id: delivery.subscription_id,
             state: delivery.state,
+            error: delivery.error,
             attempts: delivery
                 .attempts
                 .into_iter()
@@ -406,19 +483,7 @@ impl From<Delivery> for DeliveryView {
                 .collect(),
             next_attempt_at: delivery.next_attempt_at,
             created_at: delivery.created_at,
-        }
-    }
-}
-
-impl From<Tried> for AttemptView {
-    fn from(tried: Tried) -> Self {
-        Self {
-            number: tried.number,
-            started_at: tried.started_at,
-            duration_ms: tried.duration_ms,
-            status_code: tried.status_code,
-            error: tried.error,
-            response_body: tried.response_body,
+            replay_id: delivery.replay_id,
         }
     }
 }

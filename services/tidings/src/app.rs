@@ -140,13 +140,15 @@ impl App {
                     tracker::start(&config, &parts.into());
                 }),
                 Role::Dispatcher => self.once_admitted("dispatcher", move || {
-                    dispatcher::start(&config.dispatcher, &parts.into());
+                    let replayable = config.retention.replayable();
+                    dispatcher::start(replayable, &parts.into());
                 }),
                 Role::Poller => self.once_admitted("poller", move || {
                     poller::start(&config.poller, &parts.into());
                 }),
                 Role::Subscriptions => {
-                    let context = parts.for_api(self.public_url());
+                    let replayable = config.retention.replayable();
+                    let context = parts.for_api(self.public_url(), replayable);
                     let serving = subscriptions::serve(config.subscriptions.clone(), context)?;
                     self.listen("subscriptions", serving);
                 }
@@ -251,6 +253,14 @@ fn client(config: &Config, options: egress::ClientOptions) -> Result<egress::Cli
         allow_networks: config.egress.allow_networks.clone(),
         allow_ports: config.egress.allow_ports.clone(),
         require_https: config.egress.require_https,
+    };
+    let proxy = config.egress.proxy.as_ref();
+    let proxy = proxy.map(|url| egress::Proxy::parse(url.reveal()));
+    let options = egress::ClientOptions {
+        proxy: proxy
+            .transpose()
+            .map_err(|error| Failure::configuration(format!("egress.proxy: {error}")))?,
+        ..options
     };
     let resolver = egress::Resolver::system().map_err(Failure::runtime)?;
     egress::Client::new(policy, resolver, options).map_err(Failure::runtime)

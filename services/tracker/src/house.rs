@@ -2,12 +2,15 @@
 
 use crate::Context;
 use domain::Timestamp;
+use domain::delivery::State;
 use std::time::Duration;
 use store::retention::Kind;
 
 const FORGET_EVERY: Duration = Duration::from_mins(10);
 /// Between two pages, so that those who work go first.
 const BREATH: Duration = Duration::from_millis(20);
+/// How long deliveries wait for a subscription that its endpoint disabled.
+const HELD_FOR: Duration = Duration::from_hours(30 * 24);
 /// How many refused requests are kept of one tenant.
 const MOST_QUARANTINED: i64 = 10_000;
 
@@ -47,6 +50,7 @@ async fn forget(context: &Context, lengths: Lengths) -> Result<(), store::Error>
         (Kind::Callbacks, retention.callbacks),
         (Kind::Attempts, retention.attempts),
         (Kind::Deliveries, retention.deliveries),
+        (Kind::Replays, retention.deliveries),
         (Kind::Events, retention.events),
         (Kind::Messages, retention.messages),
         (Kind::Notifications, retention.messages),
@@ -75,7 +79,25 @@ async fn forget(context: &Context, lengths: Lengths) -> Result<(), store::Error>
         tokio::time::sleep(BREATH).await;
     }
     store.forget_suspicions().await?;
-    Ok(())
+    while store.forget_expired_secrets(now).await? > 0 {
+        tokio::time::sleep(BREATH).await;
+    }
+    give_up_held(context, now.minus(HELD_FOR)).await
+}
+
+/// Gives up what waits for a subscription that its endpoint disabled before this.
+async fn give_up_held(context: &Context, before: Timestamp) -> Result<(), store::Error> {
+    loop {
+        let given_up = context.store.fail_held_deliveries(before).await?;
+        if given_up == 0 {
+            return Ok(());
+        }
+        for _ in 0..given_up {
+            context.metrics.delivery(State::Failed.as_str());
+        }
+        tracing::info!(deliveries = given_up, "deliveries were held for too long");
+        tokio::time::sleep(BREATH).await;
+    }
 }
 
 /// Whole days first; then, by pages, what is older than this of the days that could not be dropped.

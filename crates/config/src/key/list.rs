@@ -117,6 +117,12 @@ pub const KEYS: &[Key] = &[
         "the address and port of the API and the console",
         ADDRESS,
     ),
+    plain(
+        "subscriptions.public_url",
+        "TIDINGS_SUBSCRIPTIONS__PUBLIC_URL",
+        "the URL under which tenants reach the API from outside",
+        "an absolute http or https URL without user, query or fragment, such as https://api.example.com",
+    ),
     secret(
         "subscriptions.admin_key",
         "TIDINGS_SUBSCRIPTIONS__ADMIN_KEY",
@@ -147,11 +153,17 @@ pub const KEYS: &[Key] = &[
         "whether tenants' webhooks must be https",
         "true or false",
     ),
+    secret(
+        "egress.proxy",
+        "TIDINGS_EGRESS__PROXY",
+        "the HTTP proxy that connects to tenants' webhooks",
+        "http://host:port or http://user:password@host:port",
+    ),
     plain(
         "dispatcher.retry",
         "TIDINGS_DISPATCHER__RETRY",
         "how a delivery is retried after its first attempt",
-        "quick, or a list of 1 to 50 waits of at most 30 days, in seconds or as 5m, 2h, 1d",
+        "quick, standard, or a list of 1 to 50 waits of at most 30 days, in seconds or as 5m, 2h, 1d",
     ),
     plain(
         "dispatcher.timeout",

@@ -14,9 +14,11 @@ const MAX_DELAY: Duration = Duration::from_hours(30 * 24);
 /// How deliveries are attempted.
 #[derive(Debug, Clone)]
 pub struct Dispatcher {
-    /// When a delivery is tried again.
-    pub retry: RetryPolicy,
-    /// How long one attempt may take, from connecting to the end of the answer: 1 to 60 s.
+    /// When a delivery is tried again, of subscriptions that do not say it. None: those made from now
+    /// on have `standard`, and those from before there was a choice `quick`.
+    pub retry: Option<RetryPolicy>,
+    /// How long one attempt may take, from connecting to the end of the answer, of subscriptions that
+    /// do not say it: 1 to 60 s.
     pub timeout: Duration,
 }
 
@@ -25,6 +27,8 @@ pub struct Dispatcher {
 pub enum RetryPolicy {
     /// The preset `quick`.
     Quick,
+    /// The preset `standard`.
+    Standard,
     /// The wait before each retry, counted from the end of the attempt before: 1 to 50 of at most 30 days.
     Delays(Vec<Duration>),
 }
@@ -32,7 +36,11 @@ pub enum RetryPolicy {
 impl Dispatcher {
     pub(crate) fn read(settings: &Settings) -> Result<Self, Error> {
         Ok(Self {
-            retry: retry(&settings.get("dispatcher.retry")?)?,
+            retry: settings
+                .find_filled("dispatcher.retry")?
+                .as_ref()
+                .map(retry)
+                .transpose()?,
             timeout: settings
                 .get("dispatcher.timeout")?
                 .duration(UP_TO_A_MINUTE)?,
@@ -41,8 +49,10 @@ impl Dispatcher {
 }
 
 fn retry(setting: &Setting) -> Result<RetryPolicy, Error> {
-    if setting.text().is_ok_and(|text| text == "quick") {
-        return Ok(RetryPolicy::Quick);
+    match setting.text().as_deref() {
+        Ok("quick") => return Ok(RetryPolicy::Quick),
+        Ok("standard") => return Ok(RetryPolicy::Standard),
+        Ok(_) | Err(_) => {}
     }
     let delays = setting.items(delay)?;
     match delays.len() {

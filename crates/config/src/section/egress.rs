@@ -4,6 +4,7 @@ use ipnet::IpNet;
 
 use crate::error::Error;
 use crate::parse;
+use crate::secret::Secret;
 use crate::setting::{Setting, Settings, quoted};
 
 /// What tenants' webhooks may reach.
@@ -15,16 +16,30 @@ pub struct Egress {
     pub allow_ports: Vec<RangeInclusive<u16>>,
     /// Whether `http` is refused.
     pub require_https: bool,
+    /// The HTTP proxy that connects to endpoints: `http://`, a host, perhaps a port, a user and a
+    /// password. None: they are connected to from here.
+    pub proxy: Option<Secret>,
 }
 
 impl Egress {
     pub(crate) fn read(settings: &Settings) -> Result<Self, Error> {
+        let proxy = settings
+            .find_filled("egress.proxy")?
+            .map(|setting| setting.parsed(proxy))
+            .transpose()?;
         Ok(Self {
+            proxy,
             allow_networks: settings.get("egress.allow_networks")?.networks()?,
             allow_ports: allow_ports(&settings.get("egress.allow_ports")?)?,
             require_https: settings.get("egress.require_https")?.boolean()?,
         })
     }
+}
+
+fn proxy(text: &str) -> Option<Secret> {
+    let url = parse::http_url(text)?;
+    let is_bare = url.scheme() == "http" && url.path().trim_matches('/').is_empty();
+    is_bare.then(|| Secret::new(parse::base(&url)))
 }
 
 fn allow_ports(setting: &Setting) -> Result<Vec<RangeInclusive<u16>>, Error> {

@@ -139,10 +139,11 @@ impl RateLimit {
     }
 }
 
-fn read_public_url(setting: &Setting) -> Result<String, Error> {
+/// A URL that is told to others.
+pub(super) fn read_public_url(setting: &Setting) -> Result<String, Error> {
     let url = setting.parsed(parse::http_url)?;
     if url.username().is_empty() && url.password().is_none() {
         return Ok(parse::base(&url));
     }
-    Err(setting.invalid("contains a user or a password, which every provider would see"))
+    Err(setting.invalid("contains a user or a password, which everybody who is told it would see"))
 }

@@ -40,6 +40,13 @@ pub struct Retention {
 }
 
 impl Retention {
+    /// How old an event may be to be told again. It has to be there for longer than it takes to make its
+    /// delivery: a day, or half of what events are kept.
+    pub fn replayable(&self) -> Duration {
+        let margin = Duration::from_hours(24).min(self.events / 2);
+        self.events.saturating_sub(margin)
+    }
+
     pub(crate) fn read(settings: &Settings) -> Result<Self, Error> {
         let years = |key| settings.get(key)?.duration(UP_TO_TEN_YEARS);
         Ok(Self {

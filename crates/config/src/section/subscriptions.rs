@@ -1,6 +1,7 @@
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 
+use super::ingress::read_public_url;
 use crate::error::Error;
 use crate::secret::Secret;
 use crate::setting::{Setting, Settings};
@@ -13,6 +14,9 @@ const ADMIN_KEY_LENGTH: RangeInclusive<usize> = 16..=512;
 pub struct Subscriptions {
     /// The address to bind; port 0 takes any.
     pub listen: SocketAddr,
+    /// The absolute http(s) URL under which tenants reach it, without a slash at the end. `None`: what
+    /// they are told of it is relative.
+    pub public_url: Option<String>,
     /// The key that creates tenants and acts for the platform: 16 to 512 visible ASCII characters. `None`:
     /// nobody can.
     pub admin_key: Option<Secret>,
@@ -21,7 +25,9 @@ pub struct Subscriptions {
 impl Subscriptions {
     pub(crate) fn read(settings: &Settings) -> Result<Self, Error> {
         let key = settings.find("subscriptions.admin_key")?;
+        let public_url = settings.find_filled("subscriptions.public_url")?;
         Ok(Self {
+            public_url: public_url.as_ref().map(read_public_url).transpose()?,
             listen: settings.get("subscriptions.listen")?.socket_address()?,
             admin_key: key.as_ref().map(admin_key).transpose()?,
         })

@@ -2,9 +2,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
 
-use tidings_config::{
-    BrokerUrl, ClientAddressHeader, Config, LogFormat, Mode, RetryPolicy, StoreUrl,
-};
+use tidings_config::{BrokerUrl, ClientAddressHeader, Config, LogFormat, Mode, StoreUrl};
 
 use crate::{from_both, from_environment, from_text, refusal};
 
@@ -37,7 +35,7 @@ fn nothing_said_is_the_documented_defaults() {
         [80..=80, 443..=443, 1024..=65535]
     );
     assert!(!config.egress.require_https);
-    assert_eq!(config.dispatcher.retry, RetryPolicy::Quick);
+    assert_eq!(config.dispatcher.retry, None);
     assert_eq!(config.dispatcher.timeout, Duration::from_secs(10));
     assert_eq!(config.tracker.max_attempts, 5);
     assert_eq!(config.telemetry.log_format, LogFormat::Text);

@@ -50,7 +50,10 @@ fn what_has_no_default_is_commented_out() {
             "store.encryption_key",
             "store.previous_encryption_key",
             "ingress.public_url",
+            "subscriptions.public_url",
             "subscriptions.admin_key",
+            "egress.proxy",
+            "dispatcher.retry",
             "telemetry.otlp_endpoint"
         ]
     );

@@ -97,11 +97,17 @@ fn every_secret_is_read_from_a_file_without_its_last_newline() {
         ),
         (ADMIN_KEY_FILE, &file("admin", "a-long-enough-key")),
         (
+            "TIDINGS_EGRESS__PROXY_FILE",
+            &file("proxy", "http://u:p@proxy:3128\n"),
+        ),
+        (
             "TIDINGS_TELEMETRY__OTLP_ENDPOINT_FILE",
             &file("otlp", "https://token@o.example\n"),
         ),
     ])
     .unwrap();
+    let proxy = config.egress.proxy.as_ref().unwrap();
+    assert_eq!(proxy.reveal(), "http://u:p@proxy:3128");
     assert!(
         matches!(&config.store.url, StoreUrl::Postgres(url) if url.reveal() == "postgres://u:p@db/t")
     );
@@ -117,7 +123,7 @@ fn every_secret_is_read_from_a_file_without_its_last_newline() {
         config.telemetry.otlp_endpoint.unwrap().reveal(),
         "https://token@o.example"
     );
-    assert_eq!(KEYS.iter().filter(|key| key.from_file).count(), 6);
+    assert_eq!(KEYS.iter().filter(|key| key.from_file).count(), 7);
 }
 
 #[test]

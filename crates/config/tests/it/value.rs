@@ -165,10 +165,14 @@ fn a_client_address_header_is_one_of_three() {
 }
 
 #[test]
-fn a_retry_policy_is_quick_or_a_list_of_waits() {
-    let retry = |text: &str| from_text(text).unwrap().dispatcher.retry;
+fn a_retry_policy_is_a_preset_or_a_list_of_waits() {
+    let retry = |text: &str| from_text(text).unwrap().dispatcher.retry.unwrap();
     let waits = RetryPolicy::Delays([5, 300, 7200].map(Duration::from_secs).to_vec());
     assert_eq!(retry("dispatcher.retry = \"quick\""), RetryPolicy::Quick);
+    assert_eq!(
+        retry("dispatcher.retry = \"standard\""),
+        RetryPolicy::Standard
+    );
     assert_eq!(retry("dispatcher.retry = [5, 300, 7200]"), waits);
     assert_eq!(retry("dispatcher.retry = \"5, 5m,2h\""), waits);
     assert_eq!(
@@ -179,8 +183,8 @@ fn a_retry_policy_is_quick_or_a_list_of_waits() {
     let fifty_one = ["1"; 51].join(",");
     takes(
         "TIDINGS_DISPATCHER__RETRY",
-        &["quick", "30d", "2592000", &fifty],
-        &["", "31d", "2592001", "1,,2", "Quick", "slow", &fifty_one],
+        &["", "quick", "standard", "30d", "2592000", &fifty],
+        &["31d", "2592001", "1,,2", "Quick", "slow", &fifty_one],
     );
     from_text("dispatcher.retry = []").unwrap_err();
     from_text("dispatcher.retry = [[1]]").unwrap_err();
@@ -190,9 +194,9 @@ fn a_retry_policy_is_quick_or_a_list_of_waits() {
 #[test]
 fn a_preset_that_is_not_known_is_refused_with_those_that_are() {
     assert_eq!(
-        refusal(&[("TIDINGS_DISPATCHER__RETRY", "standard")]),
-        "`dispatcher.retry`, set by TIDINGS_DISPATCHER__RETRY in the environment, holds \"standard\"; \
-         it must be quick, or a list of 1 to 50 waits of at most 30 days, in seconds or as 5m, 2h, 1d"
+        refusal(&[("TIDINGS_DISPATCHER__RETRY", "slow")]),
+        "`dispatcher.retry`, set by TIDINGS_DISPATCHER__RETRY in the environment, holds \"slow\"; \
+         it must be quick, standard, or a list of 1 to 50 waits of at most 30 days, in seconds or as 5m, 2h, 1d"
     );
 }
 
@@ -241,6 +245,30 @@ fn a_log_format_is_text_or_json_and_a_level_is_not_empty() {
         "TIDINGS_TELEMETRY__LOG_LEVEL",
         &["debug", "info,tidings_broker=debug"],
         &["", " ", "a\nb"],
+    );
+}
+
+#[test]
+fn a_proxy_is_an_address_and_perhaps_a_user() {
+    let variable = "TIDINGS_EGRESS__PROXY";
+    takes(
+        variable,
+        &["", "http://proxy:3128", "http://u:p@[::1]:3128/"],
+        &[
+            "proxy:3128",
+            "https://proxy",
+            "socks5://proxy",
+            "http://proxy/a",
+            "http://proxy?a",
+        ],
+    );
+    let config = from_environment(&[(variable, "http://u:p@proxy:3128")]).unwrap();
+    let proxy = config.egress.proxy.clone().unwrap();
+    assert_eq!(proxy.reveal(), "http://u:p@proxy:3128");
+    let rendered = config.render();
+    assert!(
+        !rendered.contains("u:p") && rendered.contains("proxy:3128"),
+        "{rendered}"
     );
 }
 

@@ -8,9 +8,12 @@
 mod allowance;
 mod answer;
 mod connection;
+mod http2;
 mod name;
+mod proxy;
 mod refusal;
 mod server;
+mod timing;
 mod tls;
 
 use std::time::Duration;

@@ -9,30 +9,43 @@ use tokio_rustls::TlsAcceptor;
 use crate::server::{Server, answer_well, until_closed};
 use crate::{AMPLE, SHORT, fail, policy, respond};
 
-struct Identity {
-    acceptor: TlsAcceptor,
-    certificate: CertificateDer<'static>,
+pub struct Identity {
+    pub acceptor: TlsAcceptor,
+    pub certificate: CertificateDer<'static>,
 }
 
 fn identity(names: &[&str], versions: &[&'static rustls::SupportedProtocolVersion]) -> Identity {
+    speaking(names, versions, &[])
+}
+
+/// Who speaks these protocols over TLS.
+pub fn speaking(
+    names: &[&str],
+    versions: &[&'static rustls::SupportedProtocolVersion],
+    protocols: &[&str],
+) -> Identity {
     let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
     let made = rcgen::generate_simple_self_signed(names).unwrap();
     let certificate = made.cert.der().clone();
     let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
+    let mut config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(versions)
         .unwrap()
         .with_no_client_auth()
         .with_single_cert(vec![certificate.clone()], key)
         .unwrap();
+    config.alpn_protocols = protocols
+        .iter()
+        .map(|name| name.as_bytes().to_vec())
+        .collect();
     Identity {
         acceptor: TlsAcceptor::from(Arc::new(config)),
         certificate,
     }
 }
 
-async fn secure_server(acceptor: TlsAcceptor) -> Server {
+pub async fn secure_server(acceptor: TlsAcceptor) -> Server {
     Server::start(move |socket| {
         let acceptor = acceptor.clone();
         async move {
@@ -44,7 +57,7 @@ async fn secure_server(acceptor: TlsAcceptor) -> Server {
     .await
 }
 
-fn client(roots: Vec<CertificateDer<'static>>) -> Client {
+pub fn client(roots: Vec<CertificateDer<'static>>) -> Client {
     let resolver = Resolver::answering(|_| vec!["127.0.0.1".parse().unwrap()]);
     let options = ClientOptions {
         extra_roots: roots,
@@ -53,7 +66,7 @@ fn client(roots: Vec<CertificateDer<'static>>) -> Client {
     Client::new(policy(&["127.0.0.1/32"]), resolver, options).unwrap()
 }
 
-fn url(host: &str, server: &Server) -> String {
+pub fn url(host: &str, server: &Server) -> String {
     format!("https://{host}:{}/", server.address.port())
 }
 

@@ -5,7 +5,9 @@ use base64::engine::general_purpose::STANDARD;
 use http::HeaderMap;
 use std::time::SystemTime;
 use tidings_signing::Error;
-use tidings_signing::webhook::{VerifyError, WebhookSecret, sign, verify};
+use tidings_signing::webhook::{
+    Covered, VerifyError, Version, WebhookSecret, sign, sign_as, sign_in_hex, verify,
+};
 
 const SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 const ID: &str = "msg_27UH4WbU6Z5A5EzD8u03UvzRbpk";
@@ -291,4 +293,52 @@ fn a_secret_is_24_to_64_bytes_with_its_prefix() {
 fn a_secret_is_not_shown() {
     let shown = format!("{:?} {:#?}", secret(SECRET), secret(SECRET));
     assert_eq!(shown, "whsec_*** whsec_***");
+}
+
+// What follows was computed with Python's hmac.
+const OTHER_SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+const OTHER_ID: &str = "msg_p5jXN8AQM9LWM0D4loKWxJek";
+const OTHER_BODY: &[u8] = br#"{"test": 2432232314}"#;
+const OTHER_AT: i64 = 1_614_265_330;
+const OTHER_V1: &str = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=";
+const OTHER_SHA512: &str = "v1-sha512,6tCj9QaIA2sXno6tr52xtJSf7C1DFUjL57o7GpMcNtKT+cTJjCL7+MR725hhy1tRjDat8d8ZD0zjkEupzYSsjw==";
+
+#[test]
+fn sha512_stands_beside_v1_and_the_newest_secret_comes_first() {
+    let versions = [Version::V1, Version::V1Sha512];
+    let (new, old) = (secret(OTHER_SECRET), secret(SECRET));
+    let one = sign_as(&versions, std::slice::from_ref(&new), OTHER_ID, OTHER_AT, OTHER_BODY);
+    assert_eq!(one, format!("{OTHER_V1} {OTHER_SHA512}"));
+    let both = [new.clone(), old.clone()];
+    let signature = sign_as(&versions, &both, OTHER_ID, OTHER_AT, OTHER_BODY);
+    let entries: Vec<&str> = signature.split(' ').collect();
+    assert_eq!(entries.len(), 4);
+    assert_eq!(entries[..2], [OTHER_V1, OTHER_SHA512]);
+    // Whoever knows only v1 finds it, of either secret.
+    for secret in both {
+        let at = OTHER_AT.to_string();
+        let known = std::slice::from_ref(&secret);
+        verify(known, OTHER_ID, &at, &signature, OTHER_BODY, OTHER_AT, 0).unwrap();
+    }
+    let now = real_now();
+    let signature = sign_as(&versions, &[old, new], ID, now, BODY);
+    let mut headers = HeaderMap::new();
+    headers.insert("webhook-id", ID.parse().unwrap());
+    headers.insert("webhook-timestamp", now.to_string().parse().unwrap());
+    headers.insert("webhook-signature", signature.parse().unwrap());
+    let library = standardwebhooks::Webhook::new(OTHER_SECRET).unwrap();
+    library.verify(BODY, &headers).unwrap();
+}
+
+#[test]
+fn a_signature_in_hex_is_made_with_the_text_of_the_secret() {
+    let sign = |covered| sign_in_hex(covered, &secret(OTHER_SECRET), OTHER_AT, OTHER_BODY);
+    assert_eq!(
+        sign(Covered::TimestampAndBody),
+        "sha256=2e37df5d4a028c51a7f3133d64ae1e300d2c2c900f1b1d49d4369ad2530f8964"
+    );
+    assert_eq!(
+        sign(Covered::Body),
+        "sha256=80ec8a89ce3cd22133a1066caecb4d04fea7467657c8514d717ec42c38a5c94c"
+    );
 }

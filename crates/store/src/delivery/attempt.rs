@@ -7,8 +7,11 @@ use crate::dialect;
 use crate::error::Error;
 use crate::shard::{Fenced, numbers_of, those_held};
 use crate::sql_types::{Moment, Uid};
-use domain::delivery::State;
+use crate::subscription;
+use domain::attempt::Detail;
+use domain::delivery::{Cause, State};
 use domain::id::{AttemptId, DeliveryId, SubscriptionId};
+use domain::subscription::DisabledReason;
 use domain::{Shard, Timestamp};
 
 /// What an attempt did.
@@ -24,6 +27,8 @@ pub struct Attempt {
     pub lease: Fenced,
     /// Its number, from 1.
     pub number: u32,
+    /// How many attempts were made before the budget it was made under.
+    pub budget_from: u32,
     /// When it began.
     pub started_at: Timestamp,
     /// How long it took.
@@ -34,8 +39,26 @@ pub struct Attempt {
     pub error: Option<&'static str>,
     /// The first 16 KiB of the answer's body.
     pub response_body: Option<String>,
+    /// What else is kept of it.
+    pub detail: Detail,
     /// What follows.
     pub then: Then,
+    /// Why the delivery failed, where that is what follows.
+    pub cause: Option<Cause>,
+    /// Whether nothing is to leave for the subscription any more.
+    pub disables: Option<Disables>,
+}
+
+/// An endpoint wants nothing any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Disables {
+    /// As it said.
+    pub reason: DisabledReason,
+    /// When it said so.
+    pub at: Timestamp,
+    /// When the settings that the attempt was made with were last changed: whoever changed them since
+    /// then meant another endpoint, or this one all the same.
+    pub settings_of: Timestamp,
 }
 
 /// What follows an attempt.
@@ -48,7 +71,7 @@ pub enum Then {
 }
 
 impl Store {
-    /// Records attempts and what follows from them. An attempt of a lease that has passed on, or
+    /// Records attempts and what follows from them, for their subscriptions too. An attempt of a lease that has passed on, or
     /// one recorded before, changes nothing; the shards whose leases are lost.
     pub async fn record_attempts(&self, batch: Vec<Attempt>) -> Result<Vec<Shard>, Error> {
         self.write(move |connection| {
@@ -59,6 +82,11 @@ impl Store {
             let records: Vec<Record> = batch.iter().map(Record::new).collect();
             let fences = dialect::attempt::record(connection, &numbers_of(&leases), &records)?;
             let held = those_held(&leases, fences);
+            for attempt in batch.iter().filter(|attempt| held.contains(&attempt.lease)) {
+                if let Some(disables) = attempt.disables {
+                    subscription::disable(connection, attempt.subscription_id, disables)?;
+                }
+            }
             Ok(leases
                 .iter()
                 .filter(|lease| !held.contains(lease))
@@ -78,6 +106,10 @@ pub(crate) struct Record {
     pub(crate) state: State,
     pub(crate) place: Place,
     pub(crate) due_at: Moment,
+    /// Why the delivery failed.
+    pub(crate) cause: Option<String>,
+    /// Where the budget began that it was made under. Meanwhile the delivery may have got another.
+    pub(crate) budget_from: i32,
 }
 
 impl Record {
@@ -93,6 +125,8 @@ impl Record {
             state,
             place: Place::Scheduled,
             due_at: due_at.into(),
+            cause: attempt.cause.map(|cause| cause.as_str().to_owned()),
+            budget_from: i32::try_from(attempt.budget_from).unwrap_or(i32::MAX),
         }
     }
 }

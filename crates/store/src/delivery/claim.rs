@@ -1,7 +1,7 @@
 //! Taking deliveries into the memory of their shard's owner.
 
 use super::row::DeliveryRow;
-use super::{Owed, PENDING, Place, Recipient};
+use super::{CANCELLED, Owed, PENDING, Place, Recipient, is_recalled};
 use crate::Store;
 use crate::connection::{Connection, each};
 use crate::dialect;
@@ -13,7 +13,7 @@ use crate::shard::{Fenced, holding};
 use crate::sql_types::{Moment, Uid};
 use diesel::prelude::*;
 use domain::id::{DeliveryId, EventId, SubscriptionId, TenantId};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// How many more deliveries of a subscription its owner takes into memory.
 #[derive(Debug, Clone, Default)]
@@ -41,20 +41,29 @@ pub struct Claimed {
     pub owed: Vec<Owed>,
     /// Subscriptions that have more than there was room for.
     pub backlogs: Vec<(SubscriptionId, TenantId)>,
+    /// Subscriptions of which something waits for its turn behind all others.
+    pub later: Vec<(SubscriptionId, TenantId)>,
+    /// What was cancelled while the caller had it in memory: it lets go of it, and says so with the next
+    /// claim.
+    pub recalled: Vec<(DeliveryId, SubscriptionId)>,
     /// Whether there may be more to claim.
     pub more: bool,
 }
 
 /// How many deliveries one claim takes at the most.
 const CLAIM: i64 = 256;
+/// How many cancelled ones a claim tells of at the most: more than are under way at once.
+const RECALL: i64 = 4_096;
 
 impl Store {
     /// Takes deliveries that are due into memory, of the shards that are leased. What there is no
-    /// room for goes to its subscription's backlog, out of the way of the others.
+    /// room for goes to its subscription's backlog, out of the way of the others; replays wait for
+    /// their turn. `let_go` is what was recalled and is in the caller's memory no more.
     pub async fn claim_due(
         &self,
         leases: Vec<Fenced>,
         room: Room,
+        let_go: Vec<DeliveryId>,
         directory: &Directory,
     ) -> Result<Claimed, Error> {
         let (clock, shared) = (self.clock.clone(), directory.clone());
@@ -64,24 +73,25 @@ impl Store {
                 let leases = holding(connection, &leases)?;
                 let numbers: Vec<i16> =
                     leases.iter().map(|l| i16::from(l.shard.number())).collect();
+                release(connection, &numbers, &let_go)?;
+                let recalled = recalled(connection, &numbers)?;
                 let now = Moment::from(clock.now());
                 let rows = dialect::delivery::due(connection, &numbers, now, CLAIM)?;
                 let more = i64::try_from(rows.len()).unwrap_or(CLAIM) == CLAIM;
-                let (fitting, rest): (Vec<_>, Vec<_>) = rows
+                let (replayed, live): (Vec<_>, Vec<_>) =
+                    rows.into_iter().partition(|row| row.replay_id().is_some());
+                let (fitting, rest): (Vec<_>, Vec<_>) = live
                     .into_iter()
                     .partition(|row| room.take(row.subscription_id.into()));
                 place(connection, &fitting, Place::Claimed)?;
                 place(connection, &rest, Place::Backlog)?;
-                let mut backlogs: Vec<(SubscriptionId, TenantId)> = rest
-                    .iter()
-                    .map(|row| (row.subscription_id.into(), row.tenant_id.into()))
-                    .collect();
-                backlogs.sort_unstable();
-                backlogs.dedup();
+                place(connection, &replayed, Place::Later)?;
                 let owed = with_events(connection, fitting, &shared)?;
                 Ok(Claimed {
                     owed,
-                    backlogs,
+                    backlogs: subscriptions_of(&rest),
+                    later: subscriptions_of(&replayed),
+                    recalled,
                     more,
                 })
             })
@@ -100,6 +110,30 @@ impl Store {
         limit: usize,
         directory: &Directory,
     ) -> Result<Claimed, Error> {
+        self.claim_waiting(lease, subscription, Place::Backlog, limit, directory)
+            .await
+    }
+
+    /// As [`Self::claim_backlog`], of what waits behind all others.
+    pub async fn claim_later(
+        &self,
+        lease: Fenced,
+        subscription: SubscriptionId,
+        limit: usize,
+        directory: &Directory,
+    ) -> Result<Claimed, Error> {
+        self.claim_waiting(lease, subscription, Place::Later, limit, directory)
+            .await
+    }
+
+    async fn claim_waiting(
+        &self,
+        lease: Fenced,
+        subscription: SubscriptionId,
+        from: Place,
+        limit: usize,
+        directory: &Directory,
+    ) -> Result<Claimed, Error> {
         let shared = directory.clone();
         let claimed = self
             .write(move |connection| {
@@ -108,15 +142,14 @@ impl Store {
                 }
                 let limit = i64::try_from(limit).unwrap_or(CLAIM).min(CLAIM);
                 let number = i16::from(lease.shard.number());
-                let rows =
-                    dialect::delivery::backlog(connection, number, subscription.into(), limit)?;
+                let id = subscription.into();
+                let rows = dialect::delivery::waiting(connection, number, id, from, limit)?;
                 let more = i64::try_from(rows.len()).unwrap_or(limit) == limit;
                 place(connection, &rows, Place::Claimed)?;
-                let owed = with_events(connection, rows, &shared)?;
                 Ok(Claimed {
-                    owed,
-                    backlogs: Vec::new(),
+                    owed: with_events(connection, rows, &shared)?,
                     more,
+                    ..Claimed::default()
                 })
             })
             .await;
@@ -126,20 +159,71 @@ impl Store {
         claimed
     }
 
-    /// Puts deliveries that were in memory back behind the others of their subscription: it is
-    /// disabled.
-    pub async fn set_aside(&self, ids: Vec<DeliveryId>) -> Result<(), Error> {
+    /// Puts deliveries that were in memory back behind the others of their subscription, and these
+    /// behind all others: it is disabled.
+    pub async fn set_aside(
+        &self,
+        ids: Vec<DeliveryId>,
+        later: Vec<DeliveryId>,
+    ) -> Result<(), Error> {
         self.write(move |connection| {
-            let ids: Vec<Uid> = ids.iter().copied().map(Uid::from).collect();
-            each!(connection, c => diesel::update(deliveries::table)
-                .filter(deliveries::id.eq_any(&ids))
-                .filter(deliveries::state.eq(PENDING))
-                .set(deliveries::place.eq(Place::Backlog.code()))
-                .execute(c))?;
+            for (ids, place) in [(&ids, Place::Backlog), (&later, Place::Later)] {
+                let ids: Vec<Uid> = ids.iter().copied().map(Uid::from).collect();
+                each!(connection, c => diesel::update(deliveries::table)
+                    .filter(deliveries::id.eq_any(&ids))
+                    .filter(deliveries::state.eq(PENDING))
+                    .set(deliveries::place.eq(place.code()))
+                    .execute(c))?;
+            }
             Ok(())
         })
         .await
     }
+}
+
+/// The subscriptions of these rows, each once.
+pub(super) fn subscriptions_of(rows: &[DeliveryRow]) -> Vec<(SubscriptionId, TenantId)> {
+    let all = rows
+        .iter()
+        .map(|row| (row.subscription_id.into(), row.tenant_id.into()));
+    let each: BTreeSet<(SubscriptionId, TenantId)> = all.collect();
+    each.into_iter().collect()
+}
+
+/// What was cancelled while it was in memory, of these shards.
+fn recalled(
+    connection: &mut Connection,
+    numbers: &[i16],
+) -> Result<Vec<(DeliveryId, SubscriptionId)>, Error> {
+    let rows: Vec<(Uid, Uid)> = each!(connection, c => deliveries::table
+        .filter(deliveries::shard.eq_any(numbers))
+        .filter(is_recalled())
+        .select((deliveries::id, deliveries::subscription_id))
+        .limit(RECALL)
+        .load(c))?;
+    let ids = rows
+        .into_iter()
+        .map(|(id, subscription)| (id.into(), subscription.into()));
+    Ok(ids.collect())
+}
+
+/// What is in nobody's memory any more. One that was to be retried meanwhile is due.
+fn release(
+    connection: &mut Connection,
+    numbers: &[i16],
+    let_go: &[DeliveryId],
+) -> Result<(), Error> {
+    if let_go.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<Uid> = let_go.iter().copied().map(Uid::from).collect();
+    each!(connection, c => diesel::update(deliveries::table)
+        .filter(deliveries::id.eq_any(&ids))
+        .filter(deliveries::shard.eq_any(numbers))
+        .filter(deliveries::place.eq(Place::Claimed.code()))
+        .set(deliveries::place.eq(Place::Scheduled.code()))
+        .execute(c))?;
+    Ok(())
 }
 
 fn place(connection: &mut Connection, rows: &[DeliveryRow], place: Place) -> Result<(), Error> {
@@ -151,6 +235,26 @@ fn place(connection: &mut Connection, rows: &[DeliveryRow], place: Place) -> Res
         .filter(deliveries::id.eq_any(&ids))
         .set(deliveries::place.eq(place.code()))
         .execute(c))?;
+    Ok(())
+}
+
+/// An event may be forgotten while a replay of it begins: then nothing can be told.
+fn give_up(
+    connection: &mut Connection,
+    rows: &[DeliveryRow],
+    known: &HashSet<Uid>,
+) -> Result<(), Error> {
+    let lost = rows.iter().filter(|row| !known.contains(&row.event_id));
+    let ids: Vec<Uid> = lost.map(|row| row.id).collect();
+    if !ids.is_empty() {
+        each!(connection, c => diesel::update(deliveries::table)
+            .filter(deliveries::id.eq_any(&ids))
+            .set((
+                deliveries::state.eq(CANCELLED),
+                deliveries::place.eq(Place::Scheduled.code()),
+            ))
+            .execute(c))?;
+    }
     Ok(())
 }
 
@@ -166,6 +270,8 @@ fn with_events(
         .load(c))?;
     let tenants = rows.iter().map(|row| row.tenant_id.into()).collect();
     directory.learn(connection, &tenants)?;
+    let known: HashSet<Uid> = kept.iter().map(|row| row.id).collect();
+    give_up(connection, &rows, &known)?;
     let mut to: HashMap<EventId, Vec<Recipient>> = HashMap::new();
     for row in rows {
         to.entry(row.event_id.into())

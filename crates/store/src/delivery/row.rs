@@ -5,7 +5,8 @@ use crate::dialect::array::columns;
 use crate::schema::{attempts, deliveries};
 use crate::sql_types::{Id, Instant, Moment, Uid};
 use diesel::prelude::*;
-use diesel::sql_types::{Integer, SmallInt};
+use diesel::sql_types::{Integer, Nullable, SmallInt, Text};
+use domain::id::ReplayId;
 
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = deliveries, treat_none_as_default_value = false)]
@@ -20,6 +21,13 @@ pub(crate) struct DeliveryRow {
     pub attempts: i32,
     pub due_at: Moment,
     pub created_at: Moment,
+    pub error: Option<String>,
+    /// The body itself is read when it is sent.
+    #[diesel(select_expression = deliveries::body.is_not_null())]
+    #[diesel(skip_insertion)]
+    pub has_body: bool,
+    pub budget_from: i32,
+    pub replay_id: Uid,
 }
 
 columns!(DeliveryRow => "deliveries" {
@@ -33,6 +41,9 @@ columns!(DeliveryRow => "deliveries" {
     attempts: Integer,
     due_at: Instant,
     created_at: Instant,
+    error: Nullable<Text>,
+    budget_from: Integer,
+    replay_id: Id,
 });
 
 impl DeliveryRow {
@@ -41,7 +52,14 @@ impl DeliveryRow {
             delivery_id: self.id.into(),
             subscription_id: self.subscription_id.into(),
             attempts: u32::try_from(self.attempts).unwrap_or(0),
+            has_body: self.has_body,
+            budget_from: u32::try_from(self.budget_from).unwrap_or(0),
+            replay_id: self.replay_id(),
         }
+    }
+
+    pub(crate) fn replay_id(&self) -> Option<ReplayId> {
+        (self.replay_id != Uid::NONE).then(|| self.replay_id.into())
     }
 }
 
@@ -56,6 +74,7 @@ pub(crate) struct AttemptRow {
     pub status_code: Option<i32>,
     pub error: Option<String>,
     pub response_body: Option<String>,
+    pub detail: Option<String>,
 }
 
 impl From<&Attempt> for AttemptRow {
@@ -69,6 +88,8 @@ impl From<&Attempt> for AttemptRow {
             status_code: attempt.status_code.map(i32::from),
             error: attempt.error.map(str::to_owned),
             response_body: attempt.response_body.clone(),
+            // Texts and numbers: this cannot fail to be written.
+            detail: serde_json::to_string(&attempt.detail).ok(),
         }
     }
 }
@@ -82,6 +103,8 @@ impl From<AttemptRow> for Tried {
             status_code: row.status_code.and_then(|code| u16::try_from(code).ok()),
             error: row.error,
             response_body: row.response_body,
+            // What cannot be read is not worth more than the rest of the attempt.
+            detail: row.detail.and_then(|text| serde_json::from_str(&text).ok()),
         }
     }
 }

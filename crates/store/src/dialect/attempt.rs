@@ -5,12 +5,13 @@ use super::{lease, together};
 use crate::connection::Connection;
 use crate::delivery::AttemptRow;
 use crate::delivery::attempt::Record;
-use crate::delivery::{PENDING, encode_state};
+use crate::delivery::{CANCELLED, PENDING, encode_state};
 use crate::error::Error;
 use crate::schema::{attempts, deliveries, subscriptions};
 use crate::sql_types::{Id, Instant, Moment, Uid};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Integer, Nullable, SmallInt, Text};
+use domain::delivery::State;
 use std::collections::{BTreeMap, HashMap};
 
 /// Writes attempts under leases that hold, moves their deliveries on while those are pending, and
@@ -60,15 +61,10 @@ fn record_each<'a>(
         if inserted == 0 {
             continue;
         }
-        diesel::update(deliveries::table.find(row.delivery_id))
-            .filter(deliveries::state.eq(PENDING))
-            .set((
-                deliveries::attempts.eq(row.number),
-                deliveries::state.eq(encode_state(record.state)),
-                deliveries::place.eq(record.place.code()),
-                deliveries::due_at.eq(record.due_at),
-            ))
-            .execute(c)?;
+        let moved = move_on(c, record)?;
+        if moved == 0 {
+            move_on_after_change(c, record)?;
+        }
         fared.entry(record.subscription_id).or_default().count(row);
     }
     for (id, fared) in fared {
@@ -82,6 +78,42 @@ fn record_each<'a>(
                 fared
                     .failure
                     .map(|at| subscriptions::last_failure_at.eq(Some(at))),
+            ))
+            .execute(c)?;
+    }
+    Ok(())
+}
+
+/// Leaves a delivery where its attempt leaves it; how many rows that was.
+fn move_on(c: &mut SqliteConnection, record: &Record) -> QueryResult<usize> {
+    diesel::update(deliveries::table.find(record.row.delivery_id))
+        .filter(deliveries::state.eq(PENDING))
+        .filter(deliveries::budget_from.eq(record.budget_from))
+        .set((
+            deliveries::attempts.eq(record.row.number),
+            deliveries::state.eq(encode_state(record.state)),
+            deliveries::place.eq(record.place.code()),
+            deliveries::due_at.eq(record.due_at),
+            deliveries::error.eq(&record.cause),
+        ))
+        .execute(c)
+}
+
+/// As [`move_on`], of one that got a fresh budget or was cancelled while it was attempted: a failure does
+/// not end the one, and only a success brings the other back.
+fn move_on_after_change(c: &mut SqliteConnection, record: &Record) -> QueryResult<()> {
+    for (is, becomes) in [(PENDING, State::Pending), (CANCELLED, State::Cancelled)] {
+        let state = match record.state {
+            State::Delivered => State::Delivered,
+            State::Pending | State::Failed | State::Cancelled => becomes,
+        };
+        diesel::update(deliveries::table.find(record.row.delivery_id))
+            .filter(deliveries::state.eq(is))
+            .set((
+                deliveries::attempts.eq(record.row.number),
+                deliveries::state.eq(encode_state(state)),
+                deliveries::place.eq(record.place.code()),
+                deliveries::due_at.eq(record.due_at),
             ))
             .execute(c)?;
     }
@@ -110,18 +142,19 @@ impl Fared {
 }
 
 /// As [`record_each`], of those whose lease holds. Of two attempts of one delivery the later one says
-/// where it stands.
+/// where it stands; one that got a fresh budget or was cancelled meanwhile is not ended by a failure.
 fn record_all(records: &[Record]) -> Statement<'_> {
     let text = "with told as (\
-                    select distinct on (delivery_id, number) t.* from unnest({}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}) \
+                    select distinct on (delivery_id, number) t.* from unnest({}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}) \
                         as t (delivery_id, number, id, started_at, duration_ms, status_code, error, \
-                            response_body, state, place, due_at, subscription_id, shard, fence) \
+                            response_body, detail, state, place, due_at, cause, subscription_id, \
+                            shard, fence, budget_from) \
                     join shards on shards.number = t.shard and shards.fence = t.fence), \
                 recorded as (\
                     insert into attempts (delivery_id, number, id, started_at, duration_ms, \
-                        status_code, error, response_body) \
+                        status_code, error, response_body, detail) \
                     select delivery_id, number, id, started_at, duration_ms, status_code, error, \
-                        response_body from told \
+                        response_body, detail from told \
                     on conflict do nothing returning delivery_id, number), \
                 new as (\
                     select told.* from told join recorded using (delivery_id, number)), \
@@ -129,10 +162,18 @@ fn record_all(records: &[Record]) -> Statement<'_> {
                     select distinct on (delivery_id) * from new \
                     order by delivery_id, number desc), \
                 moved as (\
-                    update deliveries set attempts = last.number, state = last.state, \
-                        place = last.place, due_at = last.due_at \
-                    from last where deliveries.id = last.delivery_id and deliveries.state = 0 \
-                        and deliveries.id = any({})), \
+                    update deliveries set attempts = last.number, place = last.place, \
+                        due_at = last.due_at, error = case \
+                            when deliveries.state = 3 or last.state = 1 \
+                                or deliveries.budget_from <> last.budget_from then null \
+                            else last.cause end, \
+                        state = case \
+                            when last.state = 1 then 1 \
+                            when deliveries.state = 3 then 3 \
+                            when deliveries.budget_from <> last.budget_from then 0 \
+                            else last.state end \
+                    from last where deliveries.id = last.delivery_id \
+                        and deliveries.state in (0, 3) and deliveries.id = any({})), \
                 fared as (\
                     select subscription_id, \
                         count(*) filter (where error is null) as delivered, \
@@ -163,12 +204,15 @@ fn record_all(records: &[Record]) -> Statement<'_> {
         .bind::<Nullable<Integer>, _>(rows().map(|row| &row.status_code).collect())
         .bind::<Nullable<Text>, _>(rows().map(|row| &row.error).collect())
         .bind::<Nullable<Text>, _>(rows().map(|row| &row.response_body).collect())
+        .bind::<Nullable<Text>, _>(rows().map(|row| &row.detail).collect())
         .bind::<SmallInt, _>(records.iter().map(|r| encode_state(r.state)).collect())
         .bind::<SmallInt, _>(records.iter().map(|r| r.place.code()).collect())
         .bind::<Instant, _>(records.iter().map(|record| &record.due_at).collect())
+        .bind::<Nullable<Text>, _>(records.iter().map(|record| &record.cause).collect())
         .bind::<Id, _>(subscriptions())
         .bind::<SmallInt, _>(records.iter().map(|record| record.lease.0).collect())
         .bind::<BigInt, _>(records.iter().map(|record| record.lease.1).collect())
+        .bind::<Integer, _>(records.iter().map(|r| &r.budget_from).collect())
         .bind::<Id, _>(rows().map(|row| &row.delivery_id).collect())
         .bind::<Id, _>(subscriptions())
 }

@@ -114,19 +114,56 @@ fn blank_answers(
         .filter(deliveries::event_id.eq_any(of_events))
         .select(deliveries::id)
         .load(c))?;
-    let answers: Vec<(Uid, i32, Option<String>)> = each!(connection, c => attempts::table
+    let answers: Vec<Answer> = each!(connection, c => attempts::table
         .filter(attempts::delivery_id.eq_any(&told))
-        .filter(attempts::response_body.like(&pattern))
-        .select((attempts::delivery_id, attempts::number, attempts::response_body))
+        .filter(attempts::response_body.like(&pattern).or(attempts::detail.like(&pattern)))
+        .select((
+            attempts::delivery_id,
+            attempts::number,
+            attempts::response_body,
+            attempts::detail,
+        ))
         .load(c))?;
     let mut blanked = 0;
-    for (delivery, attempt, body) in answers {
-        let Some(body) = body.and_then(|body| number.blank(&body)) else {
+    for (delivery, attempt, body, detail) in answers {
+        let body = body.and_then(|body| number.blank(&body));
+        let detail = detail.and_then(|detail| number.blank_json(&detail));
+        if body.is_none() && detail.is_none() {
             continue;
-        };
+        }
         blanked += each!(connection, c => diesel::update(attempts::table.find((delivery, attempt)))
-            .set(attempts::response_body.eq(body))
+            .set((
+                body.map(|body| attempts::response_body.eq(Some(body))),
+                detail.map(|detail| attempts::detail.eq(Some(detail))),
+            ))
             .execute(c))?;
     }
+    blank_bodies(connection, number, &told)?;
     Ok(blanked)
+}
+
+/// The delivery, the number of its attempt, what was answered, and what else was kept.
+type Answer = (Uid, i32, Option<String>, Option<String>);
+
+/// What a delivery sends of its own may name a resource by its number.
+fn blank_bodies(
+    connection: &mut Connection,
+    number: &Number,
+    deliveries: &[Uid],
+) -> Result<(), Error> {
+    let bodies: Vec<(Uid, Option<Vec<u8>>)> = each!(connection, c => deliveries::table
+        .filter(deliveries::id.eq_any(deliveries))
+        .filter(deliveries::body.is_not_null())
+        .select((deliveries::id, deliveries::body))
+        .load(c))?;
+    for (id, body) in bodies {
+        let text = body.and_then(|body| String::from_utf8(body).ok());
+        let Some(blanked) = text.and_then(|text| number.blank_json(&text)) else {
+            continue;
+        };
+        each!(connection, c => diesel::update(deliveries::table.find(id))
+            .set(deliveries::body.eq(Some(blanked.as_bytes())))
+            .execute(c))?;
+    }
+    Ok(())
 }

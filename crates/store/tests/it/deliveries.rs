@@ -1,4 +1,5 @@
 use crate::scene::Scene;
+use domain::attempt::Detail;
 use domain::delivery::State;
 use domain::id::{AttemptId, SubscriptionId};
 use domain::shard::LEASE;
@@ -13,7 +14,7 @@ pub fn recipients(owed: &[Owed]) -> Vec<Recipient> {
     owed.iter().flat_map(|owed| owed.to.clone()).collect()
 }
 
-fn lease(holding: &Holding, to: Recipient) -> Fenced {
+pub fn lease(holding: &Holding, to: Recipient) -> Fenced {
     let shard = Shard::of_subscription(to.subscription_id);
     *holding
         .shards
@@ -30,12 +31,16 @@ pub fn attempt(scene: &Scene, holding: &Holding, to: Recipient, then: Then) -> A
         subscription_id: to.subscription_id,
         lease: lease(holding, to),
         number: to.attempts + 1,
+        budget_from: to.budget_from,
         started_at: scene.clock.now(),
         duration_ms: 3,
         status_code: Some(if failed { 500 } else { 200 }),
         error: failed.then_some("status_5xx"),
         response_body: Some("said".to_owned()),
+        detail: Detail::default(),
         then,
+        cause: None,
+        disables: None,
     }
 }
 
@@ -47,7 +52,7 @@ pub async fn claim_due(scene: &Scene, holding: &Holding, each: usize) -> Claimed
     let directory = Directory::default();
     scene
         .store
-        .claim_due(holding.shards.clone(), room, &directory)
+        .claim_due(holding.shards.clone(), room, Vec::new(), &directory)
         .await
         .unwrap()
 }
@@ -211,7 +216,11 @@ async fn what_was_set_aside_is_a_backlog(scene: Scene) {
     scene.publish("job.created").await;
     let directory = Directory::default();
     let to = recipients(&scene.fan_out(&holding, &directory).await.owed)[0];
-    scene.store.set_aside(vec![to.delivery_id]).await.unwrap();
+    scene
+        .store
+        .set_aside(vec![to.delivery_id], Vec::new())
+        .await
+        .unwrap();
     assert!(claim_due(&scene, &holding, 9).await.owed.is_empty());
     let lease = lease(&holding, to);
     let claimed = scene

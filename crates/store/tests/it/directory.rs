@@ -1,10 +1,10 @@
 use crate::scene::Scene;
 use domain::account::Environment;
 use domain::id::SubscriptionId;
-use domain::subscription::Pattern;
+use domain::subscription::{Pattern, Settings};
 use tidings_store::directory::{Directory, Found};
 use tidings_store::fan_out::FannedOut;
-use tidings_store::subscription::Change;
+use tidings_store::subscription::{Change, EndpointSecret};
 
 fn receivers(done: &FannedOut) -> Vec<SubscriptionId> {
     done.owed
@@ -49,6 +49,9 @@ async fn what_is_disabled_or_deleted_or_elsewhere_is_owed_nothing_new(scene: Sce
         name: None,
         description: None,
         environment: environment.parse::<Environment>().unwrap(),
+        settings: Settings::default(),
+        headers: None,
+        endpoint_secret: EndpointSecret::Stays,
         is_enabled,
         updated_at: scene.clock.now(),
     };

@@ -1,6 +1,6 @@
 //! How the engines go about our statements.
 
-use crate::deliveries::{attempt, claim_due, recipients};
+use crate::deliveries::{attempt, claim_due, lease, recipients};
 use crate::scene::{PHONE, Scene, ask};
 use crate::tallies::{end, make_account};
 use domain::State;
@@ -96,6 +96,18 @@ async fn work(
     for id in messages {
         let timeline = scene.store.timeline(scene.tenant, id).await.unwrap();
         assert!(timeline.unwrap().lines.len() >= 4);
+    }
+    for to in &recipients {
+        let store = &scene.store;
+        let retried = store.retry_delivery(scene.tenant, to.delivery_id).await;
+        retried.unwrap();
+        let cancelled = store.cancel_delivery(scene.tenant, to.delivery_id).await;
+        cancelled.unwrap();
+        let lease = lease(holding, *to);
+        let claimed = store
+            .claim_later(lease, to.subscription_id, 20, directory)
+            .await;
+        claimed.unwrap();
     }
     for (subscription, _) in done.backlogs.into_iter().take(1) {
         let shard = domain::Shard::of_subscription(subscription);

@@ -8,7 +8,7 @@ use domain::id::{AccountId, CallbackId, EventId, ReceiptId, SubscriptionId, Tena
 use domain::json::Raw;
 use domain::message::Registration;
 use domain::report::{Report, Source};
-use domain::subscription::{Interest, Pattern};
+use domain::subscription::{Interest, Pattern, Settings};
 use domain::{Clock, Random, Shard, State};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -126,6 +126,18 @@ impl Scene {
             });
         }
         counts
+    }
+
+    /// Changes the database behind the store's back.
+    pub async fn change(&self, sql: &str) {
+        match &self.engine {
+            Engine::Postgres(url) => drop(ask(url, sql).await),
+            Engine::Sqlite(directory) => {
+                let path = directory.path().join("tidings.db");
+                let mut file = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
+                diesel::sql_query(sql).execute(&mut file).unwrap();
+            }
+        }
     }
 
     /// Whether the digits are anywhere in the database.
@@ -284,7 +296,13 @@ impl Scene {
             secret: vec![1, 2, 3],
             name: None,
             description: None,
+            previous_secrets: Vec::new(),
+            settings: Settings::default(),
+            headers: None,
+            endpoint_secret: None,
             is_enabled: true,
+            disabled_reason: None,
+            disabled_at: None,
             created_at: now,
             updated_at: now,
             health: Health::default(),

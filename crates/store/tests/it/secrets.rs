@@ -5,14 +5,14 @@ use domain::account::Environment;
 use domain::callback::Kind;
 use domain::id::{AccountId, QuarantineId, SubscriptionId};
 use domain::security::Reason;
-use domain::subscription::Pattern;
+use domain::subscription::{Pattern, Settings};
 use std::collections::BTreeSet;
 use tidings_store::Store;
 use tidings_store::account::{Account, Created};
 use tidings_store::quarantine::Quarantined;
 use tidings_store::secret::{Column, Resealed, Sealed};
 use tidings_store::security::Noticed;
-use tidings_store::subscription::{Change, Subscription};
+use tidings_store::subscription::{Change, EndpointSecret, Subscription};
 use uuid::Uuid;
 
 async fn make_account(scene: &Scene, slug: &str, checks: &[u8]) -> Account {
@@ -184,6 +184,9 @@ async fn a_change_of_a_subscription_that_keeps_its_secret_leaves_it_as_it_is_sea
         name: None,
         description: None,
         environment: Environment::default(),
+        settings: Settings::default(),
+        headers: None,
+        endpoint_secret: EndpointSecret::Stays,
         is_enabled: true,
         updated_at: scene.clock.now(),
     };
@@ -243,6 +246,9 @@ mod at_once {
                     name: None,
                     description: None,
                     environment: Environment::default(),
+                    settings: Settings::default(),
+                    headers: None,
+                    endpoint_secret: EndpointSecret::Stays,
                     is_enabled: true,
                     updated_at: scene.clock.now(),
                 };

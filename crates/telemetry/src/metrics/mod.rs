@@ -155,6 +155,14 @@ impl Metrics {
             .set(gauge(count));
     }
 
+    /// How many replays are in `state`.
+    pub fn set_replays(&self, state: &str, count: u64) {
+        self.families
+            .replays
+            .with_label_values(&[state])
+            .set(gauge(count));
+    }
+
     /// How many shards this instance owns.
     pub fn set_shards_owned(&self, count: u64) {
         self.families.shards_owned.set(gauge(count));
@@ -276,6 +284,7 @@ mod tests {
         metrics.orphans_expired(2);
         metrics.set_reports_missed([("orange", Some(0.25))]);
         metrics.set_subscriptions("active", 7);
+        metrics.set_replays("running", 2);
         metrics.set_shards_owned(64);
         metrics.event("api");
         metrics.delivery("delivered");
@@ -333,6 +342,7 @@ mod tests {
             r#"tidings_dead_letters{queue="jobs"} 2"#,
             "tidings_orphans_expired_total 2",
             r#"tidings_subscriptions{state="active"} 7"#,
+            r#"tidings_replays{state="running"} 2"#,
             "tidings_shards_owned 64",
             r#"tidings_queue_depth{queue="jobs"} 12"#,
             r#"tidings_queue_oldest_seconds{queue="jobs"} 0.25"#,

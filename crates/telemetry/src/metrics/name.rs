@@ -23,6 +23,8 @@ pub enum Name {
     ReportsMissed,
     /// `tidings_subscriptions`
     Subscriptions,
+    /// `tidings_replays`
+    Replays,
     /// `tidings_shards_owned`
     ShardsOwned,
     /// `tidings_events_total`
@@ -59,7 +61,7 @@ pub enum Name {
 
 impl Name {
     /// Every name there is.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::Callbacks,
         Self::SecurityEvents,
         Self::Reports,
@@ -70,6 +72,7 @@ impl Name {
         Self::OrphansExpired,
         Self::ReportsMissed,
         Self::Subscriptions,
+        Self::Replays,
         Self::ShardsOwned,
         Self::Events,
         Self::Deliveries,
@@ -154,6 +157,11 @@ impl Name {
                 "tidings_subscriptions",
                 &["state"],
                 "Subscriptions, by their state.",
+            ),
+            Self::Replays => (
+                "tidings_replays",
+                &["state"],
+                "Replays that are remembered, by their state.",
             ),
             Self::ShardsOwned => (
                 "tidings_shards_owned",

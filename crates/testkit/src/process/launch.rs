@@ -20,20 +20,21 @@ pub(super) const STDERR: &str = "stderr";
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Where it tells them, in its data directory.
 const ADDRESSES: &str = "addresses.json";
-/// Every listener on a port of its own, and webhooks may reach this machine.
-const USUAL_SETTINGS: [(&str, &str); 5] = [
+/// Every listener on a port of its own, and webhooks may reach this machine, soon again after a failure.
+const USUAL_SETTINGS: [(&str, &str); 6] = [
     ("TIDINGS_INGRESS__LISTEN", "127.0.0.1:0"),
     ("TIDINGS_SUBSCRIPTIONS__LISTEN", "127.0.0.1:0"),
     ("TIDINGS_RUNTIME__ADMIN_LISTEN", "127.0.0.1:0"),
     ("TIDINGS_SUBSCRIPTIONS__ADMIN_KEY", ADMIN_KEY),
     ("TIDINGS_EGRESS__ALLOW_NETWORKS", "127.0.0.0/8"),
+    ("TIDINGS_DISPATCHER__RETRY", "quick"),
 ];
 
 /// How a [`Process`] is started.
 ///
 /// Its environment is PATH, `TIDINGS_DATA_DIR`, all listeners on 127.0.0.1:0, the admin key
-/// [`ADMIN_KEY`], `TIDINGS_EGRESS__ALLOW_NETWORKS=127.0.0.0/8`, and the settings given, which replace
-/// these.
+/// [`ADMIN_KEY`], `TIDINGS_EGRESS__ALLOW_NETWORKS=127.0.0.0/8`, `TIDINGS_DISPATCHER__RETRY=quick`, and the
+/// settings given, which replace these.
 #[derive(Debug, Clone)]
 pub struct Launch {
     program: PathBuf,

@@ -5,6 +5,7 @@ use anyhow::{bail, ensure};
 use super::child::Children;
 use super::quiet::NoServices;
 use super::servers::Servers;
+use super::verifiers;
 
 /// A C compiler, because the embedded database is compiled from its C source.
 const COMPILER: Tool = Tool {
@@ -24,8 +25,10 @@ const TRACER: Tool = Tool {
 
 /// A program that other steps need, and Debian's packages of it.
 pub struct Tool {
-    program: &'static str,
-    packages: &'static [&'static str],
+    /// What is started.
+    pub program: &'static str,
+    /// What brings it.
+    pub packages: &'static [&'static str],
 }
 
 /// Makes sure that what the other steps need is there: installs it where that is possible without
@@ -40,8 +43,12 @@ pub async fn run(children: &mut Children) -> anyhow::Result<()> {
             "cargo {component} is missing; install it: rustup component add rustfmt clippy"
         );
     }
+    verifiers::prepare(children).await?;
     Servers::prepare(children).await?;
-    println!("a C compiler, strace, rustfmt, clippy and the servers that tests run on are there");
+    println!(
+        "a C compiler, strace, rustfmt, clippy, what verifies webhooks in Python and Node, and the servers \
+         that tests run on are there"
+    );
     Ok(())
 }
 
@@ -71,6 +78,20 @@ pub async fn install(children: &mut Children, packages: &[&str]) -> anyhow::Resu
         .await
 }
 
+/// Installs Debian packages for a program that is missing, or says which to install.
+pub async fn install_or_say(
+    children: &mut Children,
+    program: &str,
+    packages: &[&str],
+) -> anyhow::Result<()> {
+    let named = packages.join(" ");
+    if !can_install() {
+        bail!("there is no `{program}`; install it (on Debian: apt-get install {named})");
+    }
+    println!("there is no {program}; installing {named}");
+    install(children, packages).await
+}
+
 impl Tool {
     /// Makes sure that it is there, as [`run`] does.
     pub async fn provide(&self, children: &mut Children) -> anyhow::Result<()> {
@@ -78,11 +99,7 @@ impl Tool {
             return Ok(());
         }
         let (program, packages) = (self.program, self.packages.join(" "));
-        if !can_install() {
-            bail!("there is no `{program}`; install it (on Debian: apt-get install {packages})");
-        }
-        println!("there is no {program}; installing {packages}");
-        install(children, self.packages).await?;
+        install_or_say(children, program, self.packages).await?;
         ensure!(
             answers(program, &["--version"]),
             "{packages} are installed but there is still no `{program}`"

@@ -38,7 +38,7 @@ impl Engine {
     /// what we do not have, and only who takes a shard anew finds that.
     pub(super) fn start_over_when_unsure(&mut self, kind: Kind, error: &store::Error) {
         let takes = match kind {
-            Kind::FanOut | Kind::Claim | Kind::Backlog(_) => true,
+            Kind::FanOut | Kind::Claim | Kind::Backlog(_) | Kind::Later(_) | Kind::Recovery => true,
             // Shards that a lease took and did not tell are not used, and taken anew.
             Kind::Lease | Kind::Refresh | Kind::SetAside(_) => false,
         };
@@ -78,6 +78,10 @@ impl Engine {
         for (shard, subscription, tenant) in holding.backlogs {
             self.note_backlog(shard, subscription, tenant);
         }
+        for (shard, subscription, tenant) in holding.later {
+            self.note_later(shard, subscription, tenant);
+        }
+        self.late.look |= !holding.adopted.is_empty();
         self.context
             .metrics
             .set_shards_owned(u64::try_from(self.holding.len()).unwrap_or(0));
@@ -92,17 +96,15 @@ impl Engine {
         for shard in shards {
             self.holding.remove(shard);
             self.unstamped.remove(shard);
+            self.late.let_go.remove(shard);
         }
         let waiting_bytes = &mut self.waiting_bytes;
         self.lanes.retain(|_, lane| {
             if !shards.contains(&lane.shard) {
                 return true;
             }
-            *waiting_bytes -= lane
-                .waiting
-                .drain(..)
-                .map(|job| job.event.body.len())
-                .sum::<usize>();
+            let waiting = lane.waiting.drain(..).chain(lane.later.drain(..));
+            *waiting_bytes -= waiting.map(|job| job.event.body.len()).sum::<usize>();
             lane.forget_backlog();
             // Attempts under way still end here; their records carry the lost lease and are void.
             lane.in_flight > 0

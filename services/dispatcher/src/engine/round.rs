@@ -2,7 +2,7 @@
 //! neighbour.
 
 use super::step::{Kind, Step};
-use super::{Engine, MAX_IN_FLIGHT};
+use super::{Attempted, Engine, MAX_IN_FLIGHT};
 use crate::dispatch;
 use crate::endpoint::Endpoint;
 use crate::lane::Lane;
@@ -72,21 +72,22 @@ impl Engine {
             return false;
         };
         let context = self.context.clone();
-        let made = lane.endpoint(settings, || {
-            Endpoint::of(settings, &context.vault, context.client.policy())
-        });
+        lane.max_in_flight = usize::from(settings.settings.max_in_flight);
+        if !lane.can_start() {
+            return false;
+        }
+        let made = lane.endpoint(settings, || Endpoint::of(&context, settings));
         let endpoint = match made {
             Ok(endpoint) => endpoint,
             Err(error) => {
-                tracing::error!(subscription.id = %id, %error, "a subscription's secret cannot be opened; its deliveries wait");
+                tracing::error!(subscription.id = %id, %error, "a subscription cannot be sent to; its deliveries wait");
                 self.set_aside(id);
                 return false;
             }
         };
-        let Some(job) = lane.waiting.pop_front() else {
+        let Some(job) = lane.start_next() else {
             return false;
         };
-        lane.in_flight += 1;
         self.in_flight += 1;
         self.waiting_bytes -= job.event.body.len();
         self.spawn_attempt(id, endpoint, job);
@@ -94,24 +95,25 @@ impl Engine {
     }
 
     fn spawn_attempt(&self, id: SubscriptionId, endpoint: Arc<Endpoint>, job: Job) {
-        let (context, rules) = (self.context.clone(), self.rules.clone());
+        let context = self.context.clone();
         let recorder = self.recorder.clone();
         let ended = Ended {
             tell: self.ended.0.clone(),
-            id,
+            what: (id, job.to.delivery_id),
         };
         self.context.tasks.spawn("dispatcher.attempt", async move {
-            let attempt = dispatch::attempt(&context, &rules, &endpoint, &job).await;
-            // Waits while too many wait to be recorded: the slot stays taken.
-            let _ = recorder.send(attempt).await;
+            if let Some(attempt) = dispatch::attempt(&context, &endpoint, &job).await {
+                // Waits while too many wait to be recorded: the slot stays taken.
+                let _ = recorder.send(attempt).await;
+            }
             drop(ended);
         });
     }
 
-    pub(super) fn on_ended(&mut self, id: SubscriptionId) {
+    pub(super) fn on_ended(&mut self, (id, delivery): Attempted) {
         self.in_flight -= 1;
         if let Some(lane) = self.lanes.get_mut(&id) {
-            lane.in_flight = lane.in_flight.saturating_sub(1);
+            lane.end(delivery);
         }
         self.enter_round(id);
         self.forget_when_empty(id);
@@ -122,16 +124,18 @@ impl Engine {
         if self.busy.contains(&Kind::SetAside(id)) {
             return;
         }
-        let jobs = self.empty(id);
+        let (jobs, late) = self.empty(id);
         if let Some(lane) = self.lanes.get_mut(&id) {
             lane.note_backlog();
+            lane.note_later();
         }
         let store = self.context.store.clone();
-        let ids: Vec<_> = jobs.iter().map(|job| job.to.delivery_id).collect();
+        let ids = |jobs: &[Job]| jobs.iter().map(|job| job.to.delivery_id).collect();
+        let (ids, late): (Vec<_>, Vec<_>) = (ids(&jobs), ids(&late));
         self.begin(Kind::SetAside(id), async move {
             failpoint::reach!(DispatcherBeforeSetAside);
             // Until it is done, nobody has these deliveries: it has to be done.
-            while let Err(error) = store.set_aside(ids.clone()).await {
+            while let Err(error) = store.set_aside(ids.clone(), late.clone()).await {
                 tracing::warn!(subscription.id = %id, %error, "deliveries could not be set aside yet");
                 tokio::time::sleep(AGAIN_AFTER).await;
             }
@@ -164,13 +168,16 @@ impl Engine {
         });
     }
 
-    fn empty(&mut self, id: SubscriptionId) -> Vec<Job> {
+    /// What waited, and what waited for its turn behind that.
+    fn empty(&mut self, id: SubscriptionId) -> (Vec<Job>, Vec<Job>) {
         let Some(lane) = self.lanes.get_mut(&id) else {
-            return Vec::new();
+            return (Vec::new(), Vec::new());
         };
         let jobs: Vec<Job> = lane.waiting.drain(..).collect();
-        self.waiting_bytes -= jobs.iter().map(|job| job.event.body.len()).sum::<usize>();
-        jobs
+        let other: Vec<Job> = lane.later.drain(..).collect();
+        let all = jobs.iter().chain(&other);
+        self.waiting_bytes -= all.map(|job| job.event.body.len()).sum::<usize>();
+        (jobs, other)
     }
 
     /// Whether a subscription's backlog stays where it is: it is disabled.
@@ -206,13 +213,13 @@ impl Engine {
 
 /// Tells the engine that an attempt has ended, in whatever way.
 struct Ended {
-    tell: tokio::sync::mpsc::UnboundedSender<SubscriptionId>,
-    id: SubscriptionId,
+    tell: tokio::sync::mpsc::UnboundedSender<Attempted>,
+    what: Attempted,
 }
 
 impl Drop for Ended {
     fn drop(&mut self) {
-        let _ = self.tell.send(self.id);
+        let _ = self.tell.send(self.what);
     }
 }
 
@@ -222,7 +229,7 @@ mod tests {
     use crate::outgoing::Outgoing;
     use crate::{Context, Rules};
     use domain::id::{DeliveryId, EventId};
-    use domain::retry::Schedule;
+    use domain::subscription::Usual;
     use domain::{Clock, Random, Shard};
     use std::collections::HashMap;
     use store::delivery::Recipient;
@@ -248,14 +255,18 @@ mod tests {
             tracer: telemetry::Tracer::disabled(),
             tasks: runtime::Tasks::new(shutdown.clone()),
             readiness: readiness.clone(),
+            usual: Usual {
+                retry: None,
+                timeout_seconds: 1,
+            },
+            api_url: String::new(),
             version: "0",
             clock,
             random,
             shutdown,
         };
         let rules = Rules {
-            schedule: Schedule::quick(),
-            timeout: Duration::from_secs(1),
+            replayable: Duration::from_hours(1),
         };
         Engine::new(Arc::new(rules), context, readiness.register("dispatcher"))
     }
@@ -275,6 +286,7 @@ mod tests {
         let event = Arc::new(Outgoing {
             id: EventId::new(now, &random),
             tenant_id: tenant,
+            event_type: "job.created".to_owned(),
             body: bytes::Bytes::from_static(b"{}"),
             trace: None,
             caused_at: now,
@@ -283,6 +295,9 @@ mod tests {
             delivery_id: DeliveryId::new(now, &random),
             subscription_id: id,
             attempts: 0,
+            has_body: false,
+            budget_from: 0,
+            replay_id: None,
         };
         let mut lane = Lane::new(lease.shard, tenant);
         engine.waiting_bytes += event.body.len();

@@ -1,8 +1,8 @@
 //! Steps: what the engine has under way with the store, and what it does with what comes back.
 
-use super::Engine;
+use super::{Engine, Turn};
 use domain::Shard;
-use domain::id::SubscriptionId;
+use domain::id::{DeliveryId, SubscriptionId};
 use std::collections::HashMap;
 use std::time::Duration;
 use store::delivery::{Claimed, Room};
@@ -24,7 +24,9 @@ pub(super) enum Kind {
     Claim,
     Refresh,
     Backlog(SubscriptionId),
+    Later(SubscriptionId),
     SetAside(SubscriptionId),
+    Recovery,
 }
 
 /// The leases a step was begun under.
@@ -45,6 +47,8 @@ pub(super) enum Step {
     Claimed {
         claimed: Claimed,
         under: Leases,
+        /// What the store was told that nobody has in memory.
+        let_go: HashMap<Shard, Vec<DeliveryId>>,
     },
     Refreshed(bool),
     Backlog {
@@ -52,7 +56,13 @@ pub(super) enum Step {
         claimed: Claimed,
         under: Leases,
     },
+    Later {
+        id: SubscriptionId,
+        claimed: Claimed,
+        under: Leases,
+    },
     SetAside(SubscriptionId),
+    Recovered(store::recovery::Page),
     Failed(Kind, store::Error),
 }
 
@@ -64,7 +74,9 @@ impl Step {
             Self::Claimed { .. } => Kind::Claim,
             Self::Refreshed(_) => Kind::Refresh,
             Self::Backlog { id, .. } => Kind::Backlog(*id),
+            Self::Later { id, .. } => Kind::Later(*id),
             Self::SetAside(id) => Kind::SetAside(*id),
+            Self::Recovered(_) => Kind::Recovery,
             Self::Failed(kind, _) => *kind,
         }
     }
@@ -136,11 +148,17 @@ impl Engine {
         self.look_for_due = false;
         let (store, directory) = (self.context.store.clone(), self.directory.clone());
         let (under, room) = (self.holding.clone(), self.room());
+        let let_go = self.late.let_go.clone();
         self.begin(Kind::Claim, async move {
             let mine = under.values().copied().collect();
-            let claimed = store.claim_due(mine, room, &directory).await?;
+            let gone = let_go.values().flatten().copied().collect();
+            let claimed = store.claim_due(mine, room, gone, &directory).await?;
             failpoint::reach!(DispatcherAfterClaim if !claimed.owed.is_empty());
-            Ok(Step::Claimed { claimed, under })
+            Ok(Step::Claimed {
+                claimed,
+                under,
+                let_go,
+            })
         });
     }
 
@@ -188,10 +206,16 @@ impl Engine {
         match step {
             Step::Leased { holding, anew } => self.on_leased(holding, anew),
             Step::FannedOut { asked, done, under } => self.on_fanned_out(&asked, done, &under),
-            Step::Claimed { claimed, under } => self.on_claimed(claimed, &under),
+            Step::Claimed {
+                claimed,
+                under,
+                let_go,
+            } => self.on_claimed(claimed, &under, &let_go),
             Step::Refreshed(true) => self.wake_all(),
             Step::Refreshed(false) => self.retry_parked(),
             Step::Backlog { id, claimed, under } => self.on_backlog(id, claimed, &under),
+            Step::Later { id, claimed, under } => self.on_later(id, claimed, &under),
+            Step::Recovered(page) => self.on_recovered(page),
             // More may have come to wait meanwhile, or the subscription been deleted.
             Step::SetAside(id) => self.enter_round(id),
             Step::Failed(kind, error) => self.on_failed(kind, &error),
@@ -216,22 +240,31 @@ impl Engine {
         for (subscription, tenant) in done.backlogs {
             self.note_backlog(Shard::of_subscription(subscription), subscription, tenant);
         }
-        self.take_in(done.owed, under);
+        self.take_in(done.owed, under, Turn::Next);
     }
 
-    fn on_claimed(&mut self, claimed: Claimed, under: &Leases) {
+    fn on_claimed(
+        &mut self,
+        claimed: Claimed,
+        under: &Leases,
+        let_go: &HashMap<Shard, Vec<DeliveryId>>,
+    ) {
         self.look_for_due |= claimed.more;
+        self.recall(&claimed.recalled, under, let_go);
+        for (subscription, tenant) in claimed.later {
+            self.note_later(Shard::of_subscription(subscription), subscription, tenant);
+        }
         for (subscription, tenant) in claimed.backlogs {
             self.note_backlog(Shard::of_subscription(subscription), subscription, tenant);
         }
-        self.take_in(claimed.owed, under);
+        self.take_in(claimed.owed, under, Turn::Next);
     }
 
     fn on_backlog(&mut self, id: SubscriptionId, claimed: Claimed, under: &Leases) {
         if let Some(lane) = self.lanes.get_mut(&id) {
             lane.end_loading(claimed.more);
         }
-        self.take_in(claimed.owed, under);
+        self.take_in(claimed.owed, under, Turn::Next);
         self.forget_when_empty(id);
     }
 
@@ -255,6 +288,13 @@ impl Engine {
             Kind::Lease => self
                 .check
                 .failing(format!("the leases cannot be renewed: {error}")),
+            Kind::Later(id) => {
+                if let Some(lane) = self.lanes.get_mut(&id) {
+                    lane.end_loading_later(self.holding.contains_key(&lane.shard));
+                }
+                self.forget_when_empty(id);
+            }
+            Kind::Recovery => self.late.look = true,
             Kind::SetAside(_) => {}
         }
     }

@@ -2,11 +2,13 @@
 
 use crate::VERSION;
 use broker::Broker;
-use config::Config;
+use config::{Config, RetryPolicy};
+use domain::subscription::{Retry, Usual};
 use domain::{Clock, Random};
 use runtime::{Gate, Readiness, Shutdown, Tasks};
 use signing::Vault;
 use std::sync::Arc;
+use std::time::Duration;
 use store::Store;
 use telemetry::{Metrics, Tracer};
 
@@ -50,8 +52,14 @@ impl Parts {
         }
     }
 
-    pub(super) fn for_api(self, public_url: String) -> subscriptions::Context {
+    pub(super) fn for_api(
+        self,
+        public_url: String,
+        replayable: Duration,
+    ) -> subscriptions::Context {
         subscriptions::Context {
+            usual: usual(&self.config.dispatcher),
+            replayable,
             policy: Arc::new(self.client.policy().clone()),
             store: self.store,
             broker: self.broker,
@@ -89,6 +97,13 @@ impl From<Parts> for tracker::Context {
 impl From<Parts> for dispatcher::Context {
     fn from(parts: Parts) -> Self {
         Self {
+            usual: usual(&parts.config.dispatcher),
+            api_url: parts
+                .config
+                .subscriptions
+                .public_url
+                .clone()
+                .unwrap_or_default(),
             store: parts.store,
             broker: parts.broker,
             client: parts.client,
@@ -121,5 +136,18 @@ impl From<Parts> for poller::Context {
             tasks: parts.tasks,
             readiness: parts.readiness,
         }
+    }
+}
+
+/// What holds where a subscription says nothing of how its events are sent.
+fn usual(config: &config::Dispatcher) -> Usual {
+    let retry = config.retry.as_ref().map(|retry| match retry {
+        RetryPolicy::Quick => Retry::Quick,
+        RetryPolicy::Standard => Retry::Standard,
+        RetryPolicy::Delays(waits) => Retry::Delays(waits.iter().map(Duration::as_secs).collect()),
+    });
+    Usual {
+        retry,
+        timeout_seconds: u32::try_from(config.timeout.as_secs()).unwrap_or(u32::MAX),
     }
 }

@@ -19,6 +19,8 @@ pub(super) struct Tally {
     pub status_apis: usize,
     /// Subscriptions sealed again.
     pub subscriptions: usize,
+    /// What subscriptions have beside their signing secrets, sealed again.
+    pub beside: usize,
     /// Refused requests sealed again.
     pub quarantined: usize,
     /// What cannot be opened, and was left as it is.
@@ -77,6 +79,9 @@ impl Tally {
             Column::AccountChecks => &mut self.accounts,
             Column::AccountStatusApi => &mut self.status_apis,
             Column::SubscriptionSecret => &mut self.subscriptions,
+            Column::SubscriptionHeaders | Column::EndpointSecret | Column::PreviousSecret => {
+                &mut self.beside
+            }
             Column::QuarantinedRequest => &mut self.quarantined,
         }
     }
@@ -137,6 +142,9 @@ fn context(column: Column, sealed: &Sealed) -> String {
         Column::AccountChecks => secret::account_checks(tenant, AccountId(id)),
         Column::AccountStatusApi => secret::account_status_api(tenant, AccountId(id)),
         Column::SubscriptionSecret => secret::subscription_secret(tenant, SubscriptionId(id)),
+        Column::SubscriptionHeaders => secret::subscription_headers(tenant, SubscriptionId(id)),
+        Column::EndpointSecret => secret::endpoint_secret(tenant, SubscriptionId(id)),
+        Column::PreviousSecret => secret::previous_secret(tenant, id),
         Column::QuarantinedRequest => secret::quarantined_request(tenant, QuarantineId(id)),
     }
 }
@@ -144,7 +152,10 @@ fn context(column: Column, sealed: &Sealed) -> String {
 fn name(column: Column, sealed: &Sealed) -> String {
     match column {
         Column::AccountChecks | Column::AccountStatusApi => AccountId(sealed.id).to_string(),
-        Column::SubscriptionSecret => SubscriptionId(sealed.id).to_string(),
+        Column::SubscriptionSecret | Column::SubscriptionHeaders | Column::EndpointSecret => {
+            SubscriptionId(sealed.id).to_string()
+        }
+        Column::PreviousSecret => format!("the replaced secret {}", sealed.id),
         Column::QuarantinedRequest => QuarantineId(sealed.id).to_string(),
     }
 }

@@ -19,6 +19,7 @@ mod statistics;
 mod tenants;
 mod timeline;
 mod urls;
+mod webhook_settings;
 mod webhooks;
 
 use serde_json::{Value, json};
@@ -27,7 +28,7 @@ use testkit::Answer;
 const PHONE: &str = "+254700000001";
 
 /// Every resource, with an id that nothing has, and the methods it takes.
-const RESOURCES: [(&str, &str); 25] = [
+const RESOURCES: [(&str, &str); 36] = [
     ("/v1/tenants", "POST"),
     ("/v1/provider-accounts", "GET, POST"),
     (
@@ -52,6 +53,32 @@ const RESOURCES: [(&str, &str); 25] = [
         "/v1/webhooks/sub_00000000000000000000000000/deliveries",
         "GET",
     ),
+    (
+        "/v1/webhooks/sub_00000000000000000000000000/secret/rotate",
+        "POST",
+    ),
+    (
+        "/v1/webhooks/sub_00000000000000000000000000/deliveries/retry",
+        "POST",
+    ),
+    (
+        "/v1/webhooks/sub_00000000000000000000000000/deliveries/cancel",
+        "POST",
+    ),
+    ("/v1/deliveries/dlv_00000000000000000000000000", "GET"),
+    (
+        "/v1/deliveries/dlv_00000000000000000000000000/retry",
+        "POST",
+    ),
+    (
+        "/v1/deliveries/dlv_00000000000000000000000000/cancel",
+        "POST",
+    ),
+    ("/v1/replays", "GET, POST"),
+    ("/v1/replays/rpl_00000000000000000000000000", "GET"),
+    ("/v1/replays/rpl_00000000000000000000000000/pause", "POST"),
+    ("/v1/replays/rpl_00000000000000000000000000/resume", "POST"),
+    ("/v1/replays/rpl_00000000000000000000000000/cancel", "POST"),
     ("/v1/events", "GET, POST"),
     ("/v1/events/evt_00000000000000000000000000", "GET"),
     ("/v1/messages", "GET, POST"),

@@ -90,6 +90,17 @@ impl TestApp {
         self.settings.push((name.to_owned(), value.to_owned()));
     }
 
+    /// The same with other settings, which replace those that are there.
+    pub async fn restart_with(&mut self, settings: &[(&str, &str)]) {
+        let is_replaced = |name: &str| settings.iter().any(|(other, _)| *other == name);
+        self.settings.retain(|(name, _)| !is_replaced(name));
+        let given = settings
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        self.settings.extend(given);
+        self.restart().await;
+    }
+
     pub fn data_dir(&self) -> &Path {
         self.directory.path()
     }
@@ -222,6 +233,8 @@ async fn compose(directory: &Path, settings: &[(String, String)], clock: &Clock)
         ("TIDINGS_SUBSCRIPTIONS__ADMIN_KEY", ADMIN_KEY.to_owned()),
         ("TIDINGS_RUNTIME__ADMIN_LISTEN", "127.0.0.1:0".to_owned()),
         ("TIDINGS_EGRESS__ALLOW_NETWORKS", "127.0.0.0/8".to_owned()),
+        // What is tried again is tried soon.
+        ("TIDINGS_DISPATCHER__RETRY", "quick".to_owned()),
     ];
     // A setting replaces the one that is usual.
     let is_replaced = |name| settings.iter().any(|(setting, _)| setting == name);

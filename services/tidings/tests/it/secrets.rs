@@ -13,7 +13,8 @@ const EVENT: &str = "job.created";
 pub struct Secrets {
     slug: String,
     pub account: String,
-    webhook_secret: String,
+    /// The newest first.
+    of_webhook: [String; 2],
     quarantined: String,
     endpoint: Endpoint,
 }
@@ -29,8 +30,15 @@ impl Secrets {
         let account = json!({ "provider": "stub", "slug": slug, "auth": auth,
             "status_api": status_api });
         let account = operator.post("/v1/provider-accounts", account).await;
-        let webhook = json!({ "url": endpoint.url("/hook"), "events": [EVENT] });
+        let webhook = json!({ "url": endpoint.url("/hook"), "events": [EVENT],
+            "headers": { "x-own": "own-header" },
+            "endpoint_auth": { "type": "bearer", "token": "own-token" } });
         let webhook = operator.post("/v1/webhooks", webhook).await.expect(201);
+        let path = format!(
+            "/v1/webhooks/{}/secret/rotate",
+            webhook["id"].as_str().unwrap()
+        );
+        let rotated = operator.post(&path, json!({})).await.expect(200);
         call(slug, ingress, "wrong-secret").await.expect(401);
         let one = |found: &Value| found["data"].as_array().unwrap().len() == 1;
         let path = format!("/v1/quarantine?account={slug}");
@@ -39,7 +47,7 @@ impl Secrets {
         Self {
             slug: slug.to_owned(),
             account: text(&account.expect(201)["id"]),
-            webhook_secret: text(&webhook["secret"]),
+            of_webhook: [text(&rotated["secret"]), text(&webhook["secret"])],
             quarantined: text(&quarantined["data"][0]["id"]),
             endpoint,
         }
@@ -68,7 +76,11 @@ impl Secrets {
             .wait_until(|hits| hits.iter().any(is_it), SOON);
         let told = told.await;
         let hit = told.iter().find(|hit| is_it(hit)).unwrap();
-        hit.verify(&self.webhook_secret).unwrap();
+        for secret in &self.of_webhook {
+            hit.verify(secret).unwrap();
+        }
+        assert_eq!(hit.header("authorization"), Some("Bearer own-token"));
+        assert_eq!(hit.header("x-own"), Some("own-header"));
     }
 
     pub async fn assert_quarantined_opens(&self, api: &Process) {

@@ -27,6 +27,7 @@ pub async fn settle(scene: &Scene, process: &Process, account: &Account) {
     account.endpoint.wait_until(is_told, TOLD).await;
     let api = Api::new(&process.api_url(), &account.key);
     callbacks_are_applied(&api, account).await;
+    replays_are_done(&api, account).await;
     let mut attempts = Vec::new();
     for webhook in &account.webhooks {
         attempts.push(deliveries_have_ended(&api, account, webhook).await);
@@ -34,7 +35,8 @@ pub async fn settle(scene: &Scene, process: &Process, account: &Account) {
     let hits = account.endpoint.hits();
     for (path, attempts) in PATHS.into_iter().zip(attempts) {
         check_told(&hits, path, account);
-        check_attempts(&hits, path, &attempts, scene.deaths);
+        let unseen = scene.deaths * (1 + account.replays);
+        check_attempts(&hits, path, &attempts, unseen);
     }
 }
 
@@ -108,6 +110,21 @@ async fn callbacks_are_applied(api: &Api, account: &Account) {
     assert_eq!(listed["data"].as_array().unwrap().len(), known, "{listed}");
 }
 
+/// Each was made whole, whatever died in between.
+async fn replays_are_done(api: &Api, account: &Account) {
+    let are_done = |found: &Value| {
+        let all = found["data"].as_array().unwrap();
+        all.iter().all(|replay| replay["state"] == "done")
+    };
+    let listed = api.get_until("/v1/replays", are_done, TOLD).await;
+    let replays = listed["data"].as_array().unwrap();
+    assert_eq!(replays.len(), account.replays, "{listed}");
+    let owed = account.facts.len() * account.webhooks.len();
+    for replay in replays {
+        assert_eq!(replay["deliveries"].as_u64(), u64::try_from(owed).ok());
+    }
+}
+
 /// How often each event was attempted, once each was delivered.
 async fn deliveries_have_ended(
     api: &Api,
@@ -119,9 +136,10 @@ async fn deliveries_have_ended(
         let all = found["data"].as_array().unwrap();
         all.iter().all(|delivery| delivery["state"] == "delivered")
     };
-    let listed = api.get_until(&path, are_delivered, SOON).await;
+    let listed = api.get_until(&path, are_delivered, TOLD).await;
     let deliveries = listed["data"].as_array().unwrap();
-    assert_eq!(deliveries.len(), account.facts.len(), "{listed}");
+    let owed = account.facts.len() * (1 + account.replays);
+    assert_eq!(deliveries.len(), owed, "{listed}");
     let attempts = |delivery: &Value| {
         let attempts = delivery["attempts"].as_array().unwrap().iter();
         let numbers: Vec<u64> = attempts.map(|a| a["number"].as_u64().unwrap()).collect();
@@ -134,15 +152,12 @@ async fn deliveries_have_ended(
         );
         numbers.len()
     };
-    deliveries
-        .iter()
-        .map(|delivery| {
-            (
-                delivery["event_id"].as_str().unwrap().to_owned(),
-                attempts(delivery),
-            )
-        })
-        .collect()
+    let mut by_event = BTreeMap::new();
+    for delivery in deliveries {
+        let event = delivery["event_id"].as_str().unwrap().to_owned();
+        *by_event.entry(event).or_default() += attempts(delivery);
+    }
+    by_event
 }
 
 /// Each fact under one id, that which it was accepted under; each id with one body.
@@ -163,13 +178,13 @@ fn check_told(hits: &[Hit], path: &str, account: &Account) {
 }
 
 /// A request that is not written down was under way when somebody died; what is written down was sent.
-fn check_attempts(hits: &[Hit], path: &str, attempts: &BTreeMap<String, usize>, deaths: usize) {
+fn check_attempts(hits: &[Hit], path: &str, attempts: &BTreeMap<String, usize>, unseen: usize) {
     for (id, recorded) in attempts {
         let sent = hits
             .iter()
             .filter(|hit| hit.path == path && hit.webhook_id() == id);
         let sent = sent.count();
-        let possible = *recorded..=*recorded + deaths;
+        let possible = *recorded..=*recorded + unseen;
         assert!(
             possible.contains(&sent),
             "{path}: {id} was sent {sent} times, {recorded} recorded"

@@ -36,6 +36,7 @@ pub struct Load {
     webhooks: Vec<String>,
     work: JoinSet<Accepted>,
     accepted: Option<Accepted>,
+    replays: usize,
 }
 
 /// What was answered with yes.
@@ -59,6 +60,8 @@ pub struct Account {
     /// In the order of [`PATHS`].
     pub webhooks: Vec<String>,
     pub key: String,
+    /// How often all of it was told again.
+    pub replays: usize,
 }
 
 struct Client {
@@ -120,12 +123,32 @@ impl Load {
             webhooks,
             work,
             accepted: None,
+            replays: 0,
         }
     }
 
     /// From here on the installation is there.
     pub fn go_on_at(&self, process: &Process) {
         *self.client.addresses.lock().unwrap() = (process.api_url(), process.ingress_url());
+    }
+
+    /// Waits until everything was delivered to everybody, and has all of it told again. What is there
+    /// may die of it.
+    pub async fn replay(&mut self, process: &Process) {
+        self.is_accepted().await;
+        let api = Api::new(&process.api_url(), &self.client.key);
+        for webhook in &self.webhooks {
+            let path = format!("/v1/webhooks/{webhook}/deliveries?state=delivered");
+            let is_all = |found: &Value| found["data"].as_array().unwrap().len() == FACTS;
+            api.get_until(&path, is_all, SOON).await;
+        }
+        let range = json!({ "from": "2020-01-01T00:00:00Z", "to": "2100-01-01T00:00:00Z" });
+        let demand = json!({ "events": range }).to_string();
+        let asked = self.client.call("POST", "/v1/replays", demand).await;
+        if let Ok(answer) = asked {
+            answer.expect(202);
+        }
+        self.replays += 1;
     }
 
     /// Waits until everything is accepted.
@@ -186,6 +209,7 @@ impl Load {
             endpoint: self.endpoint,
             webhooks: self.webhooks,
             key: self.client.key.clone(),
+            replays: self.replays,
         }
     }
 }

@@ -96,6 +96,9 @@ async fn walk(point: Point, backing: Backing) {
             beside = Some(other);
             load
         }
+        Point::DispatcherAfterLater
+        | Point::StoreBeforeRecovery
+        | Point::DispatcherAfterRecovery => die_replaying(&scene, point).await,
         Point::DispatcherBeforeRelease => die_at_the_end(&scene, point).await,
         _ => die_under_load(&scene, point).await,
     };
@@ -211,6 +214,15 @@ async fn die_around_a_pause(scene: &Scene, point: Point) -> Load {
         sleep(PAUSED).await;
         let _ = load.enable(true).await;
     }
+    scene.expect_death(point, process.wait(REACHED).await);
+    load
+}
+
+/// Everything is told again once it was told.
+async fn die_replaying(scene: &Scene, point: Point) -> Load {
+    let process = scene.start_armed(point).await;
+    let mut load = Load::begin(scene, &process).await;
+    load.replay(&process).await;
     scene.expect_death(point, process.wait(REACHED).await);
     load
 }

@@ -6,17 +6,26 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use testkit::{Endpoint, Reply};
 
-const SHOWN: [&str; 12] = [
+const SHOWN: [&str; 21] = [
     "created_at",
     "description",
     "disabled_reason",
     "enabled",
+    "endpoint_auth",
     "environment",
     "events",
+    "headers",
     "health",
     "id",
+    "max_in_flight",
+    "max_payload_bytes",
+    "method",
     "name",
+    "rate_limit",
+    "retry",
+    "signing",
     "state",
+    "timeout_seconds",
     "updated_at",
     "url",
 ];
@@ -30,7 +39,7 @@ async fn a_webhook_shows_everything_and_its_secret_only_when_it_is_made() {
     let body = json!({ "url": endpoint.url("/a?b=c"), "events": ["sms.*", "job.created"] });
     let made = tenant.api.post("/v1/webhooks", &body).await.expect(201);
     let mut with_secret = SHOWN.to_vec();
-    with_secret.insert(9, "secret");
+    with_secret.insert(16, "secret");
     assert_eq!(members(&made), with_secret);
     let secret = made["secret"].as_str().unwrap();
     assert!(
@@ -183,10 +192,12 @@ async fn deliveries_are_listed_with_their_attempts_by_state_and_event() {
             [
                 "attempts",
                 "created_at",
+                "error",
                 "event_id",
                 "event_type",
                 "id",
                 "next_attempt_at",
+                "replay_id",
                 "state",
                 "subscription_id"
             ]
@@ -198,10 +209,19 @@ async fn deliveries_are_listed_with_their_attempts_by_state_and_event() {
             [
                 "duration_ms",
                 "error",
+                "error_detail",
+                "method",
                 "number",
+                "payload_bytes",
+                "payload_sha256",
+                "request_headers",
                 "response_body",
+                "response_cut",
+                "response_headers",
                 "started_at",
-                "status_code"
+                "status_code",
+                "timing",
+                "trace_id"
             ]
         );
         assert_eq!(delivery["attempts"][0]["number"], 1);

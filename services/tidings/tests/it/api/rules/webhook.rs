@@ -52,8 +52,8 @@ async fn the_rules_of_a_webhook() {
         (json!({ "environment": null }), &["/environment"]),
         (json!({ "enabled": "yes" }), &["/enabled"]),
         (json!({ "enabled": null }), &["/enabled"]),
-        (json!({ "method": "PUT" }), &["/method"]),
-        (json!({ "headers": {} }), &["/headers"]),
+        (json!({ "method": "GET" }), &["/method"]),
+        (json!({ "filter": null }), &["/filter"]),
         (json!({ "id": "sub_1" }), &["/id"]),
         (
             json!({ "name": "", "environment": "?", "secret": "?" }),

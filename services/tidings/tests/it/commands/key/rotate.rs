@@ -19,7 +19,9 @@ const NO_SETTINGS: &[(&str, &str)] = &[];
 /// What is sealed, under any key.
 const SEALED: &str = "select hex(checks) from provider_accounts union all select hex(status_api) from \
                       provider_accounts union all select hex(secret) from \
-                      subscriptions union all select hex(sealed) from quarantine union all select \
+                      subscriptions union all select hex(headers) from subscriptions union all \
+                      select hex(endpoint_secret) from subscriptions union all select hex(secret) from \
+                      previous_secrets union all select hex(sealed) from quarantine union all select \
                       hex(value) from installation where name = 'encryption_check'";
 
 async fn rotate(data_dir: &Path, settings: &[(&str, &str)]) -> Output {
@@ -79,8 +81,8 @@ async fn a_kept_key_is_replaced_and_everything_opens_with_the_new_one() {
 
     let output = rotate(dir, NO_SETTINGS).await;
     let told = ended_well(&output);
-    let counts =
-        "sealed again: 1 provider accounts, 1 status APIs, 1 webhooks, 1 refused requests\n";
+    let counts = "sealed again: 1 provider accounts, 1 status APIs, 1 webhooks, 1 refused requests, 3 headers, credentials \
+                  and replaced secrets of webhooks\n";
     assert!(told.starts_with(counts), "{told}");
     let new = read(dir, FILE).unwrap();
     assert_ne!(new, old);
@@ -153,7 +155,7 @@ async fn a_wrong_key_changes_nothing() {
     let secrets = installation(dir, NO_SETTINGS).await;
     let right = read(dir, FILE).unwrap();
     let sealed = query(dir, SEALED);
-    assert_eq!(sealed.len(), 5);
+    assert_eq!(sealed.len(), 8);
     fs::write(dir.join(FILE), OTHER).unwrap();
     let output = rotate(dir, NO_SETTINGS).await;
     failed(&output, 2, &["encryption.key is not the key of this store"]);
@@ -198,7 +200,7 @@ async fn a_configured_key_is_changed_beside_the_previous_one() {
     assert_opens(dir, new, &[&secrets]).await;
 
     // A job that came late has brought something of the old key.
-    let late = format!("update quarantine set sealed = x'{}'", before[3]);
+    let late = format!("update quarantine set sealed = x'{}'", before[6]);
     assert_eq!(change(dir, &late), 1);
     let asked = [
         "1 secrets are sealed with another key",

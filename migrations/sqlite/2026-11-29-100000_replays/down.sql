@@ -1,0 +1,15 @@
+drop table sweeps;
+drop table replays;
+drop index deliveries_cancelled;
+drop index deliveries_failed;
+drop index deliveries_retrying;
+drop index deliveries_recalled;
+drop index deliveries_replayed;
+drop index deliveries_replayed_later;
+drop index deliveries_later;
+drop index deliveries_by_event;
+delete from deliveries where replay_id <> x'00000000000000000000000000000000';
+create unique index deliveries_by_event on deliveries (event_id, subscription_id);
+update deliveries set place = 2 where state = 0 and place = 3;
+alter table deliveries drop column replay_id;
+alter table deliveries drop column budget_from;

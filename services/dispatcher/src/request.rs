@@ -1,0 +1,133 @@
+//! The request of an attempt: its headers and its signature.
+
+use crate::Context;
+use crate::endpoint::Endpoint;
+use crate::outgoing::{Job, Outgoing};
+use bytes::Bytes;
+use domain::Timestamp;
+use domain::subscription::Scheme;
+use egress::Request;
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use signing::WebhookSecret;
+use signing::webhook::{self, Covered, Version};
+use telemetry::Span;
+
+/// Says that the event was told before, perhaps.
+const REPLAY_HEADER: &str = "webhook-replay";
+
+/// The request of an attempt that is made now.
+pub(crate) fn of(
+    context: &Context,
+    endpoint: &Endpoint,
+    job: &Job,
+    body: Bytes,
+    now: Timestamp,
+    span: &Span,
+) -> Request {
+    let event = &*job.event;
+    let id = event.id.to_string();
+    let mut headers = endpoint.headers.clone();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    set(
+        &mut headers,
+        USER_AGENT,
+        &format!("Tidings/{}", context.version),
+    );
+    put(&mut headers, webhook::ID_HEADER, &id);
+    let timestamp = now.as_seconds();
+    put(
+        &mut headers,
+        webhook::TIMESTAMP_HEADER,
+        &timestamp.to_string(),
+    );
+    put(&mut headers, "traceparent", &span.context().to_string());
+    if job.to.replay_id.is_some() {
+        put(&mut headers, REPLAY_HEADER, "true");
+    }
+    let secrets = endpoint.secrets(now);
+    let versions = versions(endpoint);
+    if !versions.is_empty() {
+        let signature = webhook::sign_as(&versions, &secrets, &id, timestamp, &body);
+        put(&mut headers, webhook::SIGNATURE_HEADER, &signature);
+    }
+    if let Some(covered) = covered(endpoint) {
+        sign_in_hex(
+            &mut headers,
+            endpoint,
+            event,
+            covered,
+            &secrets,
+            timestamp,
+            &body,
+        );
+    }
+    Request {
+        method: endpoint.method.clone(),
+        destination: endpoint.destination.clone(),
+        headers,
+        body,
+    }
+}
+
+fn versions(endpoint: &Endpoint) -> Vec<Version> {
+    let version = |scheme: &Scheme| match scheme {
+        Scheme::V1 => Some(Version::V1),
+        Scheme::V1Sha512 => Some(Version::V1Sha512),
+        Scheme::Sha256Timestamped | Scheme::Sha256Body => None,
+    };
+    let schemes = &endpoint.signing.schemes;
+    schemes.iter().filter_map(version).collect()
+}
+
+fn covered(endpoint: &Endpoint) -> Option<Covered> {
+    let covered = |scheme: &Scheme| match scheme {
+        Scheme::Sha256Timestamped => Some(Covered::TimestampAndBody),
+        Scheme::Sha256Body => Some(Covered::Body),
+        Scheme::V1 | Scheme::V1Sha512 => None,
+    };
+    endpoint.signing.schemes.iter().find_map(covered)
+}
+
+/// Receivers of this kind compare one value: the newest secret's stands alone, those before it in a
+/// header of their own.
+fn sign_in_hex(
+    headers: &mut HeaderMap,
+    endpoint: &Endpoint,
+    event: &Outgoing,
+    covered: Covered,
+    secrets: &[WebhookSecret],
+    timestamp: i64,
+    body: &[u8],
+) {
+    let mut put = |name: &str, value: &str| {
+        put(
+            headers,
+            &format!("{}-{name}", endpoint.signing.header_prefix()),
+            value,
+        );
+    };
+    let sign = |secret| webhook::sign_in_hex(covered, secret, timestamp, body);
+    if let Some((newest, previous)) = secrets.split_first() {
+        put("Signature", &sign(newest));
+        let previous: Vec<String> = previous.iter().map(sign).collect();
+        if !previous.is_empty() {
+            put("Signature-Previous", &previous.join(","));
+        }
+    }
+    put("Event", &event.event_type);
+    put("Timestamp", &timestamp.to_string());
+}
+
+/// Every name set here was judged, or is ours.
+fn put(headers: &mut HeaderMap, name: &str, value: &str) {
+    if let Ok(name) = name.parse() {
+        set(headers, name, value);
+    }
+}
+
+/// Every value set here is plain ASCII of ours.
+fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(name, value);
+    }
+}

@@ -1,0 +1,150 @@
+//! What is asked for with a replay.
+
+use crate::input::{self, Faults, present};
+use crate::list::TIME;
+use crate::webhook::refuse_patterns;
+use domain::Timestamp;
+use domain::id::{EventId, SubscriptionId};
+use domain::replay::{MAX_IDS, MAX_PER_SECOND, Selection, types_of};
+use domain::subscription::Pattern;
+use runtime::http::Problem;
+use serde::Deserialize;
+use std::collections::HashSet;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CreateReplay {
+    events: Events,
+    #[serde(default, deserialize_with = "present")]
+    webhook_id: Option<String>,
+    #[serde(default)]
+    pub(super) dry_run: bool,
+    per_second: Option<i64>,
+}
+
+/// Either `ids`, or `from` and `to` and perhaps `types`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Events {
+    #[serde(default, deserialize_with = "present")]
+    ids: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "present")]
+    from: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    to: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    types: Option<Vec<String>>,
+}
+
+/// What was asked for, judged.
+pub(super) struct Wanted {
+    pub(super) selection: Selection,
+    pub(super) webhook_id: Option<SubscriptionId>,
+    pub(super) per_second: Option<u32>,
+}
+
+impl CreateReplay {
+    pub(super) fn check(self) -> Result<Wanted, Problem> {
+        let mut faults = Faults::default();
+        let per_second = self
+            .per_second
+            .map(|asked| u32::try_from(asked).unwrap_or(0));
+        if per_second.is_some_and(|rate| !(1..=MAX_PER_SECOND).contains(&rate)) {
+            let allowed = format!("a whole number from 1 to {MAX_PER_SECOND}");
+            faults.add("/per_second", allowed);
+        }
+        faults.unless_any()?;
+        let webhook_id = match self.webhook_id.as_deref().map(str::parse) {
+            None => None,
+            Some(Ok(id)) => Some(id),
+            // As another tenant's.
+            Some(Err(_)) => return Err(unknown_webhook()),
+        };
+        Ok(Wanted {
+            selection: self.events.check()?,
+            webhook_id,
+            per_second,
+        })
+    }
+}
+
+impl Events {
+    fn check(self) -> Result<Selection, Problem> {
+        match self {
+            Self {
+                ids: Some(ids),
+                from: None,
+                to: None,
+                types: None,
+            } => by_ids(&ids),
+            Self {
+                ids: None,
+                from: Some(from),
+                to: Some(to),
+                types,
+            } => by_range(&from, &to, types),
+            Self { ids: Some(_), .. } => Err(input::invalid(
+                "/events",
+                "name the ids alone, or a time from … to",
+            )),
+            Self { from: None, .. } => Err(input::invalid("/events/from", TIME)),
+            Self { .. } => Err(input::invalid("/events/to", TIME)),
+        }
+    }
+}
+
+/// Each once, in the order they were named in.
+fn by_ids(texts: &[String]) -> Result<Selection, Problem> {
+    if texts.is_empty() || texts.len() > MAX_IDS {
+        let allowed = format!("name 1 to {MAX_IDS} events");
+        return Err(input::invalid("/events/ids", allowed));
+    }
+    let mut faults = Faults::default();
+    let (mut ids, mut seen) = (Vec::new(), HashSet::new());
+    for (index, text) in texts.iter().enumerate() {
+        match text.parse::<EventId>() {
+            Ok(id) if seen.insert(id) => ids.push(id),
+            Ok(_) => {}
+            Err(_) => faults.add(
+                format!("/events/ids/{index}"),
+                "an id that begins with evt_",
+            ),
+        }
+    }
+    faults.unless_any()?;
+    Ok(Selection::Ids { ids })
+}
+
+fn by_range(from: &str, to: &str, types: Option<Vec<String>>) -> Result<Selection, Problem> {
+    let mut faults = Faults::default();
+    let mut time = |at, text| {
+        let time = Timestamp::parse_rfc3339(text);
+        if time.is_none() {
+            faults.add(at, TIME);
+        }
+        time
+    };
+    let times = (time("/events/from", from), time("/events/to", to));
+    if let (Some(from), Some(to)) = times
+        && from >= to
+    {
+        faults.add("/events/to", "a later time than from");
+    }
+    faults.unless_any()?;
+    let (Some(from), Some(to)) = times else {
+        return Err(input::invalid("/events", TIME));
+    };
+    let types = match types {
+        None => None,
+        Some(texts) => {
+            let patterns = Pattern::parse_list(&texts)
+                .map_err(|error| refuse_patterns("/events/types", error))?;
+            (patterns != [Pattern::All]).then(|| types_of(&patterns))
+        }
+    };
+    Ok(Selection::Range { from, to, types })
+}
+
+pub(super) fn unknown_webhook() -> Problem {
+    input::invalid("/webhook_id", "there is no such webhook")
+}
