@@ -14,7 +14,7 @@ mod telemetry;
 mod tracker;
 
 pub use broker::{Broker, BrokerUrl};
-pub use dispatcher::{Dispatcher, RetryPolicy};
+pub use dispatcher::{Breaker, Dispatcher, RetryPolicy};
 pub use egress::Egress;
 pub use ingress::{ClientAddressHeader, Ingress, Journal, RateLimit};
 pub use poller::Poller;

@@ -168,6 +168,15 @@ impl Setting {
         self.parsed(|text| text.parse().ok().filter(|number| range.contains(number)))
     }
 
+    /// A number that need not be whole.
+    pub(crate) fn fraction(&self, range: RangeInclusive<f64>) -> Result<f64, Error> {
+        match self.kind {
+            ValueKind::Float(number) if range.contains(&number) => Ok(number),
+            ValueKind::Float(_) => Err(self.refused()),
+            _ => self.number(range),
+        }
+    }
+
     /// A number, or none for `off`.
     pub(crate) fn number_or_off<T>(&self, range: RangeInclusive<T>) -> Result<Option<T>, Error>
     where

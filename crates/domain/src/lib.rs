@@ -3,6 +3,7 @@
 
 pub mod account;
 pub mod attempt;
+pub mod breaker;
 pub mod callback;
 pub mod catalog;
 pub mod clock;
@@ -29,6 +30,7 @@ pub mod retry;
 pub mod secret;
 pub mod security;
 pub mod send_attempt;
+pub mod sends;
 pub mod shard;
 pub mod state;
 pub mod subscription;

@@ -62,6 +62,8 @@ pub enum Point {
     StoreBeforeRecovery,
     /// `dispatcher.after_recovery`
     DispatcherAfterRecovery,
+    /// `dispatcher.after_grant`
+    DispatcherAfterGrant,
     /// `dispatcher.before_send`
     DispatcherBeforeSend,
     /// `dispatcher.after_send`
@@ -86,7 +88,7 @@ pub enum Point {
 
 impl Point {
     /// Every point there is, along the way of a callback.
-    pub const ALL: [Self; 39] = [
+    pub const ALL: [Self; 40] = [
         Self::IngressBeforePublish,
         Self::IngressAfterPublish,
         Self::IngressBeforeJournal,
@@ -116,6 +118,7 @@ impl Point {
         Self::DispatcherAfterLater,
         Self::StoreBeforeRecovery,
         Self::DispatcherAfterRecovery,
+        Self::DispatcherAfterGrant,
         Self::DispatcherBeforeSend,
         Self::DispatcherAfterSend,
         Self::DispatcherBeforeRecord,
@@ -160,6 +163,7 @@ impl Point {
             Self::DispatcherAfterLater => "dispatcher.after_later",
             Self::StoreBeforeRecovery => "store.before_recovery",
             Self::DispatcherAfterRecovery => "dispatcher.after_recovery",
+            Self::DispatcherAfterGrant => "dispatcher.after_grant",
             Self::DispatcherBeforeSend => "dispatcher.before_send",
             Self::DispatcherAfterSend => "dispatcher.after_send",
             Self::DispatcherBeforeRecord => "dispatcher.before_record",

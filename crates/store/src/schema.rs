@@ -92,6 +92,9 @@ diesel::table! {
         endpoint_secret -> Nullable<Binary>,
         disabled_reason -> Nullable<Text>,
         disabled_at -> Nullable<Instant>,
+        breaker -> Nullable<Text>,
+        breaker_at -> Nullable<Instant>,
+        sends -> Nullable<Text>,
     }
 }
 

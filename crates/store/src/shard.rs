@@ -7,6 +7,7 @@ use crate::dialect::{lease, lock};
 use crate::error::Error;
 use crate::schema::{deliveries, dispatchers, shards};
 use crate::sql_types::{Moment, Uid};
+use crate::subscription::{Broken, pace};
 use diesel::prelude::*;
 use domain::id::{SubscriptionId, TenantId};
 use domain::shard::{LEASE, Lease, RENEW_EVERY, is_running, plan};
@@ -39,6 +40,8 @@ pub struct Holding {
     pub backlogs: Waiting,
     /// Those of which something waits for its turn behind all others.
     pub later: Waiting,
+    /// Their breakers that are not closed.
+    pub broken: Vec<Broken>,
 }
 
 /// Of which subscriptions something waits.
@@ -76,6 +79,7 @@ impl Store {
                 },
                 backlogs: waiting(connection, &adopted, Place::Backlog)?,
                 later: waiting(connection, &adopted, Place::Later)?,
+                broken: pace::broken(connection, &adopted)?,
                 adopted,
             })
         })

@@ -1,7 +1,9 @@
 //! Subscriptions.
 
+pub(crate) mod pace;
 mod rotation;
 
+pub use pace::Broken;
 pub use rotation::{PreviousSecret, Rotated, Rotation};
 
 use crate::Store;
@@ -17,6 +19,7 @@ use crate::sql_types::{Moment, Uid};
 use diesel::prelude::*;
 use domain::Timestamp;
 use domain::account::Environment;
+use domain::breaker;
 use domain::id::{SubscriptionId, TenantId};
 use domain::subscription::{DisabledReason, Interest, Pattern, Settings};
 
@@ -67,6 +70,8 @@ pub struct Health {
     pub delivered: i64,
     /// Attempts that failed.
     pub failed: i64,
+    /// How its breaker stands.
+    pub breaker: breaker::State,
 }
 
 /// What a tenant may change of a subscription.
@@ -390,6 +395,7 @@ struct SubscriptionRow {
     endpoint_secret: Option<Vec<u8>>,
     disabled_reason: Option<String>,
     disabled_at: Option<Moment>,
+    breaker: Option<String>,
 }
 
 impl SubscriptionRow {
@@ -433,6 +439,7 @@ impl SubscriptionRow {
                 .disabled_reason
                 .map(|reason| reason.as_str().to_owned()),
             disabled_at: subscription.disabled_at.map(Moment::from),
+            breaker: None,
         })
     }
 }
@@ -479,6 +486,11 @@ impl TryFrom<SubscriptionRow> for Subscription {
                 last_failure_at: row.last_failure_at.map(Timestamp::from),
                 delivered: row.delivered,
                 failed: row.failed,
+                breaker: row
+                    .breaker
+                    .as_deref()
+                    .and_then(breaker::State::parse)
+                    .unwrap_or_default(),
             },
         })
     }

@@ -22,6 +22,8 @@ pub(crate) struct Endpoint {
     /// Judged already, or, where the policy has come to forbid it since the subscription was made,
     /// the URL, which the client will refuse.
     pub destination: Destination,
+    /// The host of it; none where it is refused.
+    pub host: Option<Arc<str>>,
     pub method: http::Method,
     /// Its own headers, and what it is authenticated to with. What is secret is marked so.
     pub headers: HeaderMap,
@@ -63,7 +65,12 @@ impl Endpoint {
             Ok(target) => Destination::Target(target),
             Err(_) => Destination::Url(subscription.url.clone()),
         };
+        let host = match &destination {
+            Destination::Target(target) => Some(target.host_name().into()),
+            Destination::Url(_) => None,
+        };
         Ok(Arc::new(Self {
+            host,
             subscription_id: subscription.interest.subscription_id,
             destination,
             method: match settings.method {

@@ -3,16 +3,18 @@
 
 mod late;
 mod lease;
+mod pace;
 mod round;
 mod step;
 
 use crate::lane::Lane;
 use crate::outgoing::{Job, Outgoing};
+use crate::pace::{Attempted, Pace};
 use crate::record::{self, Recorder};
 use crate::{Context, Rules};
 use broker::HintReceiver;
 use domain::Shard;
-use domain::id::{DeliveryId, SubscriptionId, TenantId};
+use domain::id::{SubscriptionId, TenantId};
 use domain::tenure::Tenure;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -63,9 +65,6 @@ enum Turn {
     Late,
 }
 
-/// Which attempt has ended: to which subscription, of which delivery.
-type Attempted = (SubscriptionId, DeliveryId);
-
 type Running = Pin<Box<dyn Future<Output = Step> + Send>>;
 
 struct Engine {
@@ -92,6 +91,7 @@ struct Engine {
     /// Whether deliveries may be due that are not in memory.
     look_for_due: bool,
     late: Late,
+    pace: Pace,
     /// Whether subscriptions changed since the directory was brought up to date.
     is_stale: bool,
     /// Tenants of waiting deliveries that the directory has to load.
@@ -129,6 +129,7 @@ impl Engine {
             last_served: None,
             look_for_due: false,
             late: Late::default(),
+            pace: Pace::default(),
             is_stale: true,
             not_loaded: HashSet::new(),
             under_way: FuturesUnordered::new(),
@@ -155,9 +156,9 @@ impl Engine {
                 () = shutdown.draining() => break,
                 hints = self.hints.recv() => self.on_hints(&hints),
                 Some(ended) = self.ended.1.recv() => {
-                    self.on_ended(ended);
+                    self.on_ended(&ended);
                     while let Ok(ended) = self.ended.1.try_recv() {
-                        self.on_ended(ended);
+                        self.on_ended(&ended);
                     }
                 }
                 Some(step) = self.under_way.next(), if !self.under_way.is_empty() => {
@@ -179,6 +180,7 @@ impl Engine {
         self.load_backlogs();
         self.load_later();
         self.recover_when_asked();
+        self.keep_breakers();
         self.start_attempts();
     }
 
@@ -192,11 +194,14 @@ impl Engine {
     fn on_tick(&mut self) {
         self.look_for_due = true;
         self.late.look |= self.late.goes_on;
+        self.wake_waiting();
         if self.last_look.elapsed() >= LOOK_EVERY {
             self.last_look = Instant::now();
             self.is_stale = true;
             self.unstamped.extend(self.holding.keys());
             self.late.look = true;
+            let now = self.context.clock.now();
+            self.pace.tidy(&self.rules.breaker, now);
         }
     }
 
@@ -250,7 +255,7 @@ impl Engine {
                 let Some(ended) = self.ended.1.recv().await else {
                     break;
                 };
-                self.on_ended(ended);
+                self.on_ended(&ended);
             }
         });
         if ended.await.is_err() {

@@ -148,6 +148,16 @@ impl Lane {
         self.backlog_of_later.end(more);
     }
 
+    /// How many it would begin soon.
+    pub(crate) fn wanted(&self) -> usize {
+        (self.waiting.len() + self.later.len()).min(self.max_in_flight)
+    }
+
+    /// Whether anything waits in memory.
+    pub(crate) fn has_waiting(&self) -> bool {
+        !self.waiting.is_empty() || !self.later.is_empty()
+    }
+
     pub(crate) fn can_start(&self) -> bool {
         let has_turn = !self.waiting.is_empty() || self.can_start_later();
         has_turn && self.in_flight < self.max_in_flight
@@ -201,9 +211,8 @@ impl Lane {
 
     /// Whether nothing is left to remember of it.
     pub(crate) fn is_empty(&self) -> bool {
-        let waits = !self.waiting.is_empty() || !self.later.is_empty();
         let in_store = self.backlog.is_any() || self.backlog_of_later.is_any();
-        !waits && !in_store && self.in_flight == 0
+        !self.has_waiting() && !in_store && self.in_flight == 0
     }
 
     /// The endpoint of these settings, made anew only when they changed.

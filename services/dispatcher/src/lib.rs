@@ -6,12 +6,14 @@ mod endpoint;
 mod engine;
 mod lane;
 mod outgoing;
+mod pace;
 mod payload;
 mod record;
 mod request;
 mod verdict;
 
 use broker::Broker;
+use domain::breaker;
 use domain::subscription::Usual;
 use domain::{Clock, Random};
 use runtime::{Readiness, Shutdown, Tasks};
@@ -57,13 +59,16 @@ pub struct Context {
 
 /// What the configuration says of what is sent.
 #[derive(Debug)]
-struct Rules {
+pub struct Rules {
     /// Events older than this are about to be forgotten, and not replayed.
-    replayable: Duration,
+    pub replayable: Duration,
+    /// When an endpoint that fails is left alone.
+    pub breaker: breaker::Rules,
+    /// How many requests are under way at once to one host, over all tenants.
+    pub max_per_host: usize,
 }
 
-/// Starts dispatching, until the process drains. Events older than `replayable` are not replayed.
-pub fn start(replayable: Duration, context: &Context) {
-    let rules = Arc::new(Rules { replayable });
-    engine::start(&rules, context);
+/// Starts dispatching, until the process drains.
+pub fn start(rules: Rules, context: &Context) {
+    engine::start(&Arc::new(rules), context);
 }

@@ -56,6 +56,10 @@ async fn count(context: &Context) -> Result<(), store::Error> {
         let number = of_state.map(|(_, number)| number).sum();
         context.metrics.set_replays(state.as_str(), number);
     }
+    for (state, number) in context.store.count_breakers().await? {
+        let number = u64::try_from(number).unwrap_or(0);
+        context.metrics.set_breakers(state.as_str(), number);
+    }
     let counts = context.store.count_subscriptions().await?;
     for (state, is_enabled) in [("active", true), ("disabled", false)] {
         let number: i64 = counts

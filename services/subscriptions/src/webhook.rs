@@ -125,6 +125,7 @@ struct HealthView {
     delivered: i64,
     failed: i64,
     success_rate: Option<f64>,
+    breaker: &'static str,
 }
 
 /// A delivery, as it is shown.
@@ -463,6 +464,7 @@ impl From<Health> for HealthView {
             delivered: health.delivered,
             failed: health.failed,
             success_rate,
+            breaker: health.breaker.as_str(),
         }
     }
 }

@@ -141,7 +141,12 @@ impl App {
                 }),
                 Role::Dispatcher => self.once_admitted("dispatcher", move || {
                     let replayable = config.retention.replayable();
-                    dispatcher::start(replayable, &parts.into());
+                    let sending = dispatcher::Rules {
+                        replayable,
+                        breaker: breaker(&config.dispatcher.breaker),
+                        max_per_host: config.egress.max_per_host,
+                    };
+                    dispatcher::start(sending, &parts.into());
                 }),
                 Role::Poller => self.once_admitted("poller", move || {
                     poller::start(&config.poller, &parts.into());
@@ -237,6 +242,15 @@ fn claim(config: &Config, roles: &[Role]) -> Result<DataDir, Failure> {
             DataDir::claim_parts(&config.data_dir, &parts)?
         }
     })
+}
+
+const fn breaker(config: &config::Breaker) -> domain::breaker::Rules {
+    domain::breaker::Rules {
+        min_requests: config.min_requests,
+        failure_ratio: config.failure_ratio,
+        window: config.window,
+        open: config.open,
+    }
 }
 
 /// What reaches the APIs of providers, whose answers are longer than those of endpoints.

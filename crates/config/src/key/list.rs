@@ -153,6 +153,12 @@ pub const KEYS: &[Key] = &[
         "whether tenants' webhooks must be https",
         "true or false",
     ),
+    plain(
+        "egress.max_per_host",
+        "TIDINGS_EGRESS__MAX_PER_HOST",
+        "how many requests are under way at once to one host, over all tenants",
+        "a whole number from 1 to 2048",
+    ),
     secret(
         "egress.proxy",
         "TIDINGS_EGRESS__PROXY",
@@ -170,6 +176,30 @@ pub const KEYS: &[Key] = &[
         "TIDINGS_DISPATCHER__TIMEOUT",
         "how long one attempt may take",
         MINUTE,
+    ),
+    plain(
+        "dispatcher.breaker.min_requests",
+        "TIDINGS_DISPATCHER__BREAKER__MIN_REQUESTS",
+        "how many attempts there must be before an endpoint that fails is left alone",
+        "a whole number from 1 to 10000",
+    ),
+    plain(
+        "dispatcher.breaker.failure_ratio",
+        "TIDINGS_DISPATCHER__BREAKER__FAILURE_RATIO",
+        "which part of them must have failed",
+        "a number from 0.01 to 1",
+    ),
+    plain(
+        "dispatcher.breaker.window",
+        "TIDINGS_DISPATCHER__BREAKER__WINDOW",
+        "within which time",
+        "a duration from 10 seconds to 1 hour, such as 60s",
+    ),
+    plain(
+        "dispatcher.breaker.open",
+        "TIDINGS_DISPATCHER__BREAKER__OPEN",
+        "for how long it is left alone",
+        "a duration from 1 second to 1 hour, such as 30s",
     ),
     plain(
         "tracker.max_attempts",

@@ -20,6 +20,21 @@ pub struct Dispatcher {
     /// How long one attempt may take, from connecting to the end of the answer, of subscriptions that
     /// do not say it: 1 to 60 s.
     pub timeout: Duration,
+    /// When an endpoint that fails is left alone.
+    pub breaker: Breaker,
+}
+
+/// When an endpoint that fails is left alone, and for how long.
+#[derive(Debug, Clone, Copy)]
+pub struct Breaker {
+    /// Of so many attempts at the least: 1 to 10,000.
+    pub min_requests: u32,
+    /// This part failed: 0.01 to 1.
+    pub failure_ratio: f64,
+    /// Within this time: 10 s to an hour.
+    pub window: Duration,
+    /// It is left alone for this long: 1 s to an hour.
+    pub open: Duration,
 }
 
 /// When a delivery is tried again after its first attempt.
@@ -44,6 +59,26 @@ impl Dispatcher {
             timeout: settings
                 .get("dispatcher.timeout")?
                 .duration(UP_TO_A_MINUTE)?,
+            breaker: Breaker::read(settings)?,
+        })
+    }
+}
+
+impl Breaker {
+    fn read(settings: &Settings) -> Result<Self, Error> {
+        let duration = |name, least| {
+            let longest = Duration::from_hours(1);
+            settings.get(name)?.duration(least..=longest)
+        };
+        Ok(Self {
+            min_requests: settings
+                .get("dispatcher.breaker.min_requests")?
+                .number(1..=10_000)?,
+            failure_ratio: settings
+                .get("dispatcher.breaker.failure_ratio")?
+                .fraction(0.01..=1.0)?,
+            window: duration("dispatcher.breaker.window", Duration::from_secs(10))?,
+            open: duration("dispatcher.breaker.open", Duration::from_secs(1))?,
         })
     }
 }

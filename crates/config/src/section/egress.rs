@@ -7,6 +7,9 @@ use crate::parse;
 use crate::secret::Secret;
 use crate::setting::{Setting, Settings, quoted};
 
+/// As many as a dispatcher has under way at once in all.
+const MAX_PER_HOST: usize = 2_048;
+
 /// What tenants' webhooks may reach.
 #[derive(Debug, Clone)]
 pub struct Egress {
@@ -19,6 +22,8 @@ pub struct Egress {
     /// The HTTP proxy that connects to endpoints: `http://`, a host, perhaps a port, a user and a
     /// password. None: they are connected to from here.
     pub proxy: Option<Secret>,
+    /// How many requests this process has under way at once to one host, over all tenants: 1 to 2,048.
+    pub max_per_host: usize,
 }
 
 impl Egress {
@@ -29,6 +34,9 @@ impl Egress {
             .transpose()?;
         Ok(Self {
             proxy,
+            max_per_host: settings
+                .get("egress.max_per_host")?
+                .number(1..=MAX_PER_HOST)?,
             allow_networks: settings.get("egress.allow_networks")?.networks()?,
             allow_ports: allow_ports(&settings.get("egress.allow_ports")?)?,
             require_https: settings.get("egress.require_https")?.boolean()?,

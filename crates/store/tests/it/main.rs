@@ -52,6 +52,7 @@ mod messages;
 mod migrations;
 mod nodes;
 mod notifications;
+mod pace;
 mod partitions;
 mod plans;
 mod polls;

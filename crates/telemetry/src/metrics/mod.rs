@@ -155,6 +155,14 @@ impl Metrics {
             .set(gauge(count));
     }
 
+    /// How many breakers of subscriptions are in `state`.
+    pub fn set_breakers(&self, state: &str, count: u64) {
+        self.families
+            .breakers
+            .with_label_values(&[state])
+            .set(gauge(count));
+    }
+
     /// How many replays are in `state`.
     pub fn set_replays(&self, state: &str, count: u64) {
         self.families
@@ -284,6 +292,7 @@ mod tests {
         metrics.orphans_expired(2);
         metrics.set_reports_missed([("orange", Some(0.25))]);
         metrics.set_subscriptions("active", 7);
+        metrics.set_breakers("open", 1);
         metrics.set_replays("running", 2);
         metrics.set_shards_owned(64);
         metrics.event("api");
@@ -342,6 +351,7 @@ mod tests {
             r#"tidings_dead_letters{queue="jobs"} 2"#,
             "tidings_orphans_expired_total 2",
             r#"tidings_subscriptions{state="active"} 7"#,
+            r#"tidings_breakers{state="open"} 1"#,
             r#"tidings_replays{state="running"} 2"#,
             "tidings_shards_owned 64",
             r#"tidings_queue_depth{queue="jobs"} 12"#,

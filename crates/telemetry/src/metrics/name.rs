@@ -23,6 +23,8 @@ pub enum Name {
     ReportsMissed,
     /// `tidings_subscriptions`
     Subscriptions,
+    /// `tidings_breakers`
+    Breakers,
     /// `tidings_replays`
     Replays,
     /// `tidings_shards_owned`
@@ -61,7 +63,7 @@ pub enum Name {
 
 impl Name {
     /// Every name there is.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::Callbacks,
         Self::SecurityEvents,
         Self::Reports,
@@ -72,6 +74,7 @@ impl Name {
         Self::OrphansExpired,
         Self::ReportsMissed,
         Self::Subscriptions,
+        Self::Breakers,
         Self::Replays,
         Self::ShardsOwned,
         Self::Events,
@@ -157,6 +160,11 @@ impl Name {
                 "tidings_subscriptions",
                 &["state"],
                 "Subscriptions, by their state.",
+            ),
+            Self::Breakers => (
+                "tidings_breakers",
+                &["state"],
+                "Breakers of subscriptions, by their state.",
             ),
             Self::Replays => (
                 "tidings_replays",

@@ -94,7 +94,8 @@ impl Engine {
                 continue;
             };
             lane.begin_loading_later();
-            let limit = MAX_LATER - lane.later.len();
+            let room = MAX_LATER - lane.later.len();
+            let limit = self.reading_limit(id, room);
             let (store, directory) = (self.context.store.clone(), self.directory.clone());
             self.begin(Kind::Later(id), async move {
                 let claimed = store.claim_later(lease, id, limit, &directory).await?;

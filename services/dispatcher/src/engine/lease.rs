@@ -40,7 +40,9 @@ impl Engine {
         let takes = match kind {
             Kind::FanOut | Kind::Claim | Kind::Backlog(_) | Kind::Later(_) | Kind::Recovery => true,
             // Shards that a lease took and did not tell are not used, and taken anew.
-            Kind::Lease | Kind::Refresh | Kind::SetAside(_) => false,
+            Kind::Lease | Kind::Refresh | Kind::SetAside(_) | Kind::Sends(_) | Kind::Breaker(_) => {
+                false
+            }
         };
         if takes && matches!(error, store::Error::Uncertain(_)) {
             tracing::warn!(
@@ -78,6 +80,7 @@ impl Engine {
         for (shard, subscription, tenant) in holding.backlogs {
             self.note_backlog(shard, subscription, tenant);
         }
+        self.pace.restore(&holding.broken);
         for (shard, subscription, tenant) in holding.later {
             self.note_later(shard, subscription, tenant);
         }
@@ -98,6 +101,7 @@ impl Engine {
             self.unstamped.remove(shard);
             self.late.let_go.remove(shard);
         }
+        self.pace.drop_shards(shards);
         let waiting_bytes = &mut self.waiting_bytes;
         self.lanes.retain(|_, lane| {
             if !shards.contains(&lane.shard) {

@@ -2,14 +2,18 @@
 //! neighbour.
 
 use super::step::{Kind, Step};
-use super::{Attempted, Engine, MAX_IN_FLIGHT};
+use super::{Engine, MAX_IN_FLIGHT};
 use crate::dispatch;
 use crate::endpoint::Endpoint;
 use crate::lane::Lane;
 use crate::outgoing::Job;
+use crate::pace::Attempted;
+use domain::Shard;
+use domain::breaker::{self, Outcome};
 use domain::id::{SubscriptionId, TenantId};
 use std::sync::Arc;
 use std::time::Duration;
+use store::delivery::Attempt;
 use store::directory::Found;
 use store::subscription::Subscription;
 
@@ -68,41 +72,86 @@ impl Engine {
     }
 
     fn send(&mut self, id: SubscriptionId, settings: &Arc<Subscription>) -> bool {
+        if self.is_left_alone(id, settings) {
+            self.set_aside(id);
+            return false;
+        }
+        let (context, most) = (self.context.clone(), self.most_of(id, settings));
         let Some(lane) = self.lanes.get_mut(&id) else {
             return false;
         };
-        let context = self.context.clone();
-        lane.max_in_flight = usize::from(settings.settings.max_in_flight);
+        lane.max_in_flight = most;
         if !lane.can_start() {
             return false;
         }
-        let made = lane.endpoint(settings, || Endpoint::of(&context, settings));
-        let endpoint = match made {
-            Ok(endpoint) => endpoint,
+        match lane.endpoint(settings, || Endpoint::of(&context, settings)) {
+            Ok(endpoint) => self.send_to(id, settings, endpoint),
             Err(error) => {
                 tracing::error!(subscription.id = %id, %error, "a subscription cannot be sent to; its deliveries wait");
+                let now = self.context.clock.now();
+                self.pace.set_unusable(id, settings, now);
                 self.set_aside(id);
-                return false;
+                false
             }
+        }
+    }
+
+    /// Starts an attempt, where host, limit and breaker let it.
+    fn send_to(
+        &mut self,
+        id: SubscriptionId,
+        settings: &Subscription,
+        endpoint: Arc<Endpoint>,
+    ) -> bool {
+        let (host, most) = (endpoint.host.clone(), self.rules.max_per_host);
+        if let Some(host) = &host
+            && !self.pace.has_room_at(host, most, id)
+        {
+            return false;
+        }
+        let limit = settings.settings.rate_limit;
+        if let Some(limit) = limit
+            && !self.is_granted(id, limit, endpoint.timeout)
+        {
+            return false;
+        }
+        let now = self.context.clock.now();
+        let Some(lane) = self.lanes.get_mut(&id) else {
+            return false;
+        };
+        let Some(ticket) = self.pace.begin(id, &self.rules.breaker, now) else {
+            return false;
         };
         let Some(job) = lane.start_next() else {
             return false;
         };
+        if let Some(host) = &host {
+            self.pace.enter(host);
+        }
         self.in_flight += 1;
         self.waiting_bytes -= job.event.body.len();
-        self.spawn_attempt(id, endpoint, job);
+        let attempted = Attempted {
+            subscription: id,
+            delivery: job.to.delivery_id,
+            ticket,
+            host,
+            is_granted: limit.is_some(),
+            outcome: Outcome::Unknown,
+        };
+        self.spawn_attempt(endpoint, job, attempted);
         true
     }
 
-    fn spawn_attempt(&self, id: SubscriptionId, endpoint: Arc<Endpoint>, job: Job) {
+    fn spawn_attempt(&self, endpoint: Arc<Endpoint>, job: Job, attempted: Attempted) {
         let context = self.context.clone();
         let recorder = self.recorder.clone();
-        let ended = Ended {
+        let mut ended = Ended {
             tell: self.ended.0.clone(),
-            what: (id, job.to.delivery_id),
+            what: Some(attempted),
         };
         self.context.tasks.spawn("dispatcher.attempt", async move {
             if let Some(attempt) = dispatch::attempt(&context, &endpoint, &job).await {
+                ended.say(&attempt);
                 // Waits while too many wait to be recorded: the slot stays taken.
                 let _ = recorder.send(attempt).await;
             }
@@ -110,16 +159,27 @@ impl Engine {
         });
     }
 
-    pub(super) fn on_ended(&mut self, (id, delivery): Attempted) {
+    pub(super) fn on_ended(&mut self, attempted: &Attempted) {
         self.in_flight -= 1;
+        if let Some(host) = &attempted.host {
+            self.pace.leave(host);
+            self.wake_next_at(host);
+        }
+        let id = attempted.subscription;
+        let (now, rules) = (self.context.clock.now(), self.rules.breaker);
+        let is_ours = self.holding.contains_key(&Shard::of_subscription(id));
+        let is_open = is_ours && self.pace.end(attempted, &rules, now);
         if let Some(lane) = self.lanes.get_mut(&id) {
-            lane.end(delivery);
+            lane.end(attempted.delivery);
+        }
+        if is_open && self.lanes.get(&id).is_some_and(Lane::has_waiting) {
+            self.set_aside(id);
         }
         self.enter_round(id);
         self.forget_when_empty(id);
     }
 
-    /// What waits for a disabled subscription waits in the store.
+    /// What waits for a subscription that is disabled, or left alone, waits in the store.
     fn set_aside(&mut self, id: SubscriptionId) {
         if self.busy.contains(&Kind::SetAside(id)) {
             return;
@@ -149,6 +209,7 @@ impl Engine {
             return;
         }
         self.empty(id);
+        self.pace.forget(id);
         if let Some(lane) = self.lanes.get_mut(&id) {
             lane.forget_backlog();
         }
@@ -180,10 +241,13 @@ impl Engine {
         (jobs, other)
     }
 
-    /// Whether a subscription's backlog stays where it is: it is disabled.
+    /// Whether a subscription's backlog stays where it is: it is disabled, or left alone, or has what is
+    /// to show whether it works again.
     pub(super) fn is_held(&self, id: SubscriptionId, tenant: TenantId) -> bool {
         match self.directory.find(tenant, id) {
-            Found::Subscription(settings) => !settings.is_enabled,
+            Found::Subscription(settings) => {
+                !settings.is_enabled || self.is_left_alone(id, &settings) || self.has_its_probe(id)
+            }
             Found::Gone | Found::NotLoaded => false,
         }
     }
@@ -214,12 +278,27 @@ impl Engine {
 /// Tells the engine that an attempt has ended, in whatever way.
 struct Ended {
     tell: tokio::sync::mpsc::UnboundedSender<Attempted>,
-    what: Attempted,
+    what: Option<Attempted>,
+}
+
+impl Ended {
+    /// How it ended.
+    fn say(&mut self, attempt: &Attempt) {
+        if let Some(what) = &mut self.what {
+            what.outcome = if breaker::is_failure(attempt.error, attempt.status_code) {
+                Outcome::Fails
+            } else {
+                Outcome::Works
+            };
+        }
+    }
 }
 
 impl Drop for Ended {
     fn drop(&mut self) {
-        let _ = self.tell.send(self.what);
+        if let Some(what) = self.what.take() {
+            let _ = self.tell.send(what);
+        }
     }
 }
 
@@ -267,6 +346,13 @@ mod tests {
         };
         let rules = Rules {
             replayable: Duration::from_hours(1),
+            breaker: breaker::Rules {
+                min_requests: 10,
+                failure_ratio: 0.5,
+                window: Duration::from_mins(1),
+                open: Duration::from_secs(30),
+            },
+            max_per_host: 256,
         };
         Engine::new(Arc::new(rules), context, readiness.register("dispatcher"))
     }

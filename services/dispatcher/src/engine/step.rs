@@ -3,6 +3,7 @@
 use super::{Engine, Turn};
 use domain::Shard;
 use domain::id::{DeliveryId, SubscriptionId};
+use domain::sends::{Grant, Log};
 use std::collections::HashMap;
 use std::time::Duration;
 use store::delivery::{Claimed, Room};
@@ -27,6 +28,8 @@ pub(super) enum Kind {
     Later(SubscriptionId),
     SetAside(SubscriptionId),
     Recovery,
+    Sends(SubscriptionId),
+    Breaker(SubscriptionId),
 }
 
 /// The leases a step was begun under.
@@ -63,6 +66,19 @@ pub(super) enum Step {
     },
     SetAside(SubscriptionId),
     Recovered(store::recovery::Page),
+    /// What was granted within the last hour to a subscription that is limited.
+    SendsFound {
+        id: SubscriptionId,
+        found: Option<Log>,
+        lease: Fenced,
+    },
+    /// More was granted; none where the lease is lost.
+    SendsKept {
+        id: SubscriptionId,
+        grant: Option<Grant>,
+        lease: Fenced,
+    },
+    BreakerKept(SubscriptionId),
     Failed(Kind, store::Error),
 }
 
@@ -77,6 +93,8 @@ impl Step {
             Self::Later { id, .. } => Kind::Later(*id),
             Self::SetAside(id) => Kind::SetAside(*id),
             Self::Recovered(_) => Kind::Recovery,
+            Self::SendsFound { id, .. } | Self::SendsKept { id, .. } => Kind::Sends(*id),
+            Self::BreakerKept(id) => Kind::Breaker(*id),
             Self::Failed(kind, _) => *kind,
         }
     }
@@ -183,7 +201,8 @@ impl Engine {
                 continue;
             };
             lane.begin_loading();
-            let limit = crate::lane::MAX_WAITING - lane.waiting.len();
+            let room = crate::lane::MAX_WAITING - lane.waiting.len();
+            let limit = self.reading_limit(id, room);
             let (store, directory) = (self.context.store.clone(), self.directory.clone());
             self.begin(Kind::Backlog(id), async move {
                 let claimed = store.claim_backlog(lease, id, limit, &directory).await?;
@@ -218,6 +237,9 @@ impl Engine {
             Step::Recovered(page) => self.on_recovered(page),
             // More may have come to wait meanwhile, or the subscription been deleted.
             Step::SetAside(id) => self.enter_round(id),
+            Step::SendsFound { id, found, lease } => self.on_sends_found(id, found, lease),
+            Step::SendsKept { id, grant, lease } => self.on_sends_kept(id, grant, lease),
+            Step::BreakerKept(_) => {}
             Step::Failed(kind, error) => self.on_failed(kind, &error),
         }
     }
@@ -295,6 +317,11 @@ impl Engine {
                 self.forget_when_empty(id);
             }
             Kind::Recovery => self.late.look = true,
+            Kind::Breaker(id) => {
+                self.pace.unsaved.insert(id);
+            }
+            // A lane that is limited asks again with the next tick.
+            Kind::Sends(id) => self.enter_round(id),
             Kind::SetAside(_) => {}
         }
     }
@@ -304,13 +331,13 @@ impl Engine {
         let is_full = self.waiting_bytes > super::MAX_WAITING_BYTES;
         let each = if is_full { 0 } else { crate::lane::MAX_WAITING };
         let left = |room: usize| if is_full { 0 } else { room };
-        Room {
-            each,
-            left: self
-                .lanes
-                .iter()
-                .map(|(id, lane)| (*id, left(lane.room())))
-                .collect(),
+        let lanes = self.lanes.iter();
+        let mut left: HashMap<SubscriptionId, usize> =
+            lanes.map(|(id, lane)| (*id, left(lane.room()))).collect();
+        for (id, room) in self.room_of_broken() {
+            let of_lane = left.entry(id).or_insert(each);
+            *of_lane = room.min(*of_lane);
         }
+        Room { each, left }
     }
 }

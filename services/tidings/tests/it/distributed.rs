@@ -1,6 +1,7 @@
 //! Processes with some of the roles each, around a PostgreSQL and a RabbitMQ.
 
 mod key;
+mod limits;
 mod polls;
 
 use crate::app::SOON;

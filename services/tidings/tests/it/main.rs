@@ -16,6 +16,7 @@ mod durability;
 mod erasure;
 mod journal;
 mod messages;
+mod pace;
 mod parts;
 mod poison;
 mod polls;

@@ -7,9 +7,13 @@ use testkit::{Endpoint, Reply};
 
 const HOUR: &str = "1h";
 
-/// An app whose deliveries are tried twice, with so much time in between.
+/// An app whose deliveries are tried twice, with so much time in between, whatever fails.
 async fn start(wait: &str) -> (TestApp, Tenant, Endpoint, Webhook) {
-    let app = TestApp::start_with(&[("TIDINGS_DISPATCHER__RETRY", wait)]).await;
+    let settings = [
+        ("TIDINGS_DISPATCHER__RETRY", wait),
+        ("TIDINGS_DISPATCHER__BREAKER__MIN_REQUESTS", "10000"),
+    ];
+    let app = TestApp::start_with(&settings).await;
     let tenant = app.tenant("Clinic").await;
     let endpoint = Endpoint::start().await;
     let webhook = tenant.webhook(&endpoint, &["*"]).await;
@@ -139,6 +143,7 @@ async fn what_waits_in_memory_behind_a_hanging_request_is_not_sent_after_it_was_
     let settings = [
         ("TIDINGS_DISPATCHER__RETRY", HOUR),
         ("TIDINGS_DISPATCHER__TIMEOUT", "8"),
+        ("TIDINGS_DISPATCHER__BREAKER__MIN_REQUESTS", "10000"),
     ];
     let app = TestApp::start_with(&settings).await;
     let tenant = app.tenant("Clinic").await;

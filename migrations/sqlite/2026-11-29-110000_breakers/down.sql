@@ -1,0 +1,4 @@
+drop index subscriptions_by_breaker;
+alter table subscriptions drop column sends;
+alter table subscriptions drop column breaker_at;
+alter table subscriptions drop column breaker;
