@@ -26,6 +26,7 @@ impl HintReceiver {
 pub(crate) struct Hints {
     work: Heard,
     accounts: Heard,
+    polls: Heard,
 }
 
 #[derive(Debug, Default)]
@@ -79,6 +80,7 @@ impl Hints {
         match topic {
             Topic::Work => &self.work,
             Topic::Accounts => &self.accounts,
+            Topic::Polls => &self.polls,
         }
     }
 }
@@ -93,6 +95,7 @@ struct Pending {
 
 const SUBSCRIPTIONS: u8 = 1;
 const ACCOUNTS: u8 = 2;
+const POLLS: u8 = 4;
 
 impl Pending {
     fn add(&self, hints: HintSet) {
@@ -105,6 +108,9 @@ impl Pending {
         if hints.accounts {
             changes |= ACCOUNTS;
         }
+        if hints.polls {
+            changes |= POLLS;
+        }
         self.changes.fetch_or(changes, Ordering::SeqCst);
         self.arrived.notify_one();
     }
@@ -116,6 +122,7 @@ impl Pending {
             deliveries: self.deliveries.swap(0, Ordering::SeqCst),
             subscriptions: changes & SUBSCRIPTIONS != 0,
             accounts: changes & ACCOUNTS != 0,
+            polls: changes & POLLS != 0,
         }
     }
 }

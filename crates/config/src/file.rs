@@ -177,7 +177,7 @@ mod tests {
             "unknown key `ingress.rate_limit.failure_per_minute` in a.toml; did you mean \
              `ingress.rate_limit.failures_per_minute`?"
         );
-        assert!(refused("[poller]\n").starts_with("unknown key `poller` in a.toml"));
+        assert!(refused("[prober]\n").starts_with("unknown key `prober` in a.toml"));
         assert!(refused("[[store]]\n").starts_with("unknown key `store` in a.toml"));
     }
 

@@ -21,8 +21,8 @@ pub use key::{KEYS, Key};
 pub use secret::Secret;
 pub use section::{
     AlertThresholds, Breaker, Broker, BrokerUrl, ClientAddressHeader, Dispatcher, Egress, Ingress,
-    Journal, LogFormat, RateLimit, Retention, RetryPolicy, Runtime, Security, Store, StoreUrl,
-    Subscriptions, Telemetry, Tracker,
+    Journal, LogFormat, Poller, RateLimit, Retention, RetryPolicy, Runtime, Security, Store,
+    StoreUrl, Subscriptions, Telemetry, Tracker,
 };
 
 use setting::Settings;
@@ -51,6 +51,8 @@ pub struct Config {
     pub dispatcher: Dispatcher,
     /// How callbacks' jobs are worked.
     pub tracker: Tracker,
+    /// How providers are asked.
+    pub poller: Poller,
     /// How long what is no longer needed is kept.
     pub retention: Retention,
     /// What is told of refused callbacks.
@@ -139,6 +141,7 @@ impl Config {
             egress: Egress::read(settings)?,
             dispatcher: Dispatcher::read(settings)?,
             tracker: Tracker::read(settings)?,
+            poller: Poller::read(settings)?,
             retention: Retention::read(settings)?,
             security: Security::read(settings)?,
             telemetry: Telemetry::read(settings)?,

@@ -238,6 +238,7 @@ fn scalar(kind: &ValueKind) -> Option<String> {
     match kind {
         ValueKind::String(text) => Some(text.clone()),
         ValueKind::I64(number) => Some(number.to_string()),
+        ValueKind::Float(number) => Some(number.to_string()),
         ValueKind::Boolean(truth) => Some(truth.to_string()),
         _ => None,
     }

@@ -56,6 +56,17 @@ impl Timestamp {
         Some(Self(moment.as_millisecond()))
     }
 
+    /// Reads a time as e-mail writes it (RFC 2822): `Fri, 01 May 2026 10:15:01 +0000`.
+    pub fn parse_rfc2822(text: &str) -> Option<Self> {
+        if text.len() > 40 || !text.is_ascii() {
+            return None;
+        }
+        let moment = jiff::fmt::rfc2822::DateTimeParser::new()
+            .parse_timestamp(text.trim())
+            .ok()?;
+        Some(Self(moment.as_millisecond()))
+    }
+
     /// Reads a provider's time: RFC 3339, the same with a space, an offset without a colon, or no
     /// zone at all, which means UTC. Anything else is `None`: a time we cannot read is no reason to
     /// refuse a report.
@@ -169,6 +180,20 @@ mod tests {
         );
         let moment = Timestamp::parse_rfc3339("2026-05-01T12:15:30.5+02:00").unwrap();
         assert_eq!(moment.to_string(), "2026-05-01T10:15:30.500Z");
+    }
+
+    #[test]
+    fn the_time_of_an_e_mail_is_read_with_its_zone() {
+        let time = Timestamp::parse_rfc2822("Fri, 01 May 2026 12:15:01 +0200").unwrap();
+        assert_eq!(time.to_string(), "2026-05-01T10:15:01.000Z");
+        for garbage in [
+            "",
+            "2026-05-01T10:15:01Z",
+            "Fri, 32 May 2026 10:15:01 +0000",
+            "\u{e9}",
+        ] {
+            assert_eq!(Timestamp::parse_rfc2822(garbage), None, "{garbage}");
+        }
     }
 
     #[test]

@@ -85,19 +85,32 @@ pub struct MessageData<'a> {
 }
 
 impl<'a> MessageData<'a> {
-    /// The news that `message` left `previous_state`.
+    /// The news that `message` left `previous_state`. Its ids are those of the send attempt that the
+    /// state stands on.
     pub fn of_transition(
         message: &'a Message,
         previous_state: State,
         occurred_at: Timestamp,
     ) -> Self {
+        let send_attempt = message.standing.send_attempt;
+        Self::of_attempt(message, send_attempt, previous_state, occurred_at)
+    }
+
+    /// News that a report of a send attempt of `message` brought.
+    pub fn of_attempt(
+        message: &'a Message,
+        send_attempt: u32,
+        previous_state: State,
+        occurred_at: Timestamp,
+    ) -> Self {
         let registration = &message.registration;
+        let sending = message.sending(send_attempt);
         Self {
             message_id: message.id,
-            provider: &registration.provider,
-            provider_account: registration.provider_account.as_str(),
-            provider_message_id: registration.provider_message_id.as_deref(),
-            client_reference: registration.client_reference.as_deref(),
+            provider: sending.provider,
+            provider_account: sending.provider_account.as_str(),
+            provider_message_id: sending.provider_message_id,
+            client_reference: sending.client_reference,
             to: &registration.to,
             from: registration.from.as_deref(),
             state: message.state(),
@@ -113,21 +126,22 @@ impl<'a> MessageData<'a> {
             parts_total: registration.parts,
             notification_id: registration.notification_id.as_deref(),
             metadata: registration.metadata.as_ref(),
-            send_attempt: message.send_attempt,
+            send_attempt: sending.number,
             states: None,
         }
     }
 
-    /// The news that two contradicting states were reported for `message`.
+    /// The news that two contradicting states were reported for a send attempt of `message`.
     pub fn of_conflict(
         message: &'a Message,
+        send_attempt: u32,
         previous_state: State,
         states: [State; 2],
         occurred_at: Timestamp,
     ) -> Self {
         Self {
             states: Some(states),
-            ..Self::of_transition(message, previous_state, occurred_at)
+            ..Self::of_attempt(message, send_attempt, previous_state, occurred_at)
         }
     }
 }

@@ -105,6 +105,8 @@ ids! {
     QuarantineId = "qua";
     /// A dead letter.
     DeadLetterId = "dlt";
+    /// A poll: that a provider was asked about a message.
+    PollId = "pol";
     /// A replay.
     ReplayId = "rpl";
     /// A sweep: many deliveries that are retried or cancelled at once. Never shown outside.

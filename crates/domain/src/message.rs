@@ -1,12 +1,18 @@
 //! A message, and how a report changes it.
 
+mod find;
+
+pub use find::{Match, find_match};
+
 use crate::account::{Environment, Slug};
 use crate::clock::Timestamp;
-use crate::erasure::BLANK;
+use crate::cost::Cost;
 use crate::id::{AccountId, MessageId, TenantId};
 use crate::json::Raw;
 use crate::parts::Parts;
+use crate::poll::{Due, Plan};
 use crate::report::{FailureClass, Report};
+use crate::send_attempt::{MAX_SEND_ATTEMPTS, SendAttempt, Sending};
 use crate::state::{Standing, State};
 
 /// One SMS the platform sent.
@@ -28,8 +34,10 @@ pub struct Message {
     pub parts: Option<Parts>,
     /// How often the state has changed. `(message, transition)` names one event.
     pub transition: u32,
-    /// The try to send this message that is going on, from 1.
+    /// The number of the newest send attempt, from 1.
     pub send_attempt: u32,
+    /// The send attempts from the second on; the first is the registration.
+    pub sent_again: Vec<SendAttempt>,
     /// Which contradicting states were reported: four bits for each send attempt.
     pub decided_seen: i64,
     /// When we learned that it was sent: the provider's time, else when we received the report.
@@ -42,6 +50,10 @@ pub struct Message {
     pub failure_class: Option<FailureClass>,
     /// The network, as last named by an applied report.
     pub network_code: Option<String>,
+    /// What it cost, as an applied report said last.
+    pub told_cost: Option<Cost>,
+    /// When its provider is asked about it.
+    pub due: Due,
 }
 
 /// What the platform says of a message when it registers it.
@@ -65,6 +77,8 @@ pub struct Registration {
     pub notification_id: Option<String>,
     /// How many parts it was sent in.
     pub parts: u32,
+    /// What it cost, as the provider told the platform.
+    pub cost: Option<Cost>,
     /// The platform's own object, kept as it was.
     pub metadata: Option<Raw>,
     /// Where it belongs.
@@ -175,18 +189,36 @@ impl Message {
             parts: None,
             transition: 0,
             send_attempt: 1,
+            sent_again: Vec::new(),
             decided_seen: 0,
             sent_at: None,
             delivered_at: None,
             failure_reason: None,
             failure_class: None,
             network_code: None,
+            told_cost: None,
+            due: Due::never(now),
         }
+    }
+
+    /// Has its provider asked from now on, as for a message that was just sent, unless its state is
+    /// decided. `jitter` in `0.0..1.0`.
+    pub fn poll_from(&mut self, now: Timestamp, plan: Plan, jitter: f64) {
+        self.due = if self.state().is_decided() {
+            Due::never(now)
+        } else {
+            Due::begin(plan, now, jitter)
+        };
     }
 
     /// Its state.
     pub fn state(&self) -> State {
         self.standing.state()
+    }
+
+    /// What it cost, as far as anybody said.
+    pub fn cost(&self) -> Option<&Cost> {
+        self.told_cost.as_ref().or(self.registration.cost.as_ref())
     }
 
     /// How many of its parts reached the phone.
@@ -206,8 +238,56 @@ impl Message {
         Some((self.delivered_at?.as_millis() - self.created_at.as_millis()).max(0))
     }
 
-    /// Applies one report. Pure: the end is the same for any order and duplication of reports.
-    pub fn apply(&mut self, report: &Report, received_at: Timestamp) -> Applied {
+    /// Its send attempts, oldest first.
+    pub fn sendings(&self) -> impl Iterator<Item = Sending<'_>> + Clone {
+        let later = self.sent_again.iter().map(SendAttempt::sending);
+        std::iter::once(self.first_sending()).chain(later)
+    }
+
+    /// The send attempt of this number; the first one where there is none of it.
+    pub fn sending(&self, number: u32) -> Sending<'_> {
+        let later = self.sent_again.iter();
+        let of_number = later.rev().find(|attempt| attempt.number == number);
+        of_number.map_or_else(|| self.first_sending(), SendAttempt::sending)
+    }
+
+    /// The send attempt that is going on.
+    pub fn newest_sending(&self) -> Sending<'_> {
+        self.sending(self.send_attempt)
+    }
+
+    fn first_sending(&self) -> Sending<'_> {
+        let registration = &self.registration;
+        Sending {
+            number: 1,
+            account_id: registration.account_id,
+            provider_account: &registration.provider_account,
+            provider: &registration.provider,
+            provider_message_id: registration.provider_message_id.as_deref(),
+            client_reference: registration.client_reference.as_deref(),
+            created_at: self.created_at,
+        }
+    }
+
+    /// Takes in that it is sent again: it is pending again, unless it is delivered, or a person forced
+    /// its state. The attempt's number must be the next.
+    pub fn send_again(&mut self, attempt: SendAttempt, now: Timestamp) -> Option<Transition> {
+        self.send_attempt = attempt.number;
+        self.sent_again.push(attempt);
+        self.updated_at = now;
+        let standing = Standing::new(State::Pending, 0, self.send_attempt, None);
+        let standing = self.join(None, standing)?;
+        let transition = self.stand_on(standing, now);
+        if self.state() == State::Pending {
+            self.failure_reason = None;
+            self.failure_class = None;
+        }
+        transition
+    }
+
+    /// Applies one report of one of its send attempts. Pure: the end is the same for any order and
+    /// duplication of reports, and of the registrations of send attempts between them.
+    pub fn apply(&mut self, report: &Report, send_attempt: u32, received_at: Timestamp) -> Applied {
         let Some(state) = report.state else {
             return Applied {
                 outcome: Outcome::Unmapped,
@@ -219,14 +299,14 @@ impl Message {
         let part = self.single_part(report);
         // Two parts may well come to different ends.
         let conflicts = match part {
-            None => self.note_decided(state, report.is_temporary),
+            None => self.note_decided(state, send_attempt, report.is_temporary),
             Some(_) => Vec::new(),
         };
         let happened_at = report.provider_time.unwrap_or(received_at);
         if state == State::Sent && self.sent_at.is_none_or(|known| happened_at < known) {
             self.sent_at = Some(happened_at);
         }
-        let standing = Standing::new(state, 0, self.send_attempt, report.provider_time);
+        let standing = Standing::new(state, 0, send_attempt, report.provider_time);
         let delivered_before = self.parts_delivered();
         let Some(standing) = self.join(part, standing) else {
             return Applied {
@@ -308,6 +388,9 @@ impl Message {
         let (from, to) = (self.state(), standing.state());
         self.standing = standing;
         self.updated_at = now;
+        if to.is_decided() {
+            self.due.at = None;
+        }
         if from == to {
             return None;
         }
@@ -323,6 +406,9 @@ impl Message {
         if report.network_code.is_some() {
             self.network_code.clone_from(&report.network_code);
         }
+        if report.cost.is_some() {
+            self.told_cost.clone_from(&report.cost);
+        }
         let state = self.state();
         if state == State::Delivered {
             self.delivered_at = Some(happened_at);
@@ -334,13 +420,18 @@ impl Message {
         }
     }
 
-    /// Remembers a decided state of this send attempt and returns the pairs it now contradicts.
-    fn note_decided(&mut self, state: State, is_temporary: bool) -> Vec<[State; 2]> {
+    /// Remembers a decided state of a send attempt and returns the pairs it now contradicts.
+    fn note_decided(
+        &mut self,
+        state: State,
+        send_attempt: u32,
+        is_temporary: bool,
+    ) -> Vec<[State; 2]> {
         let Some(bit) = state.conflict_bit() else {
             return Vec::new();
         };
-        // Four bits for each of the first fifteen send attempts; later ones share the last.
-        let shift = (self.send_attempt.clamp(1, 15) - 1) * 4;
+        // Four bits for each send attempt.
+        let shift = (send_attempt.clamp(1, MAX_SEND_ATTEMPTS) - 1) * 4;
         let seen = (self.decided_seen >> shift) & 0b1111;
         if is_temporary || seen & (1 << bit) != 0 {
             return Vec::new();
@@ -356,50 +447,6 @@ impl Message {
             .map(|other| [other, state])
             .collect()
     }
-}
-
-/// Which of the messages of an account a report is about: by provider message id, then by client
-/// reference. A recipient that both sides know must agree; without one there must be exactly one
-/// candidate.
-pub fn find_match<'a>(
-    candidates: impl Iterator<Item = &'a Message> + Clone,
-    account: AccountId,
-    report: &Report,
-) -> Option<MessageId> {
-    let recipient = report.recipient_e164();
-    let of_account = candidates.filter(move |message| message.registration.account_id == account);
-    let by_id = of_account.clone().filter(|message| {
-        report.provider_message_id.is_some()
-            && message.registration.provider_message_id == report.provider_message_id
-    });
-    if by_id.clone().next().is_some() {
-        return only_match(by_id, recipient.as_deref());
-    }
-    let by_reference = of_account.filter(|message| {
-        report.client_reference.is_some()
-            && message.registration.client_reference == report.client_reference
-    });
-    only_match(by_reference, recipient.as_deref())
-}
-
-fn only_match<'a>(
-    candidates: impl Iterator<Item = &'a Message> + Clone,
-    recipient: Option<&str>,
-) -> Option<MessageId> {
-    let to = |message: &Message, number: &str| message.registration.to == number;
-    let named = |message: &&Message| recipient.is_none_or(|recipient| to(message, recipient));
-    // A number that was erased may be anybody's.
-    let erased = |message: &&Message| to(message, BLANK);
-    let mut fitting = candidates.clone().filter(named).peekable();
-    if fitting.peek().is_none() {
-        return only(candidates.filter(erased));
-    }
-    only(fitting)
-}
-
-fn only<'a>(mut fitting: impl Iterator<Item = &'a Message>) -> Option<MessageId> {
-    let first = fitting.next()?;
-    fitting.next().is_none().then_some(first.id)
 }
 
 #[cfg(test)]

@@ -10,14 +10,18 @@ pub struct Parts {
     pub whole: Standing,
     /// The greatest standing of what was said of single parts, by their number, from 1.
     pub single: BTreeMap<u32, Standing>,
+    /// The newest send attempt of which anything was said, of any part; zero as long as nothing was.
+    pub heard: u32,
 }
 
 impl Parts {
     /// Nothing was said of single parts yet.
-    pub const fn of(whole: Standing) -> Self {
+    pub fn of(whole: Standing) -> Self {
+        let is_silent = whole.state() == State::Pending;
         Self {
             whole,
             single: BTreeMap::new(),
+            heard: whole.send_attempt.saturating_sub(u32::from(is_silent)),
         }
     }
 
@@ -31,11 +35,17 @@ impl Parts {
         if grows {
             *known = standing;
         }
-        grows
+        let is_first_heard =
+            standing.state() != State::Pending && standing.send_attempt > self.heard;
+        if is_first_heard {
+            self.heard = standing.send_attempt;
+        }
+        grows || is_first_heard
     }
 
     /// What a message of so many parts stands on: delivered when all parts are; else the worst of the
-    /// parts that came to another end; else sent, once anything was said of any.
+    /// parts that came to another end; else sent, once anything was said of any in the newest send
+    /// attempt. With a new one, every part that was not delivered is pending again.
     pub fn standing(&self, total: u32) -> Standing {
         let of_each = || (1..=total).map(|part| self.of_part(part));
         let greatest = of_each().max().unwrap_or(self.whole);
@@ -49,8 +59,8 @@ impl Parts {
         if let Some(worst) = ended.max() {
             return worst;
         }
-        if greatest.state() == State::Pending {
-            return greatest;
+        if self.heard < self.whole.send_attempt {
+            return self.whole;
         }
         let sent = of_each().filter(|part| part.state() == State::Sent).max();
         sent.unwrap_or_else(|| {
@@ -60,6 +70,7 @@ impl Parts {
                 provider_time,
                 ..
             } = greatest;
+            let send_attempt = send_attempt.max(self.heard);
             Standing::new(State::Sent, override_number, send_attempt, provider_time)
         })
     }
@@ -125,17 +136,57 @@ mod tests {
         assert_eq!(parts.standing(3).state(), State::Failed);
     }
 
+    #[test]
+    fn a_new_send_attempt_is_about_the_parts_that_were_not_delivered() {
+        use State::{Delivered, Failed, Pending, Sent};
+        let second = |state| Standing::new(state, 0, 2, None);
+        let mut parts = parts(&[(Some(1), Delivered), (Some(2), Failed)]);
+        assert!(parts.join(None, second(Pending)));
+        let standing = parts.standing(2);
+        assert_eq!((standing.state(), standing.send_attempt), (Pending, 2));
+        assert_eq!(parts.delivered(2), 1);
+        // Late news of the first attempt changes nothing but a delivery.
+        assert!(!parts.join(Some(2), at(Failed)));
+        assert_eq!(parts.standing(2).state(), Pending);
+        // What is heard of the new attempt says that it was sent, also of a part that is there already.
+        assert!(parts.join(Some(1), second(Sent)));
+        let standing = parts.standing(2);
+        assert_eq!((standing.state(), standing.send_attempt), (Sent, 2));
+        parts.join(Some(2), second(Failed));
+        assert_eq!(parts.standing(2).state(), Failed);
+        parts.join(Some(2), at(Delivered));
+        assert_eq!(parts.standing(2).state(), Delivered);
+        assert!(!parts.join(None, Standing::new(Pending, 0, 3, None)) || parts.delivered(2) == 2);
+        assert_eq!(parts.standing(2).state(), Delivered);
+    }
+
+    #[test]
+    fn a_new_send_attempt_of_which_nothing_was_heard_is_pending_whatever_came_of_the_first() {
+        for said in [
+            &[][..],
+            &[(None, State::Sent)],
+            &[(Some(1), State::Delivered)],
+            &[(Some(1), State::Sent), (Some(2), State::Rejected)],
+        ] {
+            let mut parts = parts(said);
+            parts.join(None, Standing::new(State::Pending, 0, 2, None));
+            assert_eq!(parts.standing(2).state(), State::Pending, "{said:?}");
+        }
+    }
+
     proptest! {
         #[test]
         fn any_order_and_duplication_ends_the_same(
             said in proptest::collection::vec(
-                (proptest::option::of(1u32..4), 0usize..7, proptest::option::of(0i64..4)), 1..9),
+                (proptest::option::of(1u32..4), 0usize..7, 1u32..3, proptest::option::of(0i64..4)),
+                1..9),
             turn in any::<proptest::sample::Index>(),
         ) {
-            let said: Vec<_> = said.into_iter().map(|(part, state, time)| {
+            let mut said: Vec<_> = said.into_iter().map(|(part, state, attempt, time)| {
                 let time = time.map(crate::Timestamp::from_millis);
-                (part, Standing::new(State::ALL[state], 0, 1, time))
+                (part, Standing::new(State::ALL[state], 0, attempt, time))
             }).collect();
+            said.push((None, Standing::new(State::Pending, 0, 2, None)));
             let mut other = said.clone();
             other.rotate_left(turn.index(said.len()));
             other.reverse();

@@ -8,6 +8,11 @@ pub fn account_checks(tenant: TenantId, account: AccountId) -> String {
     format!("provider_accounts.checks {tenant} {account}")
 }
 
+/// The context of what a provider account's provider is asked with.
+pub fn account_status_api(tenant: TenantId, account: AccountId) -> String {
+    format!("provider_accounts.status_api {tenant} {account}")
+}
+
 /// The context of a subscription's signing secret.
 pub fn subscription_secret(tenant: TenantId, subscription: SubscriptionId) -> String {
     format!("subscriptions.secret {tenant} {subscription}")

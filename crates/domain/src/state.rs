@@ -60,6 +60,11 @@ impl State {
         !matches!(self, Self::Pending | Self::Sent)
     }
 
+    /// Whether nobody is asked any more what became of the message.
+    pub fn is_decided(self) -> bool {
+        Self::DECIDED.contains(&self)
+    }
+
     /// The type of the event that tells a change to this state; `pending` is never told.
     pub const fn event_type(self) -> Option<&'static str> {
         match self {

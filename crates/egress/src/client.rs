@@ -21,7 +21,7 @@ use crate::stream::Lifeline;
 use crate::target::Target;
 use crate::timing::{Phases, Timing};
 
-/// How much of a response's body is kept, in bytes. What follows is not read.
+/// How much of a response's body is kept unless it is set otherwise, in bytes. What follows is not read.
 const MAX_BODY_BYTES: usize = 16 * 1024;
 /// How long the head of a response may be, in bytes.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
@@ -58,6 +58,7 @@ const OWN_HEADERS: [HeaderName; 11] = [
 pub struct Client {
     policy: Arc<Policy>,
     http: legacy::Client<Connector, Full<Bytes>>,
+    max_body_bytes: usize,
 }
 
 /// What can be set on a [`Client`] besides its policy.
@@ -75,6 +76,8 @@ pub struct ClientOptions {
     /// How long resolving, dialling and TLS may take together. The deadline of the attempt holds as
     /// well.
     pub connect_timeout: Duration,
+    /// How much of a response's body is kept, in bytes. What follows is not read.
+    pub max_body_bytes: usize,
 }
 
 impl Default for ClientOptions {
@@ -85,6 +88,7 @@ impl Default for ClientOptions {
             idle_timeout: Duration::from_secs(4),
             proxy: None,
             connect_timeout: Duration::from_secs(30),
+            max_body_bytes: MAX_BODY_BYTES,
         }
     }
 }
@@ -129,9 +133,9 @@ pub struct Response {
     pub status: u16,
     /// The headers, at most 64 KiB.
     pub headers: HeaderMap,
-    /// The beginning of the body, at most 16 KiB.
+    /// The beginning of the body, at most [`ClientOptions::max_body_bytes`].
     pub body: Bytes,
-    /// Whether the body went on, as far as is known: what comes after 16 KiB is not waited for.
+    /// Whether the body went on, as far as is known: what comes after that is not waited for.
     pub truncated: bool,
 }
 
@@ -139,6 +143,7 @@ impl Client {
     /// A client that reaches what `policy` allows, over names that `resolver` knows.
     pub fn new(policy: Policy, resolver: Resolver, options: ClientOptions) -> Result<Self, Error> {
         let policy = Arc::new(policy);
+        let max_body_bytes = options.max_body_bytes;
         let mut pool = legacy::Client::builder(TokioExecutor::new());
         pool.pool_timer(TokioTimer::new())
             .pool_idle_timeout(options.idle_timeout)
@@ -157,6 +162,7 @@ impl Client {
         Ok(Self {
             policy,
             http: pool.build(connector),
+            max_body_bytes,
         })
     }
 
@@ -199,7 +205,7 @@ impl Client {
                 &"an upgrade nobody asked for",
             ));
         }
-        let received = receive(incoming).await;
+        let received = receive(incoming, self.max_body_bytes).await;
         received.map_err(|error| Failure::from_http(&error, &target))
     }
 
@@ -290,7 +296,10 @@ fn outgoing(
     request
 }
 
-async fn receive(incoming: http::Response<Incoming>) -> Result<Response, hyper::Error> {
+async fn receive(
+    incoming: http::Response<Incoming>,
+    max_body_bytes: usize,
+) -> Result<Response, hyper::Error> {
     let (mut head, mut incoming) = incoming.into_parts();
     let hold = Hold {
         lifeline: head.extensions.remove(),
@@ -299,7 +308,7 @@ async fn receive(incoming: http::Response<Incoming>) -> Result<Response, hyper::
     let mut truncated = false;
     while let Some(frame) = incoming.frame().await.transpose()? {
         let data = frame.into_data().unwrap_or_default();
-        let room = MAX_BODY_BYTES - body.len();
+        let room = max_body_bytes.saturating_sub(body.len());
         body.extend_from_slice(&data[..data.len().min(room)]);
         if data.len() >= room {
             truncated = data.len() > room || !incoming.is_end_stream();

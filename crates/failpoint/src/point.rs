@@ -38,6 +38,10 @@ pub enum Point {
     BrokerBeforeForget,
     /// `broker.after_ack`
     BrokerAfterAck,
+    /// `poller.after_lease`
+    PollerAfterLease,
+    /// `poller.before_record`
+    PollerBeforeRecord,
     /// `subscriptions.before_event_hint`
     SubscriptionsBeforeEventHint,
     /// `subscriptions.before_message_hint`
@@ -84,7 +88,7 @@ pub enum Point {
 
 impl Point {
     /// Every point there is, along the way of a callback.
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 40] = [
         Self::IngressBeforePublish,
         Self::IngressAfterPublish,
         Self::IngressBeforeJournal,
@@ -102,6 +106,8 @@ impl Point {
         Self::BrokerBeforeAck,
         Self::BrokerBeforeForget,
         Self::BrokerAfterAck,
+        Self::PollerAfterLease,
+        Self::PollerBeforeRecord,
         Self::SubscriptionsBeforeEventHint,
         Self::SubscriptionsBeforeMessageHint,
         Self::StoreBeforeStamp,
@@ -145,6 +151,8 @@ impl Point {
             Self::BrokerBeforeAck => "broker.before_ack",
             Self::BrokerBeforeForget => "broker.before_forget",
             Self::BrokerAfterAck => "broker.after_ack",
+            Self::PollerAfterLease => "poller.after_lease",
+            Self::PollerBeforeRecord => "poller.before_record",
             Self::SubscriptionsBeforeEventHint => "subscriptions.before_event_hint",
             Self::SubscriptionsBeforeMessageHint => "subscriptions.before_message_hint",
             Self::StoreBeforeStamp => "store.before_stamp",

@@ -1,5 +1,6 @@
-//! The body of a callback, given to a provider as the ingress does.
+//! The body of a callback, given to a provider as the ingress does, and as an answer of its APIs.
 
+mod answer;
 mod bound;
 mod order;
 
@@ -16,6 +17,7 @@ const MAX_DETAIL_BYTES: usize = 600;
 
 /// Reads the bytes in every way in which the provider may be asked to.
 pub(crate) fn survives(provider: &dyn Provider, bytes: &[u8]) {
+    answer::survives(provider, bytes);
     let own = provider.content_types().iter();
     for media_type in own.filter_map(|name| MediaType::parse(name)) {
         let mended = mended(media_type, bytes);

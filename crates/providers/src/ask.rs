@@ -19,6 +19,38 @@ pub struct Field {
     pub is_required: bool,
 }
 
+impl Field {
+    /// Whether its value is a URL, to which a request will go: it is `http` or `https`, and judged
+    /// like any address that a tenant chose.
+    pub fn is_url(&self) -> bool {
+        self.name.ends_with("_url")
+    }
+
+    pub(crate) const fn required(name: &'static str) -> Self {
+        Self {
+            name,
+            is_secret: false,
+            is_required: true,
+        }
+    }
+
+    pub(crate) const fn secret(name: &'static str) -> Self {
+        Self {
+            name,
+            is_secret: true,
+            is_required: true,
+        }
+    }
+
+    pub(crate) const fn optional(name: &'static str) -> Self {
+        Self {
+            name,
+            is_secret: false,
+            is_required: false,
+        }
+    }
+}
+
 /// With what a provider is asked: the fields of an account's `status_api`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Access {

@@ -1,10 +1,12 @@
 #![doc = include_str!("../README.md")]
 #![warn(missing_docs)]
 
+pub mod access;
 mod africastalking;
 mod airtel;
 mod answer;
 pub mod ask;
+mod asking;
 mod batch;
 mod body;
 mod fields;
@@ -21,6 +23,7 @@ mod plain_dlr;
 mod provider;
 mod refusal;
 pub mod registry;
+mod response;
 pub mod samples;
 mod stub;
 mod surrogate;

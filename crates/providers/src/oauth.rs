@@ -6,6 +6,10 @@ use std::time::Duration;
 
 /// How long a token holds whose answer does not say.
 const USUAL_LIFETIME: Duration = Duration::from_hours(1);
+/// The longest life of a token that is believed: what a provider writes is added to a clock.
+const MAX_LIFETIME: Duration = Duration::from_hours(24 * 365);
+/// The longest wait that a provider may ask for.
+const MAX_WAIT: Duration = Duration::from_hours(24);
 /// The longest token that is taken, in bytes: it becomes a header.
 const MAX_TOKEN_BYTES: usize = 4_096;
 
@@ -51,14 +55,16 @@ pub(crate) fn read_token(reply: Reply<'_>) -> Result<Token, Unanswered> {
     };
     Ok(Token {
         value: value.to_owned(),
-        lifetime: seconds.map_or(USUAL_LIFETIME, Duration::from_secs),
+        lifetime: seconds.map_or(USUAL_LIFETIME, |it| {
+            Duration::from_secs(it).min(MAX_LIFETIME)
+        }),
     })
 }
 
 /// Seconds of `Retry-After`; a date is not read, for want of a clock.
 pub(crate) fn retry_after(reply: Reply<'_>) -> Option<Duration> {
     let seconds = reply.retry_after?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds))
+    Some(Duration::from_secs(seconds).min(MAX_WAIT))
 }
 
 fn unavailable(reply: Reply<'_>) -> Unanswered {
@@ -84,6 +90,10 @@ mod tests {
             (r#"{"access_token":"a","expires_in":"3599"}"#, 3_599),
             (r#"{"access_token":"a","expires_in":60}"#, 60),
             (r#"{"access_token":"a"}"#, 3_600),
+            (
+                r#"{"access_token":"a","expires_in":18446744073709551615}"#,
+                31_536_000,
+            ),
         ] {
             assert_eq!(reply(200, body).unwrap().lifetime.as_secs(), seconds);
         }

@@ -325,6 +325,7 @@ impl Bench {
             from: None,
             notification_id: None,
             parts: 1,
+            cost: None,
             metadata: None,
             environment: Environment::default(),
         }

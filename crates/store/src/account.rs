@@ -4,13 +4,17 @@ use crate::Store;
 use crate::connection::{Connection, each};
 use crate::error::Error;
 use crate::installation::{Versioned, bump};
+use crate::message::{decode_state, encode_state};
 use crate::page::{Page, Window};
-use crate::schema::provider_accounts;
+use crate::poll;
+use crate::schema::{provider_accounts, provider_health};
 use crate::sql_types::{Moment, Uid};
 use diesel::prelude::*;
 use domain::Timestamp;
 use domain::account::{Environment, Slug};
 use domain::id::{AccountId, TenantId};
+use domain::poll::Silence;
+use std::time::Duration;
 
 /// One tenant's (or the platform's) credentials and callback rules at one provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +31,10 @@ pub struct Account {
     pub environment: Environment,
     /// What callbacks must show, sealed.
     pub checks: Vec<u8>,
+    /// With what its provider is asked, sealed; none when it is not.
+    pub status_api: Option<Vec<u8>>,
+    /// What becomes of its messages of which nothing is heard.
+    pub silence: Silence,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was last changed.
@@ -61,8 +69,8 @@ impl Store {
         .await
     }
 
-    /// Changes what an account's callbacks must show, and where its messages belong. Whether there
-    /// was such an account.
+    /// Changes what an account's callbacks must show, how its provider is asked, and where its messages
+    /// belong. Whether there was such an account. Its provider is asked at once again.
     pub async fn update_account(&self, account: Account) -> Result<bool, Error> {
         self.write(move |connection| {
             let changed = each!(connection, c => diesel::update(provider_accounts::table)
@@ -72,8 +80,14 @@ impl Store {
                     provider_accounts::environment.eq(account.environment.as_str()),
                     provider_accounts::checks.eq(&account.checks),
                     provider_accounts::updated_at.eq(Moment::from(account.updated_at)),
+                    provider_accounts::status_api.eq(&account.status_api),
+                    provider_accounts::silence_state.eq(encode_state(account.silence.state)),
+                    provider_accounts::silence_after.eq(encode_after(account.silence.after)),
                 ))
                 .execute(c))?;
+            if changed > 0 {
+                poll::end_rest(connection, account.id)?;
+            }
             bump(connection, Versioned::Accounts)?;
             Ok(changed > 0)
         })
@@ -87,6 +101,13 @@ impl Store {
                 .filter(provider_accounts::id.eq(Uid::from(id)))
                 .filter(provider_accounts::tenant_id.eq(Uid::from(tenant)))
                 .execute(c))?;
+            each!(connection, c => diesel::delete(provider_health::table)
+                .filter(provider_health::account_id.eq(Uid::from(id)))
+                .filter(provider_health::tenant_id.eq(Uid::from(tenant)))
+                .execute(c))?;
+            if deleted > 0 {
+                poll::forget_inbox(connection, id)?;
+            }
             bump(connection, Versioned::Accounts)?;
             Ok(deleted > 0)
         })
@@ -115,6 +136,19 @@ impl Store {
     pub async fn find_account_by_slug(&self, slug: Slug) -> Result<Option<Account>, Error> {
         self.look_up(move |connection| find_by_slug(connection, slug.as_str()))
             .await
+    }
+
+    /// The account with this id, whoever's it is.
+    pub async fn find_account_by_id(&self, id: AccountId) -> Result<Option<Account>, Error> {
+        self.look_up(move |connection| {
+            let row: Option<AccountRow> = each!(connection, c => provider_accounts::table
+                .find(Uid::from(id))
+                .select(AccountRow::as_select())
+                .first(c)
+                .optional())?;
+            row.map(Account::try_from).transpose()
+        })
+        .await
     }
 
     /// The accounts with these slugs, in any order.
@@ -198,6 +232,14 @@ struct AccountRow {
     checks: Vec<u8>,
     created_at: Moment,
     updated_at: Moment,
+    status_api: Option<Vec<u8>>,
+    silence_state: i16,
+    silence_after: Option<i64>,
+}
+
+/// In seconds.
+fn encode_after(after: Option<Duration>) -> Option<i64> {
+    after.map(|after| i64::try_from(after.as_secs()).unwrap_or(i64::MAX))
 }
 
 impl From<Account> for AccountRow {
@@ -211,6 +253,9 @@ impl From<Account> for AccountRow {
             checks: account.checks,
             created_at: account.created_at.into(),
             updated_at: account.updated_at.into(),
+            status_api: account.status_api,
+            silence_state: encode_state(account.silence.state),
+            silence_after: encode_after(account.silence.after),
         }
     }
 }
@@ -234,6 +279,14 @@ impl TryFrom<AccountRow> for Account {
             provider: row.provider,
             environment,
             checks: row.checks,
+            status_api: row.status_api,
+            silence: Silence {
+                state: decode_state(row.silence_state)?,
+                after: row
+                    .silence_after
+                    .and_then(|seconds| u64::try_from(seconds).ok())
+                    .map(Duration::from_secs),
+            },
             created_at: row.created_at.into(),
             updated_at: row.updated_at.into(),
         })

@@ -1,10 +1,13 @@
 //! Callbacks: recorded first, then applied.
 
 mod apply;
+mod receipt;
 mod row;
 
-pub use apply::Applied;
 pub(crate) use apply::Mark;
+pub use apply::{Applied, Processed};
+pub use receipt::Receipt;
+pub(crate) use receipt::receipts_about;
 
 use crate::Store;
 use crate::connection::{Connection, each, insert_rows};
@@ -21,7 +24,7 @@ use domain::message::Outcome;
 use domain::report::Source;
 use domain::{Timestamp, text};
 use row::CallbackRow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 /// A callback that was accepted.
@@ -123,9 +126,12 @@ pub struct Filter {
 }
 
 impl Store {
-    /// Records callbacks, before anything is done about them. Recording one again only counts the
-    /// try.
-    pub async fn record_callbacks(&self, batch: Arc<Vec<Accepted>>) -> Result<(), Error> {
+    /// Records callbacks, before anything is done about them; those that were not recorded before.
+    /// Recording one again only counts the try.
+    pub async fn record_callbacks(
+        &self,
+        batch: Arc<Vec<Accepted>>,
+    ) -> Result<HashSet<ReceiptId>, Error> {
         self.write(move |connection| {
             let known = known_receipts(connection, &batch)?;
             let (again, new): (Vec<&Accepted>, Vec<_>) = batch
@@ -141,27 +147,32 @@ impl Store {
                 })
                 .collect();
             insert_rows!(connection, callbacks::table, rows.iter());
-            Ok(())
+            Ok(rows.iter().map(|row| row.receipt_id.into()).collect())
         })
         .await
     }
 
-    /// Notes that a callback could not be applied.
+    /// Notes that a callback could not be applied; whether its status says so for the first time.
     pub async fn fail_callback(
         &self,
         receipt: ReceiptId,
         status: Status,
         error: String,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         self.write(move |connection| {
-            each!(connection, c => diesel::update(callbacks::table.find(Uid::from(receipt)))
+            let before: Option<i16> = each!(connection, c => callbacks::table
+                .find(Uid::from(receipt))
+                .select(callbacks::status)
+                .first(c)
+                .optional())?;
+            let noted = each!(connection, c => diesel::update(callbacks::table.find(Uid::from(receipt)))
                 .filter(callbacks::status.ne(encode_status(Status::Processed)))
                 .set((
                     callbacks::status.eq(encode_status(status)),
                     callbacks::error.eq(Some(text::cut(&error, 1_024))),
                 ))
                 .execute(c))?;
-            Ok(())
+            Ok(noted > 0 && before != Some(encode_status(status)))
         })
         .await
     }

@@ -15,7 +15,7 @@ use crate::page::{Page, Window};
 use crate::schema::{callbacks, dead_letters, tenants};
 use crate::sql_types::{Moment, Uid};
 use diesel::prelude::*;
-use domain::id::{CallbackId, DeadLetterId, ReceiptId, TenantId};
+use domain::id::{AccountId, CallbackId, DeadLetterId, ReceiptId, TenantId};
 use domain::{Timestamp, text};
 use row::Row;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -134,9 +134,13 @@ macro_rules! wanted {
 pub(crate) use wanted;
 
 impl Store {
-    /// Records dead letters, and that the callbacks they are about are dead, all in one commit. One that is
-    /// recorded already changes nothing.
-    pub async fn record_dead_letters(&self, died: Arc<Vec<Died>>) -> Result<(), Error> {
+    /// Records dead letters, and that the callbacks they are about are dead, all in one commit; the accounts
+    /// of those callbacks that were not, and when each was received. One that is recorded already changes
+    /// nothing.
+    pub async fn record_dead_letters(
+        &self,
+        died: Arc<Vec<Died>>,
+    ) -> Result<Vec<(AccountId, Timestamp)>, Error> {
         let (clock, random) = (self.clock.clone(), self.random.clone());
         self.write(move |connection| {
             let known = known_tenants(connection, &died)?;
@@ -277,7 +281,11 @@ fn errors_of_callbacks(
 
 /// A job that died with its process leaves nobody else to note it. In the order of their ids, so that two
 /// transactions never wait for one another.
-fn mark_callbacks(connection: &mut Connection, died: &[Died]) -> Result<(), Error> {
+fn mark_callbacks(
+    connection: &mut Connection,
+    died: &[Died],
+) -> Result<Vec<(AccountId, Timestamp)>, Error> {
+    let mut marked = Vec::new();
     let dead: BTreeMap<Uid, &str> = died
         .iter()
         .filter_map(|died| Some((died.receipt_id?.into(), died.reason.as_str())))
@@ -285,15 +293,20 @@ fn mark_callbacks(connection: &mut Connection, died: &[Died]) -> Result<(), Erro
     for (receipt, reason) in dead {
         let reason = text::clean(text::cut(reason, MAX_ERROR_BYTES).to_owned());
         let not_done = callbacks::status.ne_all([PROCESSED, DEAD_LETTERED]);
-        each!(connection, c => diesel::update(callbacks::table.find(receipt))
-            .filter(not_done)
-            .set((
-                callbacks::status.eq(DEAD_LETTERED),
-                callbacks::error.eq(Some(reason)),
-            ))
-            .execute(c))?;
+        let dead: Option<(Uid, Moment)> = each!(connection, c => {
+            diesel::update(callbacks::table.find(receipt))
+                .filter(not_done)
+                .set((
+                    callbacks::status.eq(DEAD_LETTERED),
+                    callbacks::error.eq(Some(reason)),
+                ))
+                .returning((callbacks::account_id, callbacks::received_at))
+                .get_result(c)
+                .optional()
+        })?;
+        marked.extend(dead.map(|(account, at)| (account.into(), at.into())));
     }
-    Ok(())
+    Ok(marked)
 }
 
 fn payloads(connection: &mut Connection, ids: &[Uid]) -> Result<HashMap<Uid, Vec<u8>>, Error> {

@@ -312,7 +312,7 @@ pub(crate) const fn encode_state(state: State) -> i16 {
     }
 }
 
-fn decode_state(code: i16) -> Result<State, Error> {
+pub(crate) fn decode_state(code: i16) -> Result<State, Error> {
     State::ALL
         .into_iter()
         .find(|state| encode_state(*state) == code)

@@ -8,13 +8,17 @@ pub(crate) mod dead_letter;
 pub(crate) mod delivery;
 pub(crate) mod event;
 pub(crate) mod fan_out;
+pub(crate) mod health;
 pub(crate) mod idempotency;
 pub(crate) mod lease;
 pub(crate) mod ledger;
 pub(crate) mod lock;
 pub(crate) mod message;
+pub(crate) mod notification;
 pub(crate) mod partition;
+pub(crate) mod poll;
 pub(crate) mod security;
+pub(crate) mod tally;
 mod together;
 mod transaction;
 

@@ -14,7 +14,7 @@ use crate::sql_types::{Moment, Uid};
 use diesel::prelude::*;
 use domain::Shard;
 use domain::event::Event;
-use domain::id::{EventId, TenantId};
+use domain::id::{EventId, MessageId, TenantId};
 use domain::json::Raw;
 
 /// What became of an event that was published.
@@ -107,6 +107,7 @@ pub(crate) struct NewEventRow {
 impl From<Event> for NewEventRow {
     fn from(event: Event) -> Self {
         let text = |raw: Raw| raw.as_str().to_owned();
+        let message_id = about(&event).map(Uid::from);
         Self {
             id: event.id.into(),
             tenant_id: event.tenant_id.into(),
@@ -120,7 +121,7 @@ impl From<Event> for NewEventRow {
             context: event.context.map(text),
             metadata: event.metadata.map(text),
             data: text(event.data),
-            message_id: event.transition.map(|(message, _)| message.into()),
+            message_id,
             transition: event
                 .transition
                 .and_then(|(_, number)| i32::try_from(number).ok()),
@@ -128,6 +129,17 @@ impl From<Event> for NewEventRow {
             caused_at: event.caused_at.into(),
         }
     }
+}
+
+/// The message an event is about, whoever raised it; that it is one of the same tenant is for the reader
+/// to ask.
+fn about(event: &Event) -> Option<MessageId> {
+    let of_transition = event.transition.map(|(message, _)| message);
+    of_transition.or_else(|| {
+        let resource = event.resource.as_ref()?;
+        let is_message = resource.kind == "message";
+        is_message.then(|| resource.id.parse().ok()).flatten()
+    })
 }
 
 #[derive(Queryable, Selectable)]

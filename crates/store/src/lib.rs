@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod asked;
 mod checkpoint;
 mod connection;
 mod dialect;
@@ -24,22 +25,28 @@ pub mod directory;
 pub mod erasure;
 pub mod event;
 pub mod fan_out;
+pub mod health;
 pub mod idempotency;
 pub mod installation;
 pub mod message;
+pub mod notification;
 pub mod orphan;
 pub mod page;
 mod partition;
+pub mod poll;
 pub mod quarantine;
 pub mod recovery;
 pub mod replay;
 pub mod retention;
 pub mod secret;
 pub mod security;
+pub mod send_attempt;
 pub mod shard;
 pub mod subscription;
 pub mod sweep;
+pub mod tally;
 pub mod tenant;
+pub mod timeline;
 
 pub use error::Error;
 pub use page::Page;
@@ -86,6 +93,7 @@ impl Store {
         }
         migration::check(&mut connection)?;
         shard::free_all(&mut connection)?;
+        poll::free_all(&mut connection)?;
         let open = |count: usize| {
             let connections = (0..count).map(|_| Connection::open_sqlite(path, Purpose::Read));
             Ok::<_, Error>(Readers::local(connections.collect::<Result<_, _>>()?))

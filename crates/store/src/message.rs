@@ -1,25 +1,48 @@
 //! Messages: registered by the platform, changed only through the ledger.
 
+mod list;
 mod parts;
 mod row;
 
-pub(crate) use row::{HistoryRow, MessageRow};
+pub use list::Filter;
+pub(crate) use row::{HistoryRow, MessageRow, decode_delay, narrow};
 
 use crate::Store;
 use crate::connection::{Connection, each, load_locked};
-use crate::dialect::message::Wanted;
-use crate::dialect::{self, lock};
+use crate::dialect;
+use crate::dialect::message::{Wanted, find_registered};
 use crate::error::Error;
 use crate::ledger::{Heard, Ledger};
 use crate::orphan;
-use crate::page::{Page, Window};
 use crate::schema::{message_history, messages};
+use crate::send_attempt;
 use crate::sql_types::Uid;
 use diesel::prelude::*;
 use domain::id::{CallbackId, MessageId, TenantId};
 use domain::message::{Message, Registration, find_match};
-use domain::report::{DedupeKey, FailureClass, Source};
+use domain::poll::Plan;
+use domain::report::{DedupeKey, Source};
+use domain::send_attempt::Sending;
 use domain::{State, Timestamp};
+
+/// A message to be registered.
+#[derive(Debug, Clone)]
+pub struct NewMessage {
+    /// What the platform says of it.
+    pub registration: Registration,
+    /// Who is asked about it, and when.
+    pub plan: Plan,
+}
+
+/// With the usual plan.
+impl From<Registration> for NewMessage {
+    fn from(registration: Registration) -> Self {
+        Self {
+            registration,
+            plan: Plan::default(),
+        }
+    }
+}
 
 /// What became of a registration.
 #[derive(Debug, Clone, PartialEq)]
@@ -71,6 +94,8 @@ pub struct Entry {
     pub reason: Option<String>,
     /// Which person, as far as that is known.
     pub actor: Option<String>,
+    /// What else the provider answered, raw.
+    pub provider_response: Option<String>,
 }
 
 /// What a person says became of a message.
@@ -102,61 +127,54 @@ pub enum Ruled {
     Missing,
 }
 
-/// Which of a tenant's messages.
-#[derive(Debug, Clone, Default)]
-pub struct Filter {
-    /// With this provider message id.
-    pub provider_message_id: Option<String>,
-    /// With this client reference.
-    pub client_reference: Option<String>,
-    /// Of this notification.
-    pub notification_id: Option<String>,
-    /// To this number, in E.164.
-    pub to: Option<String>,
-    /// In this state.
-    pub state: Option<State>,
-    /// Failed for this class of reasons.
-    pub failure_class: Option<FailureClass>,
-    /// Registered at or after this.
-    pub after: Option<Timestamp>,
-    /// Registered before this.
-    pub before: Option<Timestamp>,
-}
-
 impl Store {
     /// Registers a message, once for the same content, and applies the reports that waited for it.
     pub async fn register_message(
         &self,
         tenant: TenantId,
-        registration: Registration,
+        new: impl Into<NewMessage>,
     ) -> Result<Registered, Error> {
+        let NewMessage { registration, plan } = new.into();
         let (clock, random) = (self.clock.clone(), self.random.clone());
         self.write(move |connection| {
-            let identity = identity_key(&registration);
-            lock::for_registration(connection, &orphan::keys(&registration))?;
-            if let Some(known) = find_by_identity(connection, identity)? {
+            let now = clock.now();
+            let id = MessageId::new(now, &random);
+            let mut message = Message::register(id, tenant, registration.clone(), now);
+            message.poll_from(now, plan, random.fraction());
+            let sending = message.sending(1);
+            let identity = identity_key(&sending, &registration.to);
+            let keys = orphan::keys_of(
+                sending.account_id,
+                sending.provider_message_id,
+                sending.client_reference,
+            );
+            let (known, sent_again) = find_registered(connection, identity, &keys)?;
+            if let Some(known) = known {
+                let known = tracked(connection, vec![known])?.pop();
+                let known = known.ok_or_else(|| Error::unreadable("a message that is gone"))?;
                 let is_same = known.message.tenant_id == tenant
                     && known.message.registration.is_same(&registration);
                 return Ok(if is_same {
-                    let history = histories(connection, &[known.message.id])?;
-                    Registered::Same(Box::new(Held {
-                        message: known.message,
-                        history: history.into_iter().map(|(_, entry)| entry).collect(),
-                    }))
+                    Registered::Same(Box::new(with_history(connection, known.message)?))
                 } else {
                     Registered::Conflict(known.message.id)
                 });
             }
-            let now = clock.now();
-            let id = MessageId::new(now, &random);
-            let message = Message::register(id, tenant, registration.clone(), now);
+            if let Some(known) = sent_again {
+                return Ok(Registered::Conflict(known.into()));
+            }
             let row = MessageRow::new(&message, identity, 0);
             each!(connection, c => diesel::insert_into(messages::table).values(&row).execute(c))?;
-            let effects = join_orphans(
-                connection,
-                &message,
-                Ledger::new(clock.clone(), random.clone()),
-            )?;
+            let mut ledger = Ledger::new(clock.clone(), random.clone());
+            if registration.notification_id.is_some() {
+                ledger.register(Tracked {
+                    message: message.clone(),
+                    identity,
+                    history_length: 0,
+                });
+            }
+            join_orphans(connection, id, &sending, &mut ledger)?;
+            let effects = ledger.finish(connection, Vec::new())?;
             Ok(Registered::New {
                 message: Box::new(message),
                 effects,
@@ -182,60 +200,6 @@ impl Store {
         })
         .await
     }
-
-    /// A tenant's messages, newest first, with their histories.
-    pub async fn list_messages(
-        &self,
-        tenant: TenantId,
-        filter: Filter,
-        window: Window<MessageId>,
-    ) -> Result<Page<Held, MessageId>, Error> {
-        self.read(move |connection| {
-            let rows: Vec<MessageRow> = each!(connection, c => {
-                let mut query = messages::table
-                    .filter(messages::tenant_id.eq(Uid::from(tenant)))
-                    .order(messages::id.desc())
-                    .limit(window.reach())
-                    .select(MessageRow::as_select())
-                    .into_boxed();
-                if let Some(before) = window.before {
-                    query = query.filter(messages::id.lt(Uid::from(before)));
-                }
-                if let Some(id) = &filter.provider_message_id {
-                    query = query.filter(messages::provider_message_id.eq(id));
-                }
-                if let Some(reference) = &filter.client_reference {
-                    query = query.filter(messages::client_reference.eq(reference));
-                }
-                if let Some(notification) = &filter.notification_id {
-                    query = query.filter(messages::notification_id.eq(notification));
-                }
-                if let Some(to) = &filter.to {
-                    query = query.filter(messages::recipient.eq(to));
-                }
-                if let Some(state) = filter.state {
-                    query = query.filter(messages::state.eq(encode_state(state)));
-                }
-                if let Some(class) = filter.failure_class {
-                    query = query.filter(messages::failure_class.eq(class.as_str()));
-                }
-                // Ids begin with the time of registration, and are what the indexes end with.
-                if let Some(after) = filter.after {
-                    query = query.filter(messages::id.ge(Uid::first_of(after)));
-                }
-                if let Some(before) = filter.before {
-                    query = query.filter(messages::id.lt(Uid::first_of(before)));
-                }
-                query.load(c)
-            })?;
-            let page = window.page(rows, |row: &MessageRow| MessageId::from(row.id));
-            Ok(Page {
-                items: with_histories(connection, page.items)?,
-                next: page.next,
-            })
-        })
-        .await
-    }
 }
 
 impl Store {
@@ -256,24 +220,19 @@ impl Store {
                     .select(MessageRow::as_select()),
                 for_update
             );
-            let Some(row) = rows.into_iter().next() else {
-                return Ok(Ruled::Missing);
-            };
             let mut ledger = Ledger::new(clock.clone(), random.clone());
-            ledger.hold(vec![Tracked::try_from(row)?]);
+            ledger.hold(tracked(connection, rows)?);
+            if ledger.message(id).is_none() {
+                return Ok(Ruled::Missing);
+            }
             if let Some(standing) = ledger.rule(id, &ruling) {
                 return Ok(Ruled::WouldLose(standing));
             }
-            let message = ledger.messages().next().cloned();
-            let effects = ledger.finish(connection, Vec::new())?;
-            let Some(message) = message else {
+            let Some(message) = ledger.message(id).cloned() else {
                 return Ok(Ruled::Missing);
             };
-            let history = histories(connection, &[id])?;
-            let held = Box::new(Held {
-                message,
-                history: history.into_iter().map(|(_, entry)| entry).collect(),
-            });
+            let effects = ledger.finish(connection, Vec::new())?;
+            let held = Box::new(with_history(connection, message)?);
             Ok(Ruled::Set { held, effects })
         })
         .await
@@ -295,7 +254,19 @@ pub(crate) fn candidates(
     keys: &[DedupeKey],
 ) -> Result<Vec<Tracked>, Error> {
     let rows = dialect::message::candidates(connection, wanted, keys)?;
-    rows.into_iter().map(Tracked::try_from).collect()
+    tracked(connection, rows)
+}
+
+/// Messages as the ledger holds them. Only those that were sent again have more than their row.
+pub(crate) fn tracked(
+    connection: &mut Connection,
+    rows: Vec<MessageRow>,
+) -> Result<Vec<Tracked>, Error> {
+    let messages = rows.into_iter().map(Tracked::try_from);
+    let mut messages = messages.collect::<Result<Vec<_>, _>>()?;
+    let sent_again = messages.iter_mut().map(|tracked| &mut tracked.message);
+    send_attempt::attach(connection, sent_again.collect())?;
+    Ok(messages)
 }
 
 impl From<&Tracked> for MessageRow {
@@ -304,81 +275,81 @@ impl From<&Tracked> for MessageRow {
     }
 }
 
-fn join_orphans(
+/// Applies the reports that waited for a message that is sent under these names now.
+pub(crate) fn join_orphans(
     connection: &mut Connection,
-    message: &Message,
-    mut ledger: Ledger,
-) -> Result<crate::ledger::Effects, Error> {
-    let waiting = orphan::waiting_for(connection, &message.registration)?;
+    message: MessageId,
+    sending: &Sending<'_>,
+    ledger: &mut Ledger,
+) -> Result<(), Error> {
+    let waiting = orphan::waiting_for(connection, sending)?;
     if waiting.is_empty() {
-        return ledger.finish(connection, Vec::new());
+        return Ok(());
     }
-    let registration = &message.registration;
+    let account = sending.account_id;
     let mut wanted = Wanted::default();
     wanted.add(
-        registration.account_id,
-        registration.provider_message_id.as_deref(),
-        registration.client_reference.as_deref(),
+        account,
+        sending.provider_message_id,
+        sending.client_reference,
     );
     // The registration holds their locks already, for itself.
     ledger.hold(candidates(connection, &wanted, &[])?);
     let mut joined = Vec::new();
     for orphan in waiting {
-        let found = find_match(ledger.messages(), registration.account_id, &orphan.report);
-        if found != Some(message.id) {
+        let found = find_match(ledger.messages(), account, &orphan.report);
+        let Some(found) = found.filter(|found| found.message == message) else {
             continue;
-        }
+        };
         let heard = Heard {
             received_at: orphan.received_at,
             source: orphan.source,
             callback_id: orphan.callback_id,
             traceparent: orphan.traceparent.as_deref(),
         };
-        ledger.hear(message.id, &orphan.report, &heard);
+        ledger.hear(found, &orphan.report, &heard);
         joined.push(orphan.id);
     }
-    orphan::remove(connection, &joined)?;
-    ledger.finish(connection, Vec::new())
+    orphan::remove(connection, &joined)
 }
 
-/// What makes a message the same message: its account, its provider message id (else its client
+/// What makes a send attempt the same: its account, its provider message id (else its client
 /// reference), and its recipient.
-fn identity_key(registration: &Registration) -> [u8; 16] {
-    let (kind, id) = match &registration.provider_message_id {
+pub(crate) fn identity_key(sending: &Sending<'_>, to: &str) -> [u8; 16] {
+    let (kind, id) = match sending.provider_message_id {
         Some(id) => ("message by provider id", Some(id)),
-        None => (
-            "message by reference",
-            registration.client_reference.as_ref(),
-        ),
+        None => ("message by reference", sending.client_reference),
     };
-    let fields = [id.map(String::as_bytes), Some(registration.to.as_bytes())];
-    DedupeKey::of(kind, registration.account_id, &fields).0
+    let fields = [id.map(str::as_bytes), Some(to.as_bytes())];
+    DedupeKey::of(kind, sending.account_id, &fields).0
 }
 
-fn find_by_identity(connection: &mut Connection, key: [u8; 16]) -> Result<Option<Tracked>, Error> {
-    let row: Option<MessageRow> = each!(connection, c => messages::table
-        .filter(messages::identity_key.eq(key.as_slice()))
-        .select(MessageRow::as_select())
-        .first(c)
-        .optional())?;
-    row.map(Tracked::try_from).transpose()
+/// A message with its history.
+pub(crate) fn with_history(connection: &mut Connection, message: Message) -> Result<Held, Error> {
+    let history = histories(connection, &[message.id])?;
+    Ok(Held {
+        message,
+        history: history.into_iter().map(|(_, entry)| entry).collect(),
+    })
 }
 
-fn with_histories(connection: &mut Connection, rows: Vec<MessageRow>) -> Result<Vec<Held>, Error> {
+pub(crate) fn with_histories(
+    connection: &mut Connection,
+    rows: Vec<MessageRow>,
+) -> Result<Vec<Held>, Error> {
     let ids: Vec<_> = rows.iter().map(|row| MessageId::from(row.id)).collect();
     let mut entries = histories(connection, &ids)?;
-    rows.into_iter()
-        .map(|row| {
-            let message = Tracked::try_from(row)?.message;
-            let (own, others) = entries.drain(..).partition(|(id, _)| *id == message.id);
-            entries = others;
-            let history: Vec<(MessageId, Entry)> = own;
-            Ok(Held {
-                message,
-                history: history.into_iter().map(|(_, entry)| entry).collect(),
-            })
-        })
-        .collect()
+    let messages = tracked(connection, rows)?.into_iter();
+    let held = messages.map(|Tracked { message, .. }| {
+        let (own, others) = entries.drain(..).partition(|(id, _)| *id == message.id);
+        entries = others;
+        let history: Vec<(MessageId, Entry)> = own;
+        Held {
+            message,
+            history: history.into_iter().map(|(_, entry)| entry).collect(),
+        }
+    });
+    Ok(held.collect())
 }
 
 fn histories(
@@ -396,7 +367,7 @@ fn histories(
         .collect()
 }
 
-const fn encode_state(state: State) -> i16 {
+pub(crate) const fn encode_state(state: State) -> i16 {
     match state {
         State::Pending => 0,
         State::Sent => 1,
@@ -408,7 +379,7 @@ const fn encode_state(state: State) -> i16 {
     }
 }
 
-fn decode_state(code: i16) -> Result<State, Error> {
+pub(crate) fn decode_state(code: i16) -> Result<State, Error> {
     State::ALL
         .into_iter()
         .find(|state| encode_state(*state) == code)

@@ -13,8 +13,8 @@ use diesel::prelude::*;
 use diesel::sql_types::{Nullable, SmallInt, Text};
 use domain::Timestamp;
 use domain::id::{AccountId, CallbackId, OrphanId, TenantId};
-use domain::message::Registration;
 use domain::report::{DedupeKey, Report, Source};
+use domain::send_attempt::Sending;
 
 /// The most orphans that one registration joins; reports of one message never come near it.
 const MOST_JOINED: i64 = 1_000;
@@ -166,15 +166,7 @@ impl Store {
     }
 }
 
-/// What a registration and a report that looks for it both lock.
-pub(crate) fn keys(registration: &Registration) -> Vec<DedupeKey> {
-    let account = registration.account_id;
-    let id = registration.provider_message_id.as_deref();
-    let reference = registration.client_reference.as_deref();
-    keys_of(account, id, reference)
-}
-
-/// See [`keys`].
+/// What a registration under these names and a report that looks for it both lock.
 pub(crate) fn keys_of(
     account: AccountId,
     id: Option<&str>,
@@ -196,14 +188,14 @@ pub(crate) fn park(connection: &mut Connection, parked: Vec<Orphan>) -> Result<(
     Ok(())
 }
 
-/// The reports that may be about a message, in the order they were received.
+/// The reports that may be about what is sent under these names, in the order they were received.
 pub(crate) fn waiting_for(
     connection: &mut Connection,
-    registration: &Registration,
+    sending: &Sending<'_>,
 ) -> Result<Vec<Orphan>, Error> {
-    let account = Uid::from(registration.account_id);
+    let account = Uid::from(sending.account_id);
     let mut rows: Vec<OrphanRow> = Vec::new();
-    if let Some(id) = &registration.provider_message_id {
+    if let Some(id) = sending.provider_message_id {
         rows.extend(each!(connection, c => orphans::table
             .filter(orphans::account_id.eq(account))
             .filter(orphans::provider_message_id.eq(id))
@@ -212,7 +204,7 @@ pub(crate) fn waiting_for(
             .select(OrphanRow::as_select())
             .load::<OrphanRow>(c))?);
     }
-    if let Some(reference) = &registration.client_reference {
+    if let Some(reference) = sending.client_reference {
         rows.extend(each!(connection, c => orphans::table
             .filter(orphans::account_id.eq(account))
             .filter(orphans::client_reference.eq(reference))

@@ -11,7 +11,8 @@ use crate::delivery::ENDED;
 use crate::error::Error;
 use crate::schema::{
     attempts, callback_keys, callbacks, dead_letters, deliveries, events, message_history,
-    messages, quarantine, replays, report_keys, security_events, suspicions,
+    messages, notifications, polls, quarantine, replays, report_keys, security_events,
+    send_attempts, suspicions,
 };
 use crate::sql_types::{Moment, Uid};
 use diesel::prelude::*;
@@ -37,8 +38,10 @@ pub enum Kind {
     Replays,
     /// Events that were told; one of which a delivery is left stays.
     Events,
-    /// Messages, by when they were registered.
+    /// Messages with their send attempts, by when they were registered.
     Messages,
+    /// Notifications to which nothing has happened since: their messages are forgotten.
+    Notifications,
     /// Histories whose message is forgotten.
     History,
     /// Security events.
@@ -47,6 +50,8 @@ pub enum Kind {
     Quarantine,
     /// Jobs that were given up.
     DeadLetters,
+    /// What was asked about messages.
+    Polls,
 }
 
 /// A place in what is old: the next page begins after it.
@@ -73,9 +78,11 @@ impl Kind {
             Self::Deliveries
             | Self::Replays
             | Self::Messages
+            | Self::Notifications
             | Self::SecurityEvents
             | Self::Quarantine
-            | Self::DeadLetters => None,
+            | Self::DeadLetters
+            | Self::Polls => None,
         }
     }
 }
@@ -123,7 +130,16 @@ impl Store {
             Kind::Events => forget_events(connection, span),
             Kind::Messages => {
                 let ids = old!(connection, messages, id, span);
+                delete!(connection, send_attempts, message_id, &ids);
                 let rows = delete!(connection, messages, id, &ids);
+                Ok(Forgotten::of(rows, &ids))
+            }
+            Kind::Notifications => {
+                let ids = old!(connection, notifications, first_message_id, span);
+                let rows = each!(connection, c => diesel::delete(notifications::table)
+                    .filter(notifications::first_message_id.eq_any(&ids))
+                    .filter(notifications::updated_at.lt(Moment::from(than)))
+                    .execute(c))?;
                 Ok(Forgotten::of(rows, &ids))
             }
             Kind::History => forget_history(connection, span),
@@ -135,6 +151,11 @@ impl Store {
             Kind::Quarantine => {
                 let ids = old!(connection, quarantine, id, span);
                 let rows = delete!(connection, quarantine, id, &ids);
+                Ok(Forgotten::of(rows, &ids))
+            }
+            Kind::Polls => {
+                let ids = old!(connection, polls, id, span);
+                let rows = delete!(connection, polls, id, &ids);
                 Ok(Forgotten::of(rows, &ids))
             }
             Kind::DeadLetters => {

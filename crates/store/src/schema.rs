@@ -59,6 +59,9 @@ diesel::table! {
         checks -> Binary,
         created_at -> Instant,
         updated_at -> Instant,
+        status_api -> Nullable<Binary>,
+        silence_state -> SmallInt,
+        silence_after -> Nullable<BigInt>,
     }
 }
 
@@ -143,6 +146,31 @@ diesel::table! {
         failure_class -> Nullable<Text>,
         network_code -> Nullable<Text>,
         part_standings -> Nullable<Text>,
+        registered_cost -> Nullable<Text>,
+        cost -> Nullable<Text>,
+        poll_at -> Nullable<Instant>,
+        polls -> Integer,
+        poll_from -> Nullable<Instant>,
+        poll_delay -> Nullable<BigInt>,
+        poll_account_id -> Nullable<Id>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    send_attempts (message_id, number) {
+        message_id -> Id,
+        number -> Integer,
+        tenant_id -> Id,
+        account_id -> Id,
+        provider_account -> Text,
+        provider -> Text,
+        provider_message_id -> Nullable<Text>,
+        client_reference -> Nullable<Text>,
+        identity_key -> Binary,
+        created_at -> Instant,
     }
 }
 
@@ -164,6 +192,29 @@ diesel::table! {
         failure_reason -> Nullable<Text>,
         reason -> Nullable<Text>,
         actor -> Nullable<Text>,
+        provider_response -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    notifications (tenant_id, notification_id) {
+        tenant_id -> Id,
+        notification_id -> Text,
+        first_message_id -> Id,
+        pending -> Integer,
+        sent -> Integer,
+        delivered -> Integer,
+        failed -> Integer,
+        expired -> Integer,
+        rejected -> Integer,
+        unknown -> Integer,
+        created_at -> Instant,
+        updated_at -> Instant,
+        sent_at -> Nullable<Instant>,
+        delivered_at -> Nullable<Instant>,
     }
 }
 
@@ -399,6 +450,7 @@ diesel::table! {
 }
 
 diesel::allow_tables_to_appear_in_same_query!(orphans, provider_accounts);
+diesel::allow_tables_to_appear_in_same_query!(poll_leases, provider_accounts, inboxes);
 diesel::allow_tables_to_appear_in_same_query!(deliveries, events);
 diesel::table! {
     use diesel::sql_types::*;
@@ -428,6 +480,75 @@ diesel::table! {
     use diesel::sql_types::*;
     use crate::sql_types::*;
 
+    tallies (slot, account_id, name) {
+        slot -> Integer,
+        account_id -> Id,
+        name -> Text,
+        tenant_id -> Id,
+        provider -> Text,
+        count -> BigInt,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    poll_leases (account_id) {
+        account_id -> Id,
+        owner -> Text,
+        until -> Instant,
+        fence -> BigInt,
+        failures -> Integer,
+        rest_until -> Instant,
+        rest_reason -> SmallInt,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    polls (id) {
+        id -> Id,
+        message_id -> Id,
+        tenant_id -> Id,
+        at -> Instant,
+        send_attempt -> Integer,
+        outcome -> SmallInt,
+        detail -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    report_delays (day, provider, network, bucket) {
+        day -> Integer,
+        provider -> Text,
+        network -> Text,
+        bucket -> Text,
+        count -> BigInt,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    provider_health (account_id) {
+        account_id -> Id,
+        tenant_id -> Id,
+        state -> SmallInt,
+        since -> Instant,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
     replays (id) {
         id -> Id,
         tenant_id -> Id,
@@ -444,6 +565,17 @@ diesel::table! {
         next_at -> Instant,
         created_at -> Instant,
         ended_at -> Nullable<Instant>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    inboxes (account_id) {
+        account_id -> Id,
+        cursor -> Nullable<Text>,
+        fetched_at -> Instant,
     }
 }
 

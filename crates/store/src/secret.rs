@@ -14,6 +14,8 @@ use uuid::Uuid;
 pub enum Column {
     /// The checks of a provider account.
     AccountChecks,
+    /// With what the provider of an account is asked.
+    AccountStatusApi,
     /// The signing secret of a subscription.
     SubscriptionSecret,
     /// The headers of a subscription.
@@ -52,8 +54,9 @@ pub struct Resealed {
 
 impl Column {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::AccountChecks,
+        Self::AccountStatusApi,
         Self::SubscriptionSecret,
         Self::SubscriptionHeaders,
         Self::EndpointSecret,
@@ -65,6 +68,7 @@ impl Column {
     pub const fn page(self) -> usize {
         match self {
             Self::AccountChecks
+            | Self::AccountStatusApi
             | Self::SubscriptionSecret
             | Self::SubscriptionHeaders
             | Self::EndpointSecret
@@ -89,6 +93,20 @@ impl Store {
                     .filter(provider_accounts::id.gt(after))
                     .order(provider_accounts::id)
                     .select((provider_accounts::id, provider_accounts::tenant_id, provider_accounts::checks))
+                    .limit(of.limit())
+                    .load(c))?;
+                Ok(rows.into_iter().map(Sealed::from).collect())
+            }
+            Column::AccountStatusApi => {
+                let rows: Vec<SealedRow> = each!(connection, c => provider_accounts::table
+                    .filter(provider_accounts::id.gt(after))
+                    .filter(provider_accounts::status_api.is_not_null())
+                    .order(provider_accounts::id)
+                    .select((
+                        provider_accounts::id,
+                        provider_accounts::tenant_id,
+                        provider_accounts::status_api.assume_not_null(),
+                    ))
                     .limit(of.limit())
                     .load(c))?;
                 Ok(rows.into_iter().map(Sealed::from).collect())
@@ -173,6 +191,11 @@ impl Store {
                         diesel::update(provider_accounts::table.find(id))
                             .filter(provider_accounts::checks.eq(from))
                             .set(provider_accounts::checks.eq(to))
+                            .execute(c))?,
+                    Column::AccountStatusApi => each!(connection, c =>
+                        diesel::update(provider_accounts::table.find(id))
+                            .filter(provider_accounts::status_api.eq(from))
+                            .set(provider_accounts::status_api.eq(to))
                             .execute(c))?,
                     Column::SubscriptionSecret => each!(connection, c =>
                         diesel::update(subscriptions::table.find(id))

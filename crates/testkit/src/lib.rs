@@ -9,6 +9,7 @@ pub mod providers;
 mod proxy;
 mod server;
 mod server_control;
+mod simulator;
 
 pub use client::{Answer, Api, Ingress, RawConnection, raw};
 pub use collector::{Collector, SpanSeen};
@@ -17,3 +18,4 @@ pub use eventually::{Look, eventually};
 pub use process::{ADMIN_KEY, Launch, Process};
 pub use proxy::Proxy;
 pub use server_control::ServerControl;
+pub use simulator::Simulator;

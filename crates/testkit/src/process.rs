@@ -241,7 +241,7 @@ pub(crate) async fn run_within(
     clippy::disallowed_methods,
     reason = "PATH is handed on and configures nothing"
 )]
-fn clean_command(program: &Path) -> Command {
+pub(crate) fn clean_command(program: &Path) -> Command {
     let mut command = Command::new(program);
     command.env_clear().stdin(Stdio::null());
     if let Some(path) = std::env::var_os("PATH") {

@@ -14,6 +14,8 @@ pub enum Hint {
     Subscriptions,
     /// A provider account changed.
     Accounts,
+    /// Somebody wants a message asked about.
+    Polls,
 }
 
 /// What hints are about. Who hears them hears about one of these only.
@@ -23,17 +25,20 @@ pub enum Topic {
     Work,
     /// Provider accounts.
     Accounts,
+    /// Messages that somebody wants asked about: what a poller works on.
+    Polls,
 }
 
 impl Topic {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Work, Self::Accounts];
+    pub const ALL: [Self; 3] = [Self::Work, Self::Accounts, Self::Polls];
 
     /// Its name on the wire.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Work => "work",
             Self::Accounts => "accounts",
+            Self::Polls => "polls",
         }
     }
 }
@@ -53,12 +58,27 @@ pub struct HintSet {
     /// Whether a provider account changed.
     #[serde(default)]
     pub accounts: bool,
+    /// Whether somebody wants a message asked about.
+    #[serde(default)]
+    pub polls: bool,
 }
 
 impl HintSet {
+    const NONE: Self = Self {
+        events: 0,
+        deliveries: 0,
+        subscriptions: false,
+        accounts: false,
+        polls: false,
+    };
+
     /// Whether there is no hint.
     pub const fn is_empty(self) -> bool {
-        self.events == 0 && self.deliveries == 0 && !self.subscriptions && !self.accounts
+        self.events == 0
+            && self.deliveries == 0
+            && !self.subscriptions
+            && !self.accounts
+            && !self.polls
     }
 
     /// Those about a topic.
@@ -67,13 +87,16 @@ impl HintSet {
         match topic {
             Topic::Work => Self {
                 accounts: false,
+                polls: false,
                 ..self
             },
             Topic::Accounts => Self {
-                events: 0,
-                deliveries: 0,
-                subscriptions: false,
                 accounts: self.accounts,
+                ..Self::NONE
+            },
+            Topic::Polls => Self {
+                polls: self.polls,
+                ..Self::NONE
             },
         }
     }
@@ -95,6 +118,7 @@ impl HintSet {
             Hint::Deliveries(shard) => self.deliveries |= bit(shard),
             Hint::Subscriptions => self.subscriptions = true,
             Hint::Accounts => self.accounts = true,
+            Hint::Polls => self.polls = true,
         }
     }
 
@@ -129,8 +153,10 @@ mod tests {
         all.add(Hint::Deliveries(Shard::new(1).unwrap()));
         all.add(Hint::Subscriptions);
         all.add(Hint::Accounts);
+        all.add(Hint::Polls);
         let (work, accounts) = (all.about(Topic::Work), all.about(Topic::Accounts));
-        assert!(!work.accounts && work.subscriptions);
+        assert!(!work.accounts && !work.polls && work.subscriptions);
+        assert!(all.about(Topic::Polls).polls && !all.about(Topic::Polls).accounts);
         assert_eq!((work.events, work.deliveries), (1, 2));
         let mut expected = HintSet::default();
         expected.add(Hint::Accounts);

@@ -129,12 +129,13 @@ impl Accounts {
     /// forgotten.
     async fn reload(&self) -> Result<(), store::Error> {
         let slugs = self.lock().begin_reload();
-        let accounts = self.store.find_accounts_by_slugs(slugs).await?;
+        let accounts = self.store.find_accounts_by_slugs(slugs.clone()).await?;
         let opened = accounts.into_iter().filter_map(|account| {
             let known = self.open(account).ok()?;
             Some((known.slug.clone(), Entry::Known(Arc::new(known))))
         });
-        self.lock().entries = opened.collect();
+        let opened = opened.collect();
+        self.lock().end_reload(slugs, opened);
         Ok(())
     }
 
@@ -159,6 +160,17 @@ impl Remembered {
     fn begin_reload(&mut self) -> Vec<Slug> {
         self.reloads += 1;
         self.entries.keys().cloned().collect()
+    }
+
+    /// Takes in what was loaded again of these. Who became known meanwhile was read after the reload began,
+    /// and stays.
+    fn end_reload(&mut self, slugs: Vec<Slug>, mut loaded: HashMap<Slug, Entry>) {
+        for slug in slugs {
+            match loaded.remove(&slug) {
+                Some(entry) => self.entries.insert(slug, entry),
+                None => self.entries.remove(&slug),
+            };
+        }
     }
 
     /// Keeps what was found, unless a reload began since there were `reloads`: what was read before
@@ -231,6 +243,21 @@ mod tests {
         assert!(!remembered.entries.contains_key(&slug("late")));
         remembered.keep(slug("late"), NEVER, 1);
         assert!(remembered.entries.contains_key(&slug("late")));
+    }
+
+    #[test]
+    fn what_becomes_known_during_a_reload_stays_and_what_is_gone_goes() {
+        let mut remembered = Remembered::default();
+        let slug = |text: &str| text.parse::<Slug>().unwrap();
+        for known in ["gone", "there"] {
+            remembered.keep(slug(known), NEVER, 0);
+        }
+        let slugs = remembered.begin_reload();
+        remembered.keep(slug("new"), NEVER, 1);
+        remembered.end_reload(slugs, HashMap::from([(slug("there"), NEVER)]));
+        let mut left: Vec<&str> = remembered.entries.keys().map(Slug::as_str).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["new", "there"]);
     }
 
     #[test]

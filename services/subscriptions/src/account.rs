@@ -1,5 +1,7 @@
 //! `/v1/provider-accounts`.
 
+mod status_api;
+
 use crate::caller::Caller;
 use crate::list::Query;
 use crate::{Context, Desk, failure, input};
@@ -10,10 +12,12 @@ use domain::Timestamp;
 use domain::account::{Environment, Slug};
 use domain::id::{AccountId, TenantId};
 use providers::Provider;
+use providers::access::StatusAccess;
 use runtime::http::{Code, Problem, only};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use signing::checks::{Checks, Invalid};
+use status_api::{SilenceView, WriteSilence};
 use std::collections::BTreeMap;
 use store::account::{Account, Created};
 use wire::Hint;
@@ -52,6 +56,9 @@ struct WriteAccount {
     auth: Value,
     #[serde(default, deserialize_with = "input::present")]
     environment: Option<String>,
+    #[serde(default)]
+    status_api: Value,
+    silence: Option<WriteSilence>,
 }
 
 #[derive(Serialize)]
@@ -62,6 +69,8 @@ struct AccountView {
     environment: Environment,
     auth: Value,
     callback_urls: BTreeMap<&'static str, String>,
+    status_api: Value,
+    silence: SilenceView,
     created_at: Timestamp,
     updated_at: Timestamp,
 }
@@ -80,17 +89,22 @@ async fn create(
         return Err(Problem::new(Code::SlugReserved, detail).at("/slug", "reserved"));
     }
     let checks = read_checks(&wanted.auth, || new_token(context))?;
+    let access = status_api::read(context, provider, &wanted.status_api, None)?;
+    let silence = status_api::read_silence(wanted.silence.as_ref())?;
     let now = context.clock.now();
+    let id = AccountId::new(now, &context.random);
     let account = seal(
         context,
         &checks,
         Account {
-            id: AccountId::new(now, &context.random),
+            id,
             tenant_id: caller.tenant,
             slug,
             provider: provider.name().to_owned(),
             environment,
             checks: Vec::new(),
+            status_api: status_api::seal(context, caller.tenant, id, access.as_ref()),
+            silence,
             created_at: now,
             updated_at: now,
         },
@@ -107,7 +121,7 @@ async fn create(
         }
         Created::New => {
             context.broker.hint(Hint::Accounts);
-            let view = view(context, account, &checks, checks.token());
+            let view = view(context, account, &checks, checks.token())?;
             Ok(HttpResponse::Created().json(view))
         }
     }
@@ -128,7 +142,7 @@ async fn list(
         .map_err(failure::of_store)?;
     let views = page.items.iter().map(|account| {
         let checks = open(context, account)?;
-        Ok(view(context, account.clone(), &checks, None))
+        view(context, account.clone(), &checks, None)
     });
     let views: Vec<AccountView> = views.collect::<Result<_, Problem>>()?;
     let page = store::Page {
@@ -145,10 +159,11 @@ async fn get(
 ) -> Result<HttpResponse, Problem> {
     let account = find(&desk, caller.tenant, &id).await?;
     let checks = open(&desk.context, &account)?;
-    Ok(HttpResponse::Ok().json(view(&desk.context, account, &checks, None)))
+    Ok(HttpResponse::Ok().json(view(&desk.context, account, &checks, None)?))
 }
 
-/// Replaces the checks and the environment. A token that was there stays; a new one is shown.
+/// Replaces the checks, the environment, and how the provider is asked. A token that was there stays, and so do
+/// secrets of the status API that are left out; a new token is shown.
 async fn replace(
     id: Path<String>,
     request: HttpRequest,
@@ -177,15 +192,19 @@ async fn replace(
     let checks = read_checks(&wanted.auth, || {
         kept.clone().unwrap_or_else(|| new_token(context))
     })?;
+    let asked_with = status_api::open(context, &known)?;
+    let access = status_api::read(context, provider, &wanted.status_api, asked_with.as_ref())?;
     let changed = Account {
         environment,
+        status_api: status_api::seal(context, known.tenant_id, known.id, access.as_ref()),
+        silence: status_api::read_silence(wanted.silence.as_ref())?,
         updated_at: context.clock.now(),
         ..known
     };
     let account = seal(context, &checks, changed);
     save(context, account.clone()).await?;
     let new_token = checks.token().filter(|_| kept.is_none());
-    Ok(HttpResponse::Ok().json(view(context, account, &checks, new_token)))
+    Ok(HttpResponse::Ok().json(view(context, account, &checks, new_token)?))
 }
 
 async fn delete(
@@ -229,7 +248,7 @@ async fn rotate_token(
         },
     );
     save(context, account.clone()).await?;
-    Ok(HttpResponse::Ok().json(view(context, account, &checks, checks.token())))
+    Ok(HttpResponse::Ok().json(view(context, account, &checks, checks.token())?))
 }
 
 fn read_names(
@@ -326,10 +345,17 @@ async fn save(context: &Context, account: Account) -> Result<(), Problem> {
 }
 
 /// An account as it is shown. Its token is in the URLs only when it is given.
-fn view(context: &Context, account: Account, checks: &Checks, token: Option<&str>) -> AccountView {
+fn view(
+    context: &Context,
+    account: Account,
+    checks: &Checks,
+    token: Option<&str>,
+) -> Result<AccountView, Problem> {
+    let access: Option<StatusAccess> = status_api::open(context, &account)?;
     let token = checks.token().map(|_| token.unwrap_or(HIDDEN_TOKEN));
     let base = format!("{}/v1/callbacks/{}", context.public_url, account.slug);
-    let kinds = providers::registry::find(&account.provider).map_or(&[][..], |known| known.kinds());
+    let provider = providers::registry::find(&account.provider);
+    let kinds = provider.map_or(&[][..], |known| known.kinds());
     let callback_urls = kinds
         .iter()
         .map(|kind| {
@@ -341,14 +367,16 @@ fn view(context: &Context, account: Account, checks: &Checks, token: Option<&str
             (kind, url)
         })
         .collect();
-    AccountView {
+    Ok(AccountView {
         id: account.id,
         provider: account.provider,
         slug: account.slug,
         environment: account.environment,
         auth: checks.redacted(),
         callback_urls,
+        status_api: status_api::view(provider, access.as_ref()),
+        silence: status_api::view_silence(account.silence),
         created_at: account.created_at,
         updated_at: account.updated_at,
-    }
+    })
 }

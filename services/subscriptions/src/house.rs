@@ -42,7 +42,7 @@ pub(crate) fn start(context: &Context) {
 }
 
 /// Waits for the store; false where the process drains first.
-async fn is_admitted(context: &Context) -> bool {
+pub(crate) async fn is_admitted(context: &Context) -> bool {
     tokio::select! {
         () = context.admission.opened() => true,
         () = context.shutdown.draining() => false,

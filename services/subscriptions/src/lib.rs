@@ -8,16 +8,23 @@ mod delivery;
 mod erasure;
 mod event;
 mod failure;
+mod first_poll;
+mod health;
 mod house;
 mod input;
 mod list;
 mod message;
+mod notification;
 mod orphan;
+mod poll;
 mod quarantine;
 mod replay;
 mod ruling;
 mod security;
+mod send_attempt;
+mod statistics;
 mod tenant;
+mod timeline;
 mod webhook;
 
 pub use tenant::{TenantView, create_tenant};
@@ -26,14 +33,18 @@ use actix_web::web;
 use broker::Broker;
 use caller::Keys;
 use domain::subscription::Usual;
+use domain::tally::End;
 use domain::{Clock, Random};
 use egress::Policy;
+use first_poll::Waits;
 use runtime::http::{Connections, Listener, Serving};
 use runtime::{Gate, Readiness, Shutdown, Step, Tasks};
 use signing::Vault;
 use std::sync::Arc;
 use std::time::Duration;
 use store::Store;
+use store::ledger::{Change, Effects};
+use store::tally::Book;
 use telemetry::{Metrics, Tracer};
 
 /// What the API works with.
@@ -65,6 +76,8 @@ pub struct Context {
     pub admission: Gate,
     /// How many connections this process can have, by its limit of open files.
     pub max_connections: usize,
+    /// When providers are asked.
+    pub poller: config::Poller,
     /// What holds where a subscription says nothing of how its events are sent.
     pub usual: Usual,
     /// Events older than this are about to be forgotten, and not replayed.
@@ -77,6 +90,25 @@ pub struct Context {
 struct Desk {
     context: Context,
     keys: Keys,
+    /// What is counted of messages that end here.
+    book: Book,
+    waits: Arc<Waits>,
+}
+
+impl Desk {
+    /// Counts the ends among what was done, at once: there are few of them here. Whoever waits for an answer
+    /// is not told that counting failed.
+    async fn count(&self, effects: &Effects) {
+        let ends: Vec<End> = effects.changes.iter().filter_map(Change::end).collect();
+        if ends.is_empty() {
+            return;
+        }
+        self.book
+            .note(|sheet| ends.iter().for_each(|end| sheet.ended(end)));
+        if let Err(error) = self.book.hand_in(&self.context.store).await {
+            tracing::warn!(%error, "counts wait until they can be handed in");
+        }
+    }
 }
 
 /// How many connections are served at once, over all workers.
@@ -93,23 +125,33 @@ pub fn serve(config: config::Subscriptions, context: Context) -> Result<Serving,
         tells_path: true,
     };
     house::start(&context);
+    let waits = Arc::new(Waits::new(context.poller));
+    first_poll::start(&waits, &context);
     let shutdown = context.shutdown.clone();
     let desk = web::Data::new(Desk {
         keys: Keys::new(config.admin_key),
+        book: Book::default(),
+        waits,
         context,
     });
     runtime::http::serve(listener, &shutdown, move |routes| {
         routes.app_data(desk.clone());
         tenant::routes(routes);
         account::routes(routes);
+        health::routes(routes);
         webhook::routes(routes);
         delivery::routes(routes);
         replay::routes(routes);
         event::routes(routes);
         message::routes(routes);
         ruling::routes(routes);
+        notification::routes(routes);
+        send_attempt::routes(routes);
+        timeline::routes(routes);
+        poll::routes(routes);
         orphan::routes(routes);
         callback::routes(routes);
+        statistics::routes(routes);
         security::routes(routes);
         quarantine::routes(routes);
         dead_letter::routes(routes);

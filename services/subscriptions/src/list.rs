@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::str::FromStr;
+use store::asked::Asked;
 use store::page::{Page, Window};
 
 const DEFAULT_LIMIT: u32 = 50;
@@ -20,6 +21,9 @@ const MAX_LIMIT: u32 = 100;
 pub(crate) const TIME: &str = "a time in RFC 3339, like 2026-11-23T21:09:00Z";
 /// A longer value is no value of ours.
 const MAX_VALUE_BYTES: usize = 512;
+
+/// The shortest beginning that a list is asked for: a shorter one is nearly everything.
+const MIN_PREFIX_CHARS: usize = 3;
 
 /// The query of a request, each name at most once.
 pub(crate) struct Query {
@@ -84,6 +88,31 @@ impl Query {
         };
         let value = parse(text).ok_or_else(|| input::invalid(format!("/{name}"), allowed));
         value.map(Some)
+    }
+
+    /// A text that is asked for by itself, or, as `name_prefix`, by its beginning; `allowed` says which.
+    pub(crate) fn asked(
+        &self,
+        name: &str,
+        parse: impl Fn(&str) -> Option<String>,
+        parse_beginning: impl Fn(&str) -> Option<String>,
+        allowed: &str,
+    ) -> Result<Option<Asked>, Problem> {
+        let prefix = format!("{name}_prefix");
+        let pointer = || format!("/{prefix}");
+        let exactly = self.parsed(name, parse, allowed)?;
+        let Some(beginning) = self.parsed(&prefix, parse_beginning, allowed)? else {
+            return Ok(exactly.map(Asked::Exactly));
+        };
+        if exactly.is_some() {
+            let detail = format!("ask for {name} or for {prefix}, not for both");
+            return Err(input::invalid(pointer(), detail));
+        }
+        if beginning.chars().count() < MIN_PREFIX_CHARS {
+            let detail = format!("write at least {MIN_PREFIX_CHARS} characters");
+            return Err(input::invalid(pointer(), detail));
+        }
+        Ok(Some(Asked::Beginning(beginning)))
     }
 
     /// Whose rows are read: the caller's own, or for the operator, with `tenant`, another's.

@@ -1,23 +1,29 @@
 //! `/v1/messages`: registering and reading messages.
 
+mod view;
+
+pub(crate) use view::view;
+
 use crate::caller::Caller;
+use crate::first_poll::asked;
 use crate::input::Faults;
 use crate::list::{Query, TIME};
 use crate::{Context, Desk, failure, input};
 use actix_web::http::Method;
 use actix_web::web::{self, Path, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
-use domain::account::{Environment, Slug};
-use domain::id::{CallbackId, MessageId, TenantId};
+use domain::account::Slug;
+use domain::cost::Cost;
+use domain::id::{MessageId, TenantId};
 use domain::json::Raw;
 use domain::message::Registration;
 use domain::report::FailureClass;
 use domain::{State, Timestamp, phone};
 use runtime::http::{Code, Problem, only};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use store::account::Account;
 use store::ledger::Effects;
-use store::message::{Entry, Filter, Held, Registered};
+use store::message::{Filter, Held, NewMessage, Registered};
 use telemetry::Stage;
 use wire::Hint;
 
@@ -49,55 +55,18 @@ struct RegisterMessage {
     from: Option<String>,
     notification_id: Option<String>,
     parts: Option<u32>,
+    cost: Option<WantedCost>,
     metadata: Option<Raw>,
     #[serde(default, deserialize_with = "input::present")]
     environment: Option<String>,
 }
 
-#[derive(Serialize)]
-pub(crate) struct MessageView {
-    id: MessageId,
-    provider: String,
-    provider_account: Slug,
-    provider_message_id: Option<String>,
-    client_reference: Option<String>,
-    to: String,
-    from: Option<String>,
-    notification_id: Option<String>,
-    metadata: Option<Raw>,
-    parts_total: u32,
-    parts_delivered: u32,
-    state: State,
-    is_final: bool,
-    failure_reason: Option<String>,
-    failure_class: Option<&'static str>,
-    network_code: Option<String>,
-    /// No report of today's providers tells a cost.
-    cost: Option<()>,
-    created_at: Timestamp,
-    updated_at: Timestamp,
-    sent_at: Option<Timestamp>,
-    delivered_at: Option<Timestamp>,
-    delivery_duration_ms: Option<i64>,
-    send_attempt: u32,
-    environment: Environment,
-    history: Vec<EntryView>,
-}
-
-#[derive(Serialize)]
-struct EntryView {
-    received_at: Timestamp,
-    provider_time: Option<Timestamp>,
-    send_attempt: u32,
-    word: String,
-    state: Option<State>,
-    applied: bool,
-    source: &'static str,
-    callback_id: Option<CallbackId>,
-    failure_reason: Option<String>,
-    /// Why a person set the state, and who.
-    reason: Option<String>,
-    actor: Option<String>,
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WantedCost {
+    /// A number, or a text with one: its digits are kept as they are written.
+    amount: Raw,
+    currency: String,
 }
 
 async fn register(
@@ -109,15 +78,19 @@ async fn register(
     let (_, wanted) = input::read::<RegisterMessage>(&request, payload).await?;
     let context = &desk.context;
     let account = find_account(context, caller.tenant, &wanted.provider_account).await?;
-    let registration = judge(wanted, account)?;
-    let registered = context
-        .store
-        .register_message(caller.tenant, registration)
-        .await;
+    let registration = judge(wanted, account.clone())?;
+    let new = NewMessage {
+        plan: desk
+            .waits
+            .plan(&account, &asked(&registration, context.clock.now())),
+        registration,
+    };
+    let registered = context.store.register_message(caller.tenant, new).await;
     match registered.map_err(failure::of_store)? {
         Registered::New { message, effects } => {
             failpoint::reach!(SubscriptionsBeforeMessageHint if !effects.shards.is_empty());
             tell(context, &effects);
+            desk.count(&effects).await;
             let held = Held {
                 message: *message,
                 history: Vec::new(),
@@ -125,11 +98,7 @@ async fn register(
             Ok(HttpResponse::Created().json(view(held)))
         }
         Registered::Same(held) => Ok(HttpResponse::Ok().json(view(*held))),
-        Registered::Conflict(existing) => {
-            let detail = "another message is registered under the same ids";
-            let problem = Problem::new(Code::Conflict, detail);
-            Err(problem.with("existing_id", existing.to_string()))
-        }
+        Registered::Conflict(existing) => Err(conflict(existing)),
     }
 }
 
@@ -142,9 +111,13 @@ async fn list(
         &request,
         &[
             "provider_message_id",
+            "provider_message_id_prefix",
             "client_reference",
+            "client_reference_prefix",
             "notification_id",
+            "notification_id_prefix",
             "to",
+            "to_prefix",
             "state",
             "failure_class",
             "after",
@@ -154,19 +127,20 @@ async fn list(
         ],
     )?;
     let window = query.window(caller.tenant)?;
-    let text = |name| query.text(name).map(str::to_owned);
+    let any = |text: &str| (!text.contains('\0')).then(|| text.to_owned());
     let states = State::ALL.map(State::as_str).join(", ");
     let classes = FailureClass::ALL.map(FailureClass::as_str).join(", ");
     let classes = format!("one of {classes}");
     let filter = Filter {
-        provider_message_id: text("provider_message_id"),
-        client_reference: text("client_reference"),
-        notification_id: text("notification_id"),
+        provider_message_id: query.asked("provider_message_id", any, any, "a text")?,
+        client_reference: query.asked("client_reference", any, any, "a text")?,
+        notification_id: query.asked("notification_id", any, any, "a text")?,
         // An unencoded plus in a query is a space.
-        to: query.parsed(
+        to: query.asked(
             "to",
             |to| phone::normalise(to.trim_start()),
-            "a phone number, like +260970000001",
+            phone_beginning,
+            "a phone number, like +260970000001, or its beginning, like +26097",
         )?,
         state: query.parsed("state", State::parse, &format!("one of {states}"))?,
         failure_class: query.parsed("failure_class", FailureClass::parse, &classes)?,
@@ -180,6 +154,13 @@ async fn list(
         .await;
     let page = page.map_err(failure::of_store)?;
     Ok(HttpResponse::Ok().json(query.show(caller.tenant, page, view)))
+}
+
+/// The beginning of a number in E.164; the plus may be lost in a query.
+fn phone_beginning(text: &str) -> Option<String> {
+    let digits = text.trim_start().trim_start_matches('+');
+    let is_number = !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit());
+    is_number.then(|| format!("+{digits}"))
 }
 
 async fn get(
@@ -196,7 +177,11 @@ async fn get(
 }
 
 /// The account a message may name. One that is unknown and one of another tenant are the same.
-async fn find_account(context: &Context, tenant: TenantId, slug: &str) -> Result<Account, Problem> {
+pub(crate) async fn find_account(
+    context: &Context,
+    tenant: TenantId,
+    slug: &str,
+) -> Result<Account, Problem> {
     let refuse = || {
         input::invalid(
             "/provider_account",
@@ -214,17 +199,11 @@ async fn find_account(context: &Context, tenant: TenantId, slug: &str) -> Result
 
 fn judge(wanted: RegisterMessage, account: Account) -> Result<Registration, Problem> {
     let mut faults = Faults::default();
-    if wanted.provider_message_id.is_none() && wanted.client_reference.is_none() {
-        faults.add(
-            "",
-            "name a provider_message_id or a client_reference: reports are matched by them",
-        );
-    }
-    faults.check_text(
-        "/provider_message_id",
+    check_ids(
+        &mut faults,
         wanted.provider_message_id.as_deref(),
+        wanted.client_reference.as_deref(),
     );
-    faults.check_text("/client_reference", wanted.client_reference.as_deref());
     faults.check_text("/from", wanted.from.as_deref());
     faults.check_text("/notification_id", wanted.notification_id.as_deref());
     faults.check_metadata("/metadata", wanted.metadata.as_ref());
@@ -236,94 +215,81 @@ fn judge(wanted: RegisterMessage, account: Account) -> Result<Registration, Prob
     if !(1..=MAX_PARTS).contains(&parts) {
         faults.add("/parts", format!("a whole number from 1 to {MAX_PARTS}"));
     }
+    let cost = wanted.cost.and_then(|cost| read_cost(&mut faults, &cost));
     let environment = faults.read_environment(wanted.environment.as_deref(), account.environment);
     faults.unless_any()?;
-    // In the form in which the ids of reports come.
-    let provider = providers::registry::find(&account.provider);
-    let compared = |id: String| match provider {
-        Some(provider) => provider.message_id(&id).to_owned(),
-        None => id,
-    };
+    let compared = |id: Option<String>| id.map(|id| compared(&account.provider, id));
+    let (id, reference) = (
+        compared(wanted.provider_message_id),
+        compared(wanted.client_reference),
+    );
     Ok(Registration {
         account_id: account.id,
         provider_account: account.slug,
         provider: account.provider,
-        provider_message_id: wanted.provider_message_id.map(compared),
-        client_reference: wanted.client_reference.map(compared),
+        provider_message_id: id,
+        client_reference: reference,
         to,
         from: wanted.from,
         notification_id: wanted.notification_id,
         parts,
+        cost,
         metadata: wanted.metadata,
         environment,
     })
 }
 
+fn read_cost(faults: &mut Faults, wanted: &WantedCost) -> Option<Cost> {
+    let text: Option<String> = serde_json::from_str(wanted.amount.as_str()).ok();
+    let amount = text.unwrap_or_else(|| wanted.amount.as_str().to_owned());
+    // Which of the two it is shows with one that fits.
+    if let Err(error) = Cost::new(&amount, "KES") {
+        faults.add("/cost/amount", error.to_string());
+    }
+    if let Err(error) = Cost::new("0", &wanted.currency) {
+        faults.add("/cost/currency", error.to_string());
+    }
+    Cost::new(&amount, &wanted.currency).ok()
+}
+
+/// By what reports are matched.
+pub(crate) fn check_ids(faults: &mut Faults, id: Option<&str>, reference: Option<&str>) {
+    if id.is_none() && reference.is_none() {
+        faults.add(
+            "",
+            "name a provider_message_id or a client_reference: reports are matched by them",
+        );
+    }
+    faults.check_text("/provider_message_id", id);
+    faults.check_text("/client_reference", reference);
+}
+
+/// An id in the form in which those of a provider's reports come.
+pub(crate) fn compared(provider: &str, id: String) -> String {
+    match providers::registry::find(provider) {
+        Some(provider) => provider.message_id(&id).to_owned(),
+        None => id,
+    }
+}
+
+/// Names what is registered under the same ids already.
+pub(crate) fn conflict(existing: MessageId) -> Problem {
+    let detail = "another message is registered under the same ids";
+    Problem::new(Code::Conflict, detail).with("existing_id", existing.to_string())
+}
+
 /// Tells that a message changed its state.
 pub(crate) fn tell(context: &Context, effects: &Effects) {
     let now = context.clock.now();
-    for (provider, state, received_at) in &effects.changes {
-        context.metrics.state_change(provider, state.as_str());
-        context
-            .metrics
-            .stage(Stage::State, now.since(*received_at).as_secs_f64());
+    for change in &effects.changes {
+        let metrics = &context.metrics;
+        metrics.state_change(&change.provider, change.to.as_str());
+        metrics.stage(Stage::State, now.since(change.received_at).as_secs_f64());
     }
     for _ in 0..effects.raised {
         context.metrics.event("tidings");
     }
     for shard in &effects.shards {
         context.broker.hint(Hint::Events(*shard));
-    }
-}
-
-pub(crate) fn view(held: Held) -> MessageView {
-    let Held { message, history } = held;
-    let (state, parts_delivered) = (message.state(), message.parts_delivered());
-    let delivery_duration_ms = message.delivery_duration_ms();
-    let registration = message.registration;
-    MessageView {
-        id: message.id,
-        provider: registration.provider,
-        provider_account: registration.provider_account,
-        provider_message_id: registration.provider_message_id,
-        client_reference: registration.client_reference,
-        to: registration.to,
-        from: registration.from,
-        notification_id: registration.notification_id,
-        metadata: registration.metadata,
-        parts_total: registration.parts,
-        parts_delivered,
-        state,
-        is_final: state.is_final(),
-        failure_reason: message.failure_reason,
-        failure_class: message.failure_class.map(FailureClass::as_str),
-        network_code: message.network_code,
-        cost: None,
-        created_at: message.created_at,
-        updated_at: message.updated_at,
-        sent_at: message.sent_at,
-        delivered_at: message.delivered_at,
-        delivery_duration_ms,
-        send_attempt: message.send_attempt,
-        environment: registration.environment,
-        history: history.into_iter().map(EntryView::from).collect(),
-    }
-}
-
-impl From<Entry> for EntryView {
-    fn from(entry: Entry) -> Self {
-        Self {
-            received_at: entry.received_at,
-            provider_time: entry.provider_time,
-            send_attempt: entry.send_attempt,
-            word: entry.word,
-            state: entry.state,
-            applied: entry.is_applied,
-            source: entry.source.as_str(),
-            callback_id: entry.callback_id,
-            failure_reason: entry.failure_reason,
-            reason: entry.reason,
-            actor: entry.actor,
-        }
     }
 }

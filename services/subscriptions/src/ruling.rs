@@ -8,7 +8,7 @@ use actix_web::http::Method;
 use actix_web::web::{self, Path, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use domain::State;
-use domain::id::MessageId;
+use domain::id::{MessageId, TenantId};
 use runtime::http::{Code, Problem, only};
 use serde::Deserialize;
 use store::message::{Ruled, Ruling};
@@ -42,10 +42,14 @@ async fn rule(
     let id: MessageId = id.parse().map_err(|_| missing())?;
     let ruling = judge(wanted, caller)?;
     let context = &desk.context;
-    let ruled = context.store.rule(caller.tenant, id, ruling).await;
+    let ruled = context.store.rule(caller.tenant, id, ruling.clone()).await;
     match ruled.map_err(failure::of_store)? {
         Ruled::Set { held, effects } => {
             tell(context, &effects);
+            desk.count(&effects).await;
+            if ruling.is_forced {
+                note(caller.tenant, id, &ruling);
+            }
             Ok(HttpResponse::Ok().json(view(*held)))
         }
         Ruled::WouldLose(state) => Err(Problem::new(
@@ -56,6 +60,18 @@ async fn rule(
         )),
         Ruled::Missing => Err(missing()),
     }
+}
+
+/// What nobody but a person can take back is noted where a person cannot change it. The reason may name
+/// somebody: it is in the history alone.
+fn note(tenant: TenantId, message: MessageId, ruling: &Ruling) {
+    tracing::info!(
+        tenant.id = %tenant,
+        message.id = %message,
+        state = %ruling.state,
+        actor = ruling.actor,
+        "the state of a message was forced"
+    );
 }
 
 fn judge(wanted: SetState, caller: Caller) -> Result<Ruling, Problem> {

@@ -63,7 +63,8 @@ impl App {
         let broker = backend::open_broker(&config, &clock, &random)?;
         let shutdown = Shutdown::new();
         let parts = Parts {
-            client: client(&config)?,
+            client: client(&config, egress::ClientOptions::default())?,
+            asking: asking(&config)?,
             metrics: Metrics::new(VERSION).map_err(Failure::runtime)?,
             tracer: tracer(&config).await?,
             tasks: Tasks::new(shutdown.clone()),
@@ -148,7 +149,7 @@ impl App {
                     dispatcher::start(sending, &parts.into());
                 }),
                 Role::Poller => self.once_admitted("poller", move || {
-                    poller::start(&parts.into());
+                    poller::start(&config.poller, &parts.into());
                 }),
                 Role::Subscriptions => {
                     let replayable = config.retention.replayable();
@@ -252,7 +253,16 @@ const fn breaker(config: &config::Breaker) -> domain::breaker::Rules {
     }
 }
 
-fn client(config: &Config) -> Result<egress::Client, Failure> {
+/// What reaches the APIs of providers, whose answers are longer than those of endpoints.
+fn asking(config: &Config) -> Result<egress::Client, Failure> {
+    let options = egress::ClientOptions {
+        max_body_bytes: poller::MAX_ANSWER_BYTES,
+        ..egress::ClientOptions::default()
+    };
+    client(config, options)
+}
+
+fn client(config: &Config, options: egress::ClientOptions) -> Result<egress::Client, Failure> {
     let policy = egress::Policy {
         allow_networks: config.egress.allow_networks.clone(),
         allow_ports: config.egress.allow_ports.clone(),
@@ -264,7 +274,7 @@ fn client(config: &Config) -> Result<egress::Client, Failure> {
         proxy: proxy
             .transpose()
             .map_err(|error| Failure::configuration(format!("egress.proxy: {error}")))?,
-        ..egress::ClientOptions::default()
+        ..options
     };
     let resolver = egress::Resolver::system().map_err(Failure::runtime)?;
     egress::Client::new(policy, resolver, options).map_err(Failure::runtime)

@@ -3,7 +3,8 @@
 use crate::dead_letter::DeadLettersArgs;
 use crate::exit::Failure;
 use crate::role::Role;
-use crate::{dead_letter, demo, doctor, key, listen, print, run, tenant};
+use crate::simulator::SimulatorArgs;
+use crate::{dead_letter, demo, doctor, key, listen, print, run, simulator, tenant};
 use clap::{Args, Parser, Subcommand};
 use config::Config;
 use std::path::PathBuf;
@@ -43,6 +44,9 @@ enum What {
     DeadLetters(DeadLettersArgs),
     /// Receive webhooks on this machine, verify them and print them.
     Listen(ListenArgs),
+    /// Be a provider of SMS, as badly as you like: take messages, call back, answer questions. For
+    /// trying a set-up without signing up anywhere.
+    ProviderSimulator(Box<SimulatorArgs>),
 }
 
 #[derive(Debug, Args)]
@@ -126,6 +130,7 @@ impl Command {
             }) => key::rotate(&load()?).await,
             What::DeadLetters(args) => dead_letter::dead_letters(&load()?, args).await,
             What::Listen(args) => listen::listen(args.port, args.secret).await,
+            What::ProviderSimulator(args) => simulator::simulate(*args).await,
         }
     }
 }

@@ -14,6 +14,7 @@ pub mod print;
 mod receiver;
 pub mod role;
 mod run;
+mod simulator;
 mod tenant;
 
 /// The version of this release.

@@ -53,10 +53,12 @@ async fn forget(context: &Context, lengths: Lengths) -> Result<(), store::Error>
         (Kind::Replays, retention.deliveries),
         (Kind::Events, retention.events),
         (Kind::Messages, retention.messages),
+        (Kind::Notifications, retention.messages),
         (Kind::History, retention.messages),
         (Kind::SecurityEvents, retention.security_events),
         (Kind::Quarantine, retention.quarantine),
         (Kind::DeadLetters, retention.dead_letters),
+        (Kind::Polls, retention.polls),
     ] {
         forget_kind(context, kind, now.minus(length)).await?;
     }
@@ -67,6 +69,13 @@ async fn forget(context: &Context, lengths: Lengths) -> Result<(), store::Error>
     }
     let store = &context.store;
     while store.forget_quarantine_beyond(MOST_QUARANTINED).await? > 0 {
+        tokio::time::sleep(BREATH).await;
+    }
+    let counted_before = now.minus(retention.tallies);
+    while store.forget_tallies(counted_before).await? > 0 {
+        tokio::time::sleep(BREATH).await;
+    }
+    while store.forget_report_delays().await? > 0 {
         tokio::time::sleep(BREATH).await;
     }
     store.forget_suspicions().await?;

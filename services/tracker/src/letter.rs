@@ -1,11 +1,12 @@
 //! Dead letters: out of the broker into the store, where people see them, and back into the broker where
 //! somebody wants them done again.
 
-use crate::Context;
+use crate::{Context, tally};
 use broker::DeadLetter;
 use std::sync::Arc;
 use std::time::Duration;
 use store::dead_letter::Died;
+use store::tally::Book;
 use wire::{Label, Queue};
 
 /// How soon a dead letter can be seen.
@@ -21,7 +22,9 @@ const COUNT_EVERY: Duration = Duration::from_secs(15);
 /// The kind of a job that says nothing.
 const UNREADABLE: &str = "unreadable";
 
-pub(crate) fn start(context: &Context) {
+pub(crate) fn start(book: &Book, context: &Context) {
+    let book = book.clone();
+    let drain = move |context| drain(context, book.clone());
     repeat(context, "tracker.dead_letters", DRAIN_EVERY, drain);
     repeat(context, "tracker.requeue", REQUEUE_EVERY, requeue);
     repeat(context, "tracker.dead_letters_count", COUNT_EVERY, count);
@@ -41,13 +44,13 @@ fn repeat<F>(
     context: &Context,
     name: &'static str,
     every: Duration,
-    work: impl Fn(Context) -> F + Copy + Send + 'static,
+    work: impl Fn(Context) -> F + Clone + Send + Sync + 'static,
 ) where
     F: Future<Output = Result<(), Error>> + Send + 'static,
 {
     let context = context.clone();
     context.tasks.clone().supervise(name, move || {
-        let context = context.clone();
+        let (context, work) = (context.clone(), work.clone());
         async move {
             loop {
                 tokio::select! {
@@ -64,11 +67,11 @@ fn repeat<F>(
 }
 
 /// A queue that cannot be drained stops only itself.
-async fn drain(context: Context) -> Result<(), Error> {
+async fn drain(context: Context, book: Book) -> Result<(), Error> {
     let mut outcome = Ok(());
     for queue in Queue::ALL {
         let drained = async {
-            while drain_some(&context, queue).await? {}
+            while drain_some(&context, &book, queue).await? {}
             Ok(())
         };
         outcome = outcome.and(drained.await);
@@ -78,16 +81,19 @@ async fn drain(context: Context) -> Result<(), Error> {
 
 /// Records the oldest dead letters of a queue, and takes them out of the broker then; whether there were
 /// any.
-async fn drain_some(context: &Context, queue: Queue) -> Result<bool, Error> {
+async fn drain_some(context: &Context, book: &Book, queue: Queue) -> Result<bool, Error> {
     let claimed = context.broker.claim_dead_letters(queue, BATCH).await?;
     let letters = claimed.letters();
     if letters.is_empty() {
         return Ok(false);
     }
     let died: Vec<Died> = letters.iter().map(died).collect();
-    if let Err(error) = context.store.record_dead_letters(Arc::new(died)).await {
-        claimed.put_back().await?;
-        return Err(error.into());
+    match context.store.record_dead_letters(Arc::new(died)).await {
+        Ok(dead) => book.note(|sheet| tally::died(sheet, &dead)),
+        Err(error) => {
+            claimed.put_back().await?;
+            return Err(error.into());
+        }
     }
     failpoint::reach!(TrackerBeforeForgetLetters);
     claimed.forget().await?;

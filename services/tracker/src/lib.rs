@@ -1,16 +1,19 @@
 #![doc = include_str!("../README.md")]
 
+mod health;
 mod house;
 mod letter;
 mod orphan;
 mod security;
 mod source;
+mod tally;
 mod track;
 
 use broker::Broker;
 use domain::Clock;
 use runtime::{Readiness, Shutdown, Tasks};
 use store::Store;
+use store::tally::Book;
 use telemetry::{Metrics, Tracer};
 
 /// What the tracker works with.
@@ -38,10 +41,13 @@ pub struct Context {
 pub fn start(config: &config::Config, context: &Context) {
     let max_attempts = config.tracker.max_attempts;
     let tells_new_sources = config.security.alert_thresholds.new_source;
-    track::start(max_attempts, tells_new_sources, context);
+    let book = Book::default();
+    track::start(max_attempts, tells_new_sources, &book, context);
     security::start(max_attempts, context);
     orphan::start(context);
-    letter::start(context);
+    letter::start(&book, context);
+    tally::start(&book, context);
+    health::start(config.tracker.provider_degraded_ratio, context);
     let lengths = house::Lengths {
         retention: config.retention,
         orphans: config.tracker.orphan_window,

@@ -4,6 +4,7 @@
 use crate::Context;
 use crate::security;
 use domain::id::AccountId;
+use domain::report::Source;
 use runtime::http::source;
 use std::collections::HashSet;
 use std::net::IpAddr;
@@ -53,6 +54,8 @@ impl Sources {
         let noted = self.lock();
         batch
             .iter()
+            // Who was asked did not call.
+            .filter(|accepted| accepted.source == Source::Callback)
             .filter_map(|accepted| {
                 let source = source(accepted.source_ip.parse().ok()?);
                 let is_new = !noted.contains(&(accepted.account_id, source));

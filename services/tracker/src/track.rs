@@ -2,14 +2,17 @@
 
 use crate::Context;
 use crate::source::Sources;
+use crate::tally;
 use broker::{Consume, Disposition, Handler, Received};
 use domain::callback::Status;
-use domain::id::ReceiptId;
 use domain::message::Outcome;
+use domain::report::Source;
+use domain::tally::Name;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use store::callback::{Accepted, Applied};
+use store::tally::Book;
 use telemetry::trace::Kind;
 use telemetry::{Span, Stage, TraceContext};
 use wire::{CallbackJob, Envelope, Hint, Job, Queue};
@@ -22,12 +25,13 @@ const AFTER_OUTAGE: Duration = Duration::from_secs(1);
 const LEASE: Duration = Duration::from_mins(1);
 
 /// Starts consuming, until the process drains.
-pub(crate) fn start(max_attempts: u32, tells_new_sources: bool, context: &Context) {
+pub(crate) fn start(max_attempts: u32, tells_new_sources: bool, book: &Book, context: &Context) {
     let sources = tells_new_sources.then(Arc::<Sources>::default);
     let check = context.readiness.register("tracker");
-    let context = context.clone();
+    let (context, book) = (context.clone(), book.clone());
     context.tasks.clone().supervise("tracker", move || {
         let (context, check) = (context.clone(), check.clone());
+        let book = book.clone();
         let sources = sources.clone();
         async move {
             check.ok("consuming");
@@ -38,6 +42,7 @@ pub(crate) fn start(max_attempts: u32, tells_new_sources: bool, context: &Contex
             };
             let handler = Tracker {
                 context: context.clone(),
+                book: book.clone(),
                 sources,
             };
             let shutdown = context.shutdown.clone();
@@ -47,6 +52,8 @@ pub(crate) fn start(max_attempts: u32, tells_new_sources: bool, context: &Contex
                     shutdown.draining().await;
                 })
                 .await;
+            // What the last batch counted has nobody else to hand it in.
+            tally::hand_in(&book, &context).await;
             ended.inspect_err(|error| check.failing(error.to_string()))?;
             Ok(())
         }
@@ -55,6 +62,8 @@ pub(crate) fn start(max_attempts: u32, tells_new_sources: bool, context: &Contex
 
 struct Tracker {
     context: Context,
+    /// What is counted.
+    book: Book,
     /// Where new sources are to be told.
     sources: Option<Arc<Sources>>,
 }
@@ -123,7 +132,7 @@ impl Tracker {
             }
             if let ([place], [job]) = (&places[..], &jobs[..]) {
                 if let Some(received) = received.get(*place) {
-                    let failed = self.fail(received, job.receipt_id, &error).await;
+                    let failed = self.fail(received, job, &error).await;
                     settled.insert(*place, failed);
                 }
                 continue;
@@ -140,11 +149,14 @@ impl Tracker {
         if batch.is_empty() {
             return Ok(());
         }
-        self.context.store.record_callbacks(batch.clone()).await?;
+        let new = self.context.store.record_callbacks(batch.clone()).await?;
+        self.book.note(|sheet| tally::recorded(sheet, &batch, &new));
         failpoint::reach!(TrackerBetweenCommits);
         let applied = self.context.store.apply_callbacks(batch.clone()).await?;
         failpoint::reach!(TrackerBeforeHint if !applied.effects.shards.is_empty());
         self.tell(&applied);
+        let now = self.context.clock.now();
+        self.book.note(|sheet| tally::applied(sheet, &applied, now));
         if let Some(sources) = &self.sources {
             sources.see(&self.context, &batch).await;
         }
@@ -152,7 +164,9 @@ impl Tracker {
     }
 
     /// Notes that a job could not be done; what becomes of it.
-    async fn fail(&self, job: &Received, receipt: ReceiptId, error: &store::Error) -> Disposition {
+    async fn fail(&self, job: &Received, accepted: &Accepted, error: &store::Error) -> Disposition {
+        let (account, received_at) = (accepted.account_id, accepted.received_at);
+        let (receipt, is_call) = (accepted.receipt_id, accepted.source == Source::Callback);
         let reason = error.to_string();
         tracing::error!(
             error = reason,
@@ -160,18 +174,21 @@ impl Tracker {
             "a callback could not be applied"
         );
         let is_over = job.is_last_attempt;
-        let status = if is_over {
-            Status::DeadLettered
+        let (status, name) = if is_over {
+            (Status::DeadLettered, Name::DeadLettered)
         } else {
-            Status::Failed
+            (Status::Failed, Name::Failed)
         };
-        if let Err(error) = self
-            .context
-            .store
-            .fail_callback(receipt, status, reason.clone())
-            .await
-        {
-            tracing::error!(%error, "the failure of a callback could not be noted");
+        let store = &self.context.store;
+        match store.fail_callback(receipt, status, reason.clone()).await {
+            Ok(true) if is_call => {
+                self.book
+                    .note(|sheet| sheet.count(account, received_at, &name));
+            }
+            Ok(_) => {}
+            Err(error) => {
+                tracing::error!(%error, "the failure of a callback could not be noted");
+            }
         }
         if is_over {
             failpoint::reach!(TrackerBeforeDeadLetter);
@@ -196,9 +213,9 @@ impl Tracker {
             metrics.report(Outcome::as_str(*outcome));
         }
         let now = self.context.clock.now();
-        for (provider, state, received_at) in &applied.effects.changes {
-            metrics.state_change(provider, state.as_str());
-            metrics.stage(Stage::State, now.since(*received_at).as_secs_f64());
+        for change in &applied.effects.changes {
+            metrics.state_change(&change.provider, change.to.as_str());
+            metrics.stage(Stage::State, now.since(change.received_at).as_secs_f64());
         }
         for _ in 0..applied.effects.raised {
             metrics.event("tidings");

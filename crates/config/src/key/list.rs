@@ -214,6 +214,42 @@ pub const KEYS: &[Key] = &[
         "a duration from 1 hour to 90 days, such as 72h",
     ),
     plain(
+        "tracker.provider_degraded_ratio",
+        "TIDINGS_TRACKER__PROVIDER_DEGRADED_RATIO",
+        "from which part of missed ends on a provider account is degraded",
+        "a number from 0.05 to 1, such as 0.3",
+    ),
+    plain(
+        "poller.enabled",
+        "TIDINGS_POLLER__ENABLED",
+        "whether providers are asked about messages of which nothing is heard, and these given up",
+        "true or false",
+    ),
+    plain(
+        "poller.first_poll",
+        "TIDINGS_POLLER__FIRST_POLL",
+        "how long after its registration a message is asked about first, until its provider's delays are known",
+        UP_TO_A_DAY,
+    ),
+    plain(
+        "poller.first_poll_floor",
+        "TIDINGS_POLLER__FIRST_POLL_FLOOR",
+        "the shortest wait before the first poll, however fast a provider reports",
+        UP_TO_A_DAY,
+    ),
+    plain(
+        "poller.first_poll_ceiling",
+        "TIDINGS_POLLER__FIRST_POLL_CEILING",
+        "the longest wait before the first poll, however slowly a provider reports",
+        UP_TO_A_DAY,
+    ),
+    plain(
+        "poller.max_age",
+        "TIDINGS_POLLER__MAX_AGE",
+        "how old a message becomes of which nothing is heard, where its account says nothing else",
+        "a duration from 60 seconds to 30 days, such as 24h",
+    ),
+    plain(
         "retention.callbacks",
         "TIDINGS_RETENTION__CALLBACKS",
         "how long callbacks are kept",
@@ -259,6 +295,18 @@ pub const KEYS: &[Key] = &[
         "retention.dead_letters",
         "TIDINGS_RETENTION__DEAD_LETTERS",
         "how long dead letters are kept",
+        YEARS,
+    ),
+    plain(
+        "retention.tallies",
+        "TIDINGS_RETENTION__TALLIES",
+        "how long the counts behind statistics are kept",
+        "a duration from 2 days to 10 years, such as 400d",
+    ),
+    plain(
+        "retention.polls",
+        "TIDINGS_RETENTION__POLLS",
+        "how long it is kept what was asked about messages",
         YEARS,
     ),
     plain(
@@ -329,6 +377,7 @@ const ADDRESS: &str = "an IP address and a port, such as 127.0.0.1:8080 or [::1]
 const NETWORKS: &str = "a list of networks in CIDR form, such as 10.0.0.0/8,fd00::/8";
 const THRESHOLD: &str = "a whole number from 1 to 1000000, or off";
 const YEARS: &str = "a duration from 1 to 3650 days, such as 30d";
+const UP_TO_A_DAY: &str = "a duration from 1 second to 24 hours, such as 300s or 1h";
 const MINUTE: &str = "a duration from 1 to 60 seconds, such as 5 or 10s";
 
 const fn plain(

@@ -7,6 +7,9 @@ use crate::setting::Settings;
 /// What an auditor may want to look at.
 const UP_TO_TEN_YEARS: RangeInclusive<Duration> =
     Duration::from_hours(24)..=Duration::from_hours(24 * 3_650);
+/// The health of a provider account is compared with the day before the last hour.
+const TWO_DAYS_TO_TEN_YEARS: RangeInclusive<Duration> =
+    Duration::from_hours(48)..=Duration::from_hours(24 * 3_650);
 /// Secrets and phone numbers that nobody took in are not kept for long.
 const UP_TO_NINETY_DAYS: RangeInclusive<Duration> =
     Duration::from_hours(1)..=Duration::from_hours(24 * 90);
@@ -30,6 +33,10 @@ pub struct Retention {
     pub quarantine: Duration,
     /// Dead letters: 1 day to 10 years.
     pub dead_letters: Duration,
+    /// Tallies, of which statistics and health are made: 2 days to 10 years.
+    pub tallies: Duration,
+    /// What was asked about messages: 1 day to 10 years.
+    pub polls: Duration,
 }
 
 impl Retention {
@@ -55,6 +62,10 @@ impl Retention {
             dead_letters: settings
                 .get("retention.dead_letters")?
                 .duration(UP_TO_TEN_YEARS)?,
+            tallies: settings
+                .get("retention.tallies")?
+                .duration(TWO_DAYS_TO_TEN_YEARS)?,
+            polls: settings.get("retention.polls")?.duration(UP_TO_TEN_YEARS)?,
         })
     }
 }

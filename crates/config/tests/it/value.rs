@@ -350,3 +350,27 @@ fn a_value_of_the_wrong_kind_is_refused() {
         assert!(error.contains("; it must be "), "{error}");
     }
 }
+
+#[test]
+fn the_first_poll_lies_between_its_floor_and_its_ceiling() {
+    for variable in [
+        "TIDINGS_POLLER__FIRST_POLL_FLOOR",
+        "TIDINGS_POLLER__FIRST_POLL",
+        "TIDINGS_POLLER__FIRST_POLL_CEILING",
+    ] {
+        takes(variable, &["300s", "5m"], &["0", "25h", "", "soon"]);
+    }
+    takes(
+        "TIDINGS_POLLER__MAX_AGE",
+        &["60", "24h", "30d"],
+        &["59", "31d", "0"],
+    );
+    takes("TIDINGS_POLLER__ENABLED", &["true", "false"], &["", "off"]);
+    let under = refusal(&[("TIDINGS_POLLER__FIRST_POLL", "29s")]);
+    assert!(
+        under.contains("is under poller.first_poll_floor"),
+        "{under}"
+    );
+    let over = refusal(&[("TIDINGS_POLLER__FIRST_POLL", "61m")]);
+    assert!(over.contains("is over poller.first_poll_ceiling"), "{over}");
+}

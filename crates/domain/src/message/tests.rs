@@ -1,4 +1,5 @@
 use super::*;
+use crate::erasure::BLANK;
 use crate::report::tests::report;
 use proptest::prelude::*;
 
@@ -8,7 +9,7 @@ const NOW: Timestamp = Timestamp::from_millis(1_000_000);
 fn a_person_is_believed_only_where_it_would_win_unless_it_is_forced() {
     let mut message = message(1, "+254700000001");
     let later = NOW.plus(std::time::Duration::from_secs(9));
-    message.apply(&report("DELIVRD", Some(State::Delivered)), NOW);
+    message.apply(&report("DELIVRD", Some(State::Delivered)), 1, NOW);
     assert_eq!(message.rule(State::Failed, false, later), None);
     let ruled = message.rule(State::Failed, true, later).unwrap();
     let transition = ruled.transition.unwrap();
@@ -18,7 +19,7 @@ fn a_person_is_believed_only_where_it_would_win_unless_it_is_forced() {
     );
     assert_eq!(message.delivered_at, None);
     // What a provider says from then on is history, and so is a person who does not force it.
-    let again = message.apply(&report("DELIVRD", Some(State::Delivered)), later);
+    let again = message.apply(&report("DELIVRD", Some(State::Delivered)), 1, later);
     assert_eq!(again.outcome, Outcome::Stale);
     assert_eq!(message.rule(State::Delivered, false, later), None);
     let ruled = message.rule(State::Delivered, true, later).unwrap();
@@ -29,7 +30,7 @@ fn a_person_is_believed_only_where_it_would_win_unless_it_is_forced() {
 #[test]
 fn a_person_corrects_a_failure_with_another_and_tells_no_conflict() {
     let mut message = message(1, "+254700000001");
-    message.apply(&report("EXPIRED", Some(State::Expired)), NOW);
+    message.apply(&report("EXPIRED", Some(State::Expired)), 1, NOW);
     let ruled = message.rule(State::Rejected, false, NOW).unwrap();
     assert_eq!(message.state(), State::Rejected);
     assert!(ruled.conflicts.is_empty());
@@ -50,20 +51,20 @@ fn the_parts_of_a_message_are_told_as_they_come_and_corrected_by_a_later_deliver
         failure_reason: (state == State::Failed).then(|| "no credit".to_owned()),
         ..said(state)
     };
-    let first = message.apply(&of(1, State::Delivered), NOW);
+    let first = message.apply(&of(1, State::Delivered), 1, NOW);
     assert!(first.is_partial);
     assert_eq!(
         (message.state(), message.parts_delivered()),
         (State::Sent, 1)
     );
     assert_eq!(message.delivered_at, None);
-    let failed = message.apply(&of(2, State::Failed), NOW);
+    let failed = message.apply(&of(2, State::Failed), 1, NOW);
     assert!(!failed.is_partial && failed.conflicts.is_empty());
     assert_eq!(message.failure_reason.as_deref(), Some("no credit"));
-    message.apply(&of(2, State::Sent), NOW);
+    message.apply(&of(2, State::Sent), 1, NOW);
     assert_eq!(message.state(), State::Failed);
     assert_eq!(message.failure_reason.as_deref(), Some("no credit"));
-    let corrected = message.apply(&of(2, State::Delivered), NOW);
+    let corrected = message.apply(&of(2, State::Delivered), 1, NOW);
     let transition = corrected.transition.unwrap();
     assert_eq!(
         (transition.from, transition.to),
@@ -76,8 +77,121 @@ fn the_parts_of_a_message_are_told_as_they_come_and_corrected_by_a_later_deliver
     );
     assert_eq!(message.failure_reason, None);
     // A number that the message does not have speaks for all of it.
-    let beyond = message.apply(&of(7, State::Delivered), NOW);
+    let beyond = message.apply(&of(7, State::Delivered), 1, NOW);
     assert_eq!(beyond.transition, None);
+}
+
+fn second(account: u128, id: Option<&str>, reference: Option<&str>) -> SendAttempt {
+    SendAttempt {
+        number: 2,
+        account_id: AccountId(uuid::Uuid::from_u128(account)),
+        provider_account: "other".parse().unwrap(),
+        provider: "orange".to_owned(),
+        provider_message_id: id.map(str::to_owned),
+        client_reference: reference.map(str::to_owned),
+        created_at: NOW,
+    }
+}
+
+#[test]
+fn a_new_send_attempt_makes_a_message_pending_unless_it_is_delivered_or_forced() {
+    let again = |message: &mut Message| message.send_again(second(2, Some("m-2"), None), NOW);
+    let mut failed = message(1, "+254700000001");
+    let reported = Report {
+        failure_reason: Some("no credit".to_owned()),
+        ..said(State::Failed)
+    };
+    failed.apply(&reported, 1, NOW);
+    let transition = again(&mut failed).unwrap();
+    assert_eq!(
+        (transition.from, transition.to, transition.number),
+        (State::Failed, State::Pending, 2)
+    );
+    assert_eq!(
+        (failed.failure_reason.as_deref(), failed.send_attempt),
+        (None, 2)
+    );
+    let told_again = failed.apply(&said(State::Failed), 2, NOW);
+    assert_eq!(told_again.transition.map(|told| told.number), Some(3));
+    let mut delivered = message(1, "+254700000001");
+    delivered.apply(&said(State::Delivered), 1, NOW);
+    assert_eq!(again(&mut delivered), None);
+    assert_eq!(delivered.state(), State::Delivered);
+    let mut forced = message(1, "+254700000001");
+    forced.rule(State::Rejected, true, NOW);
+    assert_eq!(again(&mut forced), None);
+    assert_eq!(forced.state(), State::Rejected);
+}
+
+#[test]
+fn a_report_of_an_earlier_attempt_changes_nothing_but_that_it_was_delivered() {
+    let mut message = message(1, "+254700000001");
+    message.send_again(second(2, Some("m-2"), None), NOW);
+    message.apply(&said(State::Sent), 2, NOW);
+    for state in [State::Sent, State::Unknown, State::Failed, State::Rejected] {
+        let late = message.apply(&said(state), 1, NOW);
+        assert_eq!((late.outcome, late.transition), (Outcome::Stale, None));
+    }
+    let late = message.apply(&said(State::Delivered), 1, NOW);
+    assert_eq!(late.transition.map(|told| told.to), Some(State::Delivered));
+    assert_eq!(late.conflicts.len(), 2, "of the first attempt alone");
+    assert_eq!(message.standing.send_attempt, 1);
+    assert!(
+        message
+            .apply(&said(State::Failed), 2, NOW)
+            .conflicts
+            .is_empty()
+    );
+}
+
+#[test]
+fn the_parts_of_a_message_that_were_not_delivered_are_sent_again() {
+    let mut message = message(1, "+254700000001");
+    message.registration.parts = 2;
+    let of = |part, state| Report {
+        part: Some(part),
+        ..said(state)
+    };
+    message.apply(&of(1, State::Delivered), 1, NOW);
+    message.apply(&of(2, State::Failed), 1, NOW);
+    message.send_again(second(2, Some("m-2"), None), NOW);
+    assert_eq!(
+        (message.state(), message.parts_delivered()),
+        (State::Pending, 1)
+    );
+    message.apply(&of(2, State::Delivered), 2, NOW);
+    assert_eq!(
+        (message.state(), message.parts_delivered()),
+        (State::Delivered, 2)
+    );
+}
+
+#[test]
+fn a_report_is_about_the_attempt_whose_ids_it_names() {
+    let mut sent_twice = message(1, "+254700000001");
+    sent_twice.send_again(second(2, Some("m-2"), None), NOW);
+    sent_twice.send_again(
+        SendAttempt {
+            number: 3,
+            ..second(1, Some("m-3"), Some("r-1"))
+        },
+        NOW,
+    );
+    let find = |account: u128, id: Option<&str>, reference: Option<&str>| {
+        let report = Report {
+            provider_message_id: id.map(str::to_owned),
+            client_reference: reference.map(str::to_owned),
+            ..said(State::Sent)
+        };
+        let account = AccountId(uuid::Uuid::from_u128(account));
+        find_match([&sent_twice].into_iter(), account, &report).map(|found| found.send_attempt)
+    };
+    assert_eq!(find(1, Some("m-1"), None), Some(1));
+    assert_eq!(find(2, Some("m-2"), None), Some(2));
+    assert_eq!(find(1, Some("m-2"), None), None, "through another account");
+    assert_eq!(find(1, Some("m-3"), None), Some(3));
+    assert_eq!(find(1, None, Some("r-1")), Some(3), "the newest with it");
+    assert_eq!(find(1, Some("m-1"), Some("r-1")), Some(1));
 }
 
 fn message(id: u128, to: &str) -> Message {
@@ -91,6 +205,7 @@ fn message(id: u128, to: &str) -> Message {
         from: None,
         notification_id: None,
         parts: 1,
+        cost: None,
         metadata: None,
         environment: Environment::default(),
     };
@@ -107,11 +222,11 @@ fn a_late_sent_does_not_undo_delivered() {
     let mut message = message(1, "+254700000001");
     assert!(
         message
-            .apply(&said(State::Delivered), NOW)
+            .apply(&said(State::Delivered), 1, NOW)
             .transition
             .is_some()
     );
-    let late = message.apply(&said(State::Sent), NOW);
+    let late = message.apply(&said(State::Sent), 1, NOW);
     assert_eq!((late.outcome, late.transition), (Outcome::Stale, None));
     assert_eq!(message.state(), State::Delivered);
 }
@@ -121,7 +236,7 @@ fn a_word_that_is_not_listed_changes_nothing() {
     let mut message = message(1, "+254700000001");
     let before = message.clone();
     assert_eq!(
-        message.apply(&report("Teleported", None), NOW).outcome,
+        message.apply(&report("Teleported", None), 1, NOW).outcome,
         Outcome::Unmapped
     );
     assert_eq!(message, before);
@@ -132,19 +247,19 @@ fn each_pair_of_contradicting_states_is_noticed_once() {
     let mut message = message(1, "+254700000001");
     assert!(
         message
-            .apply(&said(State::Failed), NOW)
+            .apply(&said(State::Failed), 1, NOW)
             .conflicts
             .is_empty()
     );
-    let delivered = message.apply(&said(State::Delivered), NOW).conflicts;
+    let delivered = message.apply(&said(State::Delivered), 1, NOW).conflicts;
     assert_eq!(delivered, [[State::Failed, State::Delivered]]);
     assert!(
         message
-            .apply(&said(State::Delivered), NOW)
+            .apply(&said(State::Delivered), 1, NOW)
             .conflicts
             .is_empty()
     );
-    let rejected = message.apply(&said(State::Rejected), NOW).conflicts;
+    let rejected = message.apply(&said(State::Rejected), 1, NOW).conflicts;
     assert_eq!(
         rejected,
         [
@@ -161,10 +276,10 @@ fn a_temporary_failure_before_delivery_is_no_contradiction() {
         is_temporary: true,
         ..said(State::Failed)
     };
-    assert!(message.apply(&absent, NOW).conflicts.is_empty());
+    assert!(message.apply(&absent, 1, NOW).conflicts.is_empty());
     assert!(
         message
-            .apply(&said(State::Delivered), NOW)
+            .apply(&said(State::Delivered), 1, NOW)
             .conflicts
             .is_empty()
     );
@@ -179,10 +294,12 @@ fn times_are_the_providers_where_it_tells_one() {
             provider_time: Some(told),
             ..said(State::Sent)
         },
+        1,
         NOW,
     );
     message.apply(
         &said(State::Delivered),
+        1,
         NOW.plus(std::time::Duration::from_secs(2)),
     );
     assert_eq!(message.sent_at, Some(told));
@@ -193,8 +310,9 @@ fn times_are_the_providers_where_it_tells_one() {
 fn a_report_finds_its_message_by_id_then_reference_and_by_recipient_where_many_share_an_id() {
     let account = AccountId(uuid::Uuid::from_u128(1));
     let messages = [message(1, "+254700000001"), message(2, "+254700000002")];
-    let find =
-        |report: &Report| find_match(messages.iter(), account, report).map(|id| id.0.as_u128());
+    let find = |report: &Report| {
+        find_match(messages.iter(), account, report).map(|found| found.message.0.as_u128())
+    };
     let plain = said(State::Sent);
     assert_eq!(find(&plain), Some(1));
     assert_eq!(
@@ -247,10 +365,30 @@ fn a_report_finds_a_message_whose_number_was_erased_where_no_other_is_named() {
     let find = |number: &str| {
         let mut report = said(State::Sent);
         report.recipient = Some(number.to_owned());
-        find_match(messages.iter(), account, &report).map(|id| id.0.as_u128())
+        find_match(messages.iter(), account, &report).map(|found| found.message.0.as_u128())
     };
     assert_eq!(find("+254700000001"), Some(1));
     assert_eq!(find("+254700000002"), Some(2));
+}
+
+#[test]
+fn what_a_message_cost_is_what_was_said_last_and_counted() {
+    let cost = |amount| Cost::new(amount, "KES").ok();
+    let mut message = message(1, "+254700000001");
+    message.registration.cost = cost("0.80");
+    assert_eq!(message.cost(), cost("0.80").as_ref());
+    let told = Report {
+        cost: cost("0.7500"),
+        ..said(State::Delivered)
+    };
+    message.apply(&told, 1, NOW);
+    let late = Report {
+        cost: cost("9"),
+        ..said(State::Sent)
+    };
+    message.apply(&late, 1, NOW);
+    assert_eq!(message.cost(), cost("0.7500").as_ref());
+    assert_eq!(message.registration.cost, cost("0.80"));
 }
 
 proptest! {
@@ -274,7 +412,7 @@ proptest! {
             let mut told = Vec::new();
             for report in order {
                 let before = message.standing;
-                let applied = message.apply(report, NOW);
+                let applied = message.apply(report, 1, NOW);
                 prop_assert!(message.standing >= before);
                 told.extend(applied.transition);
             }

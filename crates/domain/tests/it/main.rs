@@ -7,6 +7,7 @@
 mod lease;
 mod limit;
 mod retry;
+mod state;
 
 use std::time::Duration;
 use tidings_domain::Random;
@@ -27,6 +28,15 @@ impl Dice {
     /// Below `limit`.
     fn below(&self, limit: u64) -> u64 {
         u64::from_le_bytes(self.0.bytes()) % limit
+    }
+
+    /// A place among so many.
+    fn index(&self, limit: usize) -> usize {
+        usize::try_from(self.below(limit as u64)).unwrap()
+    }
+
+    fn number(&self, limit: u32) -> u32 {
+        u32::try_from(self.below(limit.into())).unwrap()
     }
 
     fn is_one_in(&self, chances: u64) -> bool {

@@ -296,3 +296,18 @@ async fn an_endpoint_that_answers_and_does_not_read_is_not_kept() {
     let arrived = arrived.recv().await.unwrap();
     assert!(arrived < SENT / 2, "{arrived}");
 }
+
+#[tokio::test]
+async fn who_reads_longer_answers_says_how_long() {
+    let options = tidings_egress::ClientOptions {
+        max_body_bytes: 4 * KEPT,
+        ..tidings_egress::ClientOptions::default()
+    };
+    let policy = crate::policy(&["127.0.0.1/32"]);
+    let client = tidings_egress::Client::new(policy, crate::no_names(), options).unwrap();
+    for (length, kept, truncated) in [(4 * KEPT, 4 * KEPT, false), (4 * KEPT + 1, 4 * KEPT, true)] {
+        let server = Server::saying(sized(length)).await;
+        let response = respond(&client, &server.url(), AMPLE).await;
+        assert_eq!((response.body.len(), response.truncated), (kept, truncated));
+    }
+}

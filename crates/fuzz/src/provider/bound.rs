@@ -17,6 +17,7 @@ pub(super) fn holds(statement: &Statement) {
                 &report.recipient,
                 &report.failure_reason,
                 &report.network_code,
+                &report.provider_response,
             ] {
                 optional(MAX_CLEANED_BYTES, text.as_deref());
             }

@@ -5,9 +5,11 @@
 //! and perhaps a reason, but no time. Nothing is signed. Inbound ids were seen to repeat for
 //! different messages, so the text belongs to a message's identity.
 
+mod asking;
 mod reason;
 mod status;
 
+use crate::ask::InboxApi;
 use crate::body::{Body, FORM, MediaType};
 use crate::fields::Fields;
 use crate::provider::Provider;
@@ -35,6 +37,10 @@ impl Provider for AfricasTalking {
 
     fn words(&self) -> &'static [Word] {
         status::WORDS
+    }
+
+    fn inbox_api(&self) -> Option<&'static dyn InboxApi> {
+        Some(&AfricasTalking)
     }
 
     fn parse(&self, kind: Kind, body: Body<'_>) -> Result<Vec<Statement>, Refusal> {

@@ -25,6 +25,12 @@ pub(super) fn read(entry: &Object<'_>) -> Option<(String, FailureClass)> {
     Some((reason, class(is_permanent, is_of_the_handset)))
 }
 
+/// What an entry's error says to people.
+pub(super) fn description(entry: &Object<'_>) -> Option<String> {
+    let error = entry.object("error").ok().flatten()?;
+    Fields::Json(error).text("description")
+}
+
 /// A permanent error that is not the handset's (content, routing, the account) says that trying
 /// again is in vain, but nothing about the number.
 const fn class(is_permanent: Option<bool>, is_of_the_handset: bool) -> FailureClass {

@@ -3,7 +3,7 @@
 //!
 //! JSON, many statements in one body: `{"results":[…]}`, which may be empty. A report has
 //! `messageId`, `to`, `status`, perhaps an `error`, `sentAt`, `doneAt` (with an offset like `+0000`),
-//! `mccMnc`, and in `callbackData` what the client gave when it sent. It speaks for all parts of a
+//! `mccMnc`, `price` (for the message, with its currency), and in `callbackData` what the client gave when it sent. It speaks for all parts of a
 //! message; how many they are (`messageCount`, or `smsCount` as it was called) and the sender
 //! (`sender`, or `from`) are not used. The word is the name of the status, as the history shows it;
 //! the state is that of the status's group, with one exception (see `status.rs`).
@@ -11,18 +11,22 @@
 //! An inbound message has `messageId`, `from`, `to`, `text` and `receivedAt`. Its `cleanText` lacks
 //! the keyword, by which a STOP is known, so it is not used.
 
+mod asking;
 mod failure;
 mod status;
 
+use crate::ask::StatusApi;
 use crate::batch::each;
 use crate::body::{Body, JSON, MediaType};
 use crate::fields::Fields;
 use crate::object::Object;
 use crate::provider::Provider;
 use crate::refusal::Refusal;
+use crate::response::joined;
 use crate::word::{Meaning, Word};
 use domain::State;
 use domain::callback::{Kind, Statement};
+use domain::cost::Cost;
 use domain::inbound::Inbound;
 use domain::report::{MAX_ID_BYTES, Report};
 
@@ -48,6 +52,10 @@ impl Provider for Infobip {
         status::WORDS
     }
 
+    fn status_api(&self) -> Option<&'static dyn StatusApi> {
+        Some(&Infobip)
+    }
+
     fn parse(&self, kind: Kind, body: Body<'_>) -> Result<Vec<Statement>, Refusal> {
         body.expect(MediaType::Json)?;
         let entries = Object::read(body.bytes)?.objects(RESULTS)?;
@@ -65,6 +73,10 @@ impl Infobip {
         let status = Fields::Json(status.ok_or_else(|| Refusal::missing("status"))?);
         let meaning = self.status(&status::deciding_word(&status).unwrap_or_default());
         let (failure_reason, failure_class) = failure::read(&entry).unzip();
+        let description = failure_reason
+            .as_ref()
+            .and_then(|_| failure::description(&entry));
+        let cost = cost(&entry);
         let fields = Fields::Json(entry);
         Ok(Report {
             provider_message_id: Some(fields.required_id("messageId")?),
@@ -78,8 +90,8 @@ impl Infobip {
             failure_reason,
             failure_class,
             network_code: fields.text("mccMnc"),
-            cost: None,
-            provider_response: None,
+            cost,
+            provider_response: joined([status.text("description"), description]),
         }
         .bounded())
     }
@@ -94,6 +106,12 @@ fn inbound(fields: &Fields<'_>) -> Result<Inbound, Refusal> {
         provider_time: fields.time("receivedAt"),
         ids_repeat: false,
     })
+}
+
+/// What one message costs; `messageCount` says how many parts that is for.
+fn cost(entry: &Object<'_>) -> Option<Cost> {
+    let price = Fields::Json(entry.object("price").ok()??);
+    Cost::new(&price.text("pricePerMessage")?, &price.text("currency")?).ok()
 }
 
 /// The client may have given more than a reference: what is too long to be one is none.

@@ -14,16 +14,19 @@
 //!
 //! See [`ids`] for how they name a message. A date without a zone is taken as UTC.
 
+mod asking;
 mod ids;
 mod inbound;
 mod status;
 
+use crate::ask::StatusApi;
 use crate::batch::each;
 use crate::body::{Body, JSON, MediaType};
 use crate::fields::Fields;
 use crate::object::{MAX_STATEMENTS, Object};
 use crate::provider::Provider;
 use crate::refusal::Refusal;
+use crate::response::joined;
 use crate::word::{Meaning, Word};
 use domain::callback::{Kind, Statement};
 use domain::report::{FailureClass, Report};
@@ -52,6 +55,10 @@ impl Provider for Mtn {
 
     fn words(&self) -> &'static [Word] {
         status::WORDS
+    }
+
+    fn status_api(&self) -> Option<&'static dyn StatusApi> {
+        Some(&Mtn)
     }
 
     fn parse(&self, _kind: Kind, body: Body<'_>) -> Result<Vec<Statement>, Refusal> {
@@ -129,7 +136,7 @@ impl Mtn {
             failure_reason,
             network_code: None,
             cost: None,
-            provider_response: None,
+            provider_response: joined([error_code(fields), fields.text("details")]),
         }
         .bounded())
     }
@@ -141,12 +148,13 @@ fn failure_reason(fields: &Fields<'_>, meaning: Meaning) -> Option<String> {
     if matches!(meaning.state, Some(State::Sent | State::Delivered)) {
         return None;
     }
-    let code = || {
-        fields
-            .text("error")
-            .filter(|code| code.bytes().any(|digit| digit != b'0'))
-    };
-    fields.text("details").or_else(code)
+    fields.text("details").or_else(|| error_code(fields))
+}
+
+fn error_code(fields: &Fields<'_>) -> Option<String> {
+    fields
+        .text("error")
+        .filter(|code| code.bytes().any(|digit| digit != b'0'))
 }
 
 /// Only while a message is on its way the time of its submission is that of the report.

@@ -5,8 +5,10 @@
 //! send at the current API and the client's own value at SDP, so it stands for both; without it
 //! nothing but a phone number is left, which names no message: unrecognised.
 
+mod asking;
 mod status;
 
+use crate::ask::StatusApi;
 use crate::batch::each;
 use crate::body::{Body, JSON, MediaType};
 use crate::fields::Fields;
@@ -39,6 +41,10 @@ impl Provider for Orange {
 
     fn words(&self) -> &'static [Word] {
         status::WORDS
+    }
+
+    fn status_api(&self) -> Option<&'static dyn StatusApi> {
+        Some(&Orange)
     }
 
     fn parse(&self, _kind: Kind, body: Body<'_>) -> Result<Vec<Statement>, Refusal> {

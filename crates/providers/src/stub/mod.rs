@@ -1,12 +1,16 @@
 //! The stub: a provider that nobody has to sign up with, for demonstrations, tests and private
-//! links. It speaks the plain delivery report.
+//! links. It speaks the plain delivery report, and can be asked for it.
 
+mod status_api;
+
+use crate::ask::StatusApi;
 use crate::body::{Body, FORM, JSON};
 use crate::plain_dlr;
 use crate::provider::Provider;
 use crate::refusal::Refusal;
 use crate::word::Word;
 use domain::callback::{Kind, Statement};
+use status_api::StubStatus;
 
 /// The stub.
 pub(crate) struct Stub;
@@ -26,6 +30,10 @@ impl Provider for Stub {
 
     fn words(&self) -> &'static [Word] {
         plain_dlr::WORDS
+    }
+
+    fn status_api(&self) -> Option<&'static dyn StatusApi> {
+        Some(&StubStatus)
     }
 
     fn parse(&self, kind: Kind, body: Body<'_>) -> Result<Vec<Statement>, Refusal> {

@@ -11,14 +11,17 @@
 //! have seen long messages in base64 there; nothing says when, and words such as STOP are base64
 //! too, so decoding would be a guess. Whoever needs it finds the body of the callback unchanged.
 
+mod asking;
 mod reason;
 mod status;
 
 use crate::answer::Answer;
+use crate::ask::StatusApi;
 use crate::body::{Body, FORM, MediaType};
 use crate::fields::Fields;
 use crate::provider::Provider;
 use crate::refusal::Refusal;
+use crate::response::joined;
 use crate::word::Word;
 use domain::callback::{Kind, Statement};
 use domain::inbound::Inbound;
@@ -50,6 +53,10 @@ impl Provider for Twilio {
         status::WORDS
     }
 
+    fn status_api(&self) -> Option<&'static dyn StatusApi> {
+        Some(&Twilio)
+    }
+
     fn parse(&self, kind: Kind, body: Body<'_>) -> Result<Vec<Statement>, Refusal> {
         body.expect(MediaType::Form)?;
         let fields = Fields::read(body)?;
@@ -78,24 +85,35 @@ impl Twilio {
             .text("MessageStatus")
             .or_else(|| fields.text("SmsStatus"))
             .ok_or_else(|| Refusal::missing("MessageStatus"))?;
-        let meaning = self.status(&word);
         let failure_reason = fields.text("ErrorCode");
-        Ok(Report {
+        let report = Report {
+            recipient: fields.phone("To"),
+            failure_class: failure_reason.as_deref().map(reason::class),
+            provider_response: joined([failure_reason.clone(), fields.text("ErrorMessage")]),
+            failure_reason,
+            ..self.said(id, word)
+        };
+        Ok(report.bounded())
+    }
+
+    /// A report of a word about a message, and nothing else.
+    fn said(&self, id: String, word: String) -> Report {
+        let meaning = self.status(&word);
+        Report {
             provider_message_id: Some(id),
             client_reference: None,
-            recipient: fields.phone("To"),
+            recipient: None,
             part: None,
             word,
             state: meaning.state,
             is_temporary: meaning.is_temporary,
             provider_time: None,
-            failure_class: failure_reason.as_deref().map(reason::class),
-            failure_reason,
+            failure_reason: None,
+            failure_class: None,
             network_code: None,
             cost: None,
             provider_response: None,
         }
-        .bounded())
     }
 }
 

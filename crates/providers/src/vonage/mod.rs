@@ -10,15 +10,20 @@
 //! `message-timestamp` is UTC: when Vonage began to push the receipt. `scts`, the carrier's time, has
 //! no zone, and in the page's own example it is an hour ahead of the push: it is no time.
 //!
+//! `price` has no currency: the page's examples are in euros, an account may be in another, and the
+//! receipt does not say. A cost without one would be a guess, so it is none; the Reports API tells both.
+//!
 //! An inbound message: `messageId`, `msisdn` (the phone), `to`, `text` (the last three required),
 //! `message-timestamp`. A binary one has `data` in the place of `text`: unrecognised. A long message
 //! comes in parts, in any order, each with a message id of its own, and with `concat-ref`,
 //! `concat-total` and `concat-part`. [`Inbound`] has no place for these three, so each part is a
 //! message of its own here, and whoever wants the whole cannot put it together from what we hand on.
 
+mod asking;
 mod reason;
 mod status;
 
+use crate::ask::StatusApi;
 use crate::body::{Body, FORM, JSON};
 use crate::fields::Fields;
 use crate::provider::Provider;
@@ -48,6 +53,10 @@ impl Provider for Vonage {
         status::WORDS
     }
 
+    fn status_api(&self) -> Option<&'static dyn StatusApi> {
+        Some(&Vonage)
+    }
+
     fn calls_by_get(&self) -> bool {
         true
     }
@@ -69,27 +78,46 @@ impl Vonage {
     fn report(&self, fields: &Fields<'_>) -> Result<Report, Refusal> {
         let id = fields.required_id("messageId")?;
         let word = fields.required("status")?;
-        let meaning = self.status(&word);
-        let failure_reason = fields
-            .text("err-code")
-            .filter(|code| code.bytes().any(|digit| digit != b'0'));
-        Ok(Report {
-            provider_message_id: Some(id),
+        let failure_reason = error_code(fields, "err-code");
+        let report = Report {
             client_reference: fields.id("client-ref")?,
             recipient: fields.phone("msisdn"),
+            provider_time: fields.time("message-timestamp"),
+            failure_class: failure_reason.as_deref().map(reason::class),
+            provider_response: failure_reason.clone(),
+            failure_reason,
+            network_code: fields.text("network-code"),
+            ..self.said(id, word)
+        };
+        Ok(report.bounded())
+    }
+
+    /// A report of a word about a message, and nothing else.
+    fn said(&self, id: String, word: String) -> Report {
+        let meaning = self.status(&word);
+        Report {
+            provider_message_id: Some(id),
+            client_reference: None,
+            recipient: None,
             part: None,
             word,
             state: meaning.state,
             is_temporary: meaning.is_temporary,
-            provider_time: fields.time("message-timestamp"),
-            failure_class: failure_reason.as_deref().map(reason::class),
-            failure_reason,
-            network_code: fields.text("network-code"),
+            provider_time: None,
+            failure_reason: None,
+            failure_class: None,
+            network_code: None,
             cost: None,
             provider_response: None,
         }
-        .bounded())
     }
+}
+
+/// A code of an error, of which zeros mean none.
+fn error_code(fields: &Fields<'_>, name: &str) -> Option<String> {
+    fields
+        .text(name)
+        .filter(|code| code.bytes().any(|digit| digit != b'0'))
 }
 
 fn inbound(fields: &Fields<'_>) -> Result<Inbound, Refusal> {

@@ -44,6 +44,9 @@ const TABLE: &[Line] = &[
     ("optout_missing_phone.txt", OptOuts, &["unrecognised: the field \"phoneNumber\" is missing or empty"]),
     ("subscription_addition.txt", Subscriptions, &["addition +254700000001 21512 health"]),
     ("subscription_deletion.txt", Subscriptions, &["deletion +254700000001 21512 health"]),
+    // Answers of the inbox: no callbacks.
+    ("fetch_inbox_200.json", Reports, &["unsupported media type"]),
+    ("fetch_inbox_empty_200.json", Reports, &["unsupported media type"]),
 ];
 
 #[test]

@@ -4,6 +4,7 @@
 
 mod africastalking;
 mod airtel;
+mod asking;
 mod hostile;
 mod infobip;
 mod jasmin;
@@ -12,6 +13,7 @@ mod mtn;
 mod orange;
 mod properties;
 mod registry;
+mod response;
 mod stub;
 mod table;
 mod twilio;

@@ -33,6 +33,12 @@ const TABLE: &[Line] = &[
     ("inbound_repeated.json", Inbound, &["inbound id=none from=tel:+2250700000001 to=+2257839 at=2026-04-15T07:40:13.000Z: BEGIN Test éèà@ END"]),
     ("inbound_sender_without_tel.json", Inbound, &["inbound id=none from=+2250700000001 to=tel:+2257839 at=2026-04-15T07:40:13.000Z: STOP"]),
     ("inbound_with_messageid.json", Inbound, &["inbound id=mo-0001 from=tel:+2250700000001 to=+2257839 at=2026-04-15T07:40:13.000Z: STOP"]),
+    // Answers to what Orange and others are asked: no callbacks.
+    ("UNVERIFIED_oneapi_deliveryinfos_query_200.json", Reports, &["unrecognised: neither \"deliveryInfoNotification\" nor \"inboundSMSMessageNotification\" is there"]),
+    ("error_policy_exception.json", Reports, &["unrecognised: neither \"deliveryInfoNotification\" nor \"inboundSMSMessageNotification\" is there"]),
+    ("error_service_exception.json", Reports, &["unrecognised: neither \"deliveryInfoNotification\" nor \"inboundSMSMessageNotification\" is there"]),
+    ("token_v2_legacy_200.json", Reports, &["unrecognised: neither \"deliveryInfoNotification\" nor \"inboundSMSMessageNotification\" is there"]),
+    ("token_v3_200.json", Reports, &["unrecognised: neither \"deliveryInfoNotification\" nor \"inboundSMSMessageNotification\" is there"]),
 ];
 
 #[test]

@@ -38,6 +38,7 @@ fn is_bounded(statement: &Statement) {
                 it.recipient,
                 it.failure_reason,
                 it.network_code,
+                it.provider_response,
             ],
         ),
         Statement::Inbound(it) => (

@@ -2,6 +2,7 @@
 
 use crate::table::{Line, check, find, outcome};
 use domain::callback::Kind::{self, Inbound, Reports};
+use tidings_providers::ask::{Access, Asked, Reply, StatusApi, Unanswered};
 use tidings_providers::{Body, MediaType};
 
 #[rustfmt::skip]
@@ -92,4 +93,93 @@ fn said(kind: Kind, body: &str) -> Vec<String> {
         bytes: body.as_bytes(),
     };
     outcome(find("stub").parse(kind, body))
+}
+
+fn asked(id: &str) -> Asked {
+    Asked {
+        provider_message_id: Some(id.to_owned()),
+        client_reference: None,
+        to: "+260950000001".to_owned(),
+        from: None,
+        since: domain::Timestamp::from_millis(0),
+    }
+}
+
+fn api() -> (&'static dyn StatusApi, Access) {
+    let stub = tidings_providers::registry::find("stub").unwrap();
+    let values = [("key".to_owned(), "s3cret".to_owned())];
+    let access = Access {
+        base_url: "https://sms.example.org/api".to_owned(),
+        values: values.into_iter().collect(),
+    };
+    (stub.status_api().unwrap(), access)
+}
+
+#[test]
+fn it_is_asked_about_many_by_their_ids_with_its_key() {
+    let (api, access) = api();
+    let both = [asked("a&b,c"), asked("d")];
+    let request = api.request(&access, None, &both, Some("p 2"));
+    let url = "https://sms.example.org/api/status?ids=a%26b%2Cc,d&page=p%202";
+    assert_eq!((request.method, request.url.as_str()), ("GET", url));
+    let bearer = ("authorization", "Bearer s3cret".to_owned());
+    assert_eq!(request.headers, [bearer]);
+    assert!(!format!("{request:?}").contains("s3cret"));
+    assert!(api.token_request(&access).is_none());
+    let nameless = Asked {
+        provider_message_id: None,
+        client_reference: Some("r-1".to_owned()),
+        ..asked("a")
+    };
+    assert!(api.can_ask(&both[0]) && !api.can_ask(&nameless));
+}
+
+#[test]
+fn its_answer_is_taken_of_what_was_asked_about_and_goes_on_where_it_says_so() {
+    let (api, access) = api();
+    let answer = |status: u16, body: &str| {
+        let reply = Reply {
+            status,
+            content_type: None,
+            retry_after: Some("7"),
+            body: body.as_bytes(),
+        };
+        api.read(&access, &[asked("a")], reply)
+    };
+    let body = r#"{"messages":[{"messageId":"a","status":"DELIVRD","to":"+260950000001"},
+        {"messageId":"a","status":"ENROUTE"},{"messageId":"b","status":"DELIVRD"},
+        {"messageId":"a","status":"DELIVRD","to":"+260950000002"},{"status":"DELIVRD"},7],
+        "next":"2"}"#;
+    let answered = answer(200, body).unwrap();
+    let words: Vec<_> = answered.reports.iter().map(|it| it.word.as_str()).collect();
+    assert_eq!(words, ["DELIVRD", "ENROUTE"]);
+    assert_eq!(
+        (answered.foreign, answered.next_page.as_deref()),
+        (4, Some("2"))
+    );
+    assert_eq!(answer(200, r#"{"messages":[]}"#).unwrap().next_page, None);
+    for unreadable in [
+        "<html>",
+        "{}",
+        "[]",
+        r#"{"messages":{}}"#,
+        r#"{"messages":[],"messages":[]}"#,
+    ] {
+        let told = answer(200, unreadable);
+        assert!(
+            matches!(told, Err(Unanswered::Unreadable(_))),
+            "{unreadable}"
+        );
+    }
+    let many = format!(r#"{{"messages":[{}1]}}"#, "1,".repeat(500));
+    assert!(matches!(answer(200, &many), Err(Unanswered::Unreadable(_))));
+    assert!(matches!(
+        answer(401, ""),
+        Err(Unanswered::CredentialsRefused(_))
+    ));
+    assert!(matches!(answer(503, ""), Err(Unanswered::Unavailable(_))));
+    assert!(matches!(answer(302, ""), Err(Unanswered::Unreadable(_))));
+    assert_eq!(answer(404, ""), Err(Unanswered::NotFound));
+    let retry_after = Some(std::time::Duration::from_secs(7));
+    assert_eq!(answer(429, ""), Err(Unanswered::SlowDown { retry_after }));
 }

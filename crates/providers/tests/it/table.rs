@@ -80,7 +80,7 @@ fn line(statement: &Statement) -> String {
     }
 }
 
-fn report_line(report: &Report) -> String {
+pub(crate) fn report_line(report: &Report) -> String {
     let state = report.state.map_or("nothing", State::as_str);
     let word = &report.word;
     let facts = [

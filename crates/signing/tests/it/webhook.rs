@@ -307,7 +307,13 @@ const OTHER_SHA512: &str = "v1-sha512,6tCj9QaIA2sXno6tr52xtJSf7C1DFUjL57o7GpMcNt
 fn sha512_stands_beside_v1_and_the_newest_secret_comes_first() {
     let versions = [Version::V1, Version::V1Sha512];
     let (new, old) = (secret(OTHER_SECRET), secret(SECRET));
-    let one = sign_as(&versions, &[new.clone()], OTHER_ID, OTHER_AT, OTHER_BODY);
+    let one = sign_as(
+        &versions,
+        std::slice::from_ref(&new),
+        OTHER_ID,
+        OTHER_AT,
+        OTHER_BODY,
+    );
     assert_eq!(one, format!("{OTHER_V1} {OTHER_SHA512}"));
     let both = [new.clone(), old.clone()];
     let signature = sign_as(&versions, &both, OTHER_ID, OTHER_AT, OTHER_BODY);

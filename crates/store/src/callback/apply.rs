@@ -13,9 +13,9 @@ use crate::orphan::{self, Orphan};
 use crate::sql_types::Uid;
 use domain::Timestamp;
 use domain::callback::{Statement, Status};
-use domain::id::ReceiptId;
+use domain::id::{AccountId, ReceiptId};
 use domain::message::{Outcome, find_match};
-use domain::report::{DedupeKey, Report};
+use domain::report::{DedupeKey, Report, Source};
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
@@ -24,8 +24,23 @@ use std::sync::Arc;
 pub struct Applied {
     /// The outcome of every report that was not applied by an earlier try.
     pub reports: Vec<Outcome>,
+    /// The callbacks that were applied by this try.
+    pub processed: Vec<Processed>,
     /// Changes of state and shards with new events.
     pub effects: Effects,
+}
+
+/// A callback that was applied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Processed {
+    /// Its account.
+    pub account_id: AccountId,
+    /// Who made its statements.
+    pub source: Source,
+    /// When it was received.
+    pub received_at: Timestamp,
+    /// What became of each of its reports.
+    pub reports: Vec<Outcome>,
 }
 
 impl Store {
@@ -60,9 +75,14 @@ impl Store {
                     receipt_id: accepted.receipt_id.into(),
                     reports: outcomes_text(&outcomes)?,
                 });
-                applied
-                    .reports
-                    .extend(outcomes.iter().map(|outcome| outcome.outcome));
+                let outcomes: Vec<Outcome> = outcomes.iter().map(|one| one.outcome).collect();
+                applied.reports.extend(&outcomes);
+                applied.processed.push(Processed {
+                    account_id: accepted.account_id,
+                    source: accepted.source,
+                    received_at: accepted.received_at,
+                    reports: outcomes,
+                });
             }
             orphan::park(connection, parked)?;
             applied.effects = ledger.finish(connection, marks)?;
@@ -85,21 +105,21 @@ fn reports(accepted: &Accepted) -> impl Iterator<Item = &Report> {
 }
 
 fn hear(ledger: &mut Ledger, accepted: &Accepted, report: &Report, is_new: bool) -> ReportOutcome {
-    let message_id = find_match(ledger.messages(), accepted.account_id, report);
+    let found = find_match(ledger.messages(), accepted.account_id, report);
     let heard = Heard {
         received_at: accepted.received_at,
         source: accepted.source,
         callback_id: accepted.callback_id,
         traceparent: accepted.traceparent.as_deref(),
     };
-    let outcome = match message_id {
+    let outcome = match found {
         _ if !is_new => Outcome::Duplicate,
         None => Outcome::Orphaned,
-        Some(id) => ledger.hear(id, report, &heard),
+        Some(found) => ledger.hear(found, report, &heard),
     };
     ReportOutcome {
         outcome,
-        message_id,
+        message_id: found.map(|found| found.message),
     }
 }
 

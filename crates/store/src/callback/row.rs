@@ -100,19 +100,7 @@ impl CallbackRow {
 
     pub(super) fn into_callback(self, receipts: u32) -> Result<Callback, Error> {
         let broken = |what: &str| Error::unreadable(format!("a callback with unreadable {what}"));
-        let outcomes: Vec<OutcomeText> =
-            serde_json::from_str(self.reports.as_deref().unwrap_or("[]"))
-                .map_err(|_| broken("outcomes"))?;
-        let reports = outcomes
-            .into_iter()
-            .map(|text| {
-                let outcome = Outcome::parse(&text.outcome).ok_or_else(|| broken("outcomes"))?;
-                Ok(ReportOutcome {
-                    outcome,
-                    message_id: text.message_id,
-                })
-            })
-            .collect::<Result<_, Error>>()?;
+        let reports = read_outcomes(self.reports.as_deref())?;
         Ok(Callback {
             id: self.callback_id.into(),
             receipt_id: self.receipt_id.into(),
@@ -139,4 +127,20 @@ pub(super) fn outcomes_text(outcomes: &[ReportOutcome]) -> Result<String, Error>
     let outcomes: Vec<_> = outcomes.iter().copied().map(OutcomeText::from).collect();
     serde_json::to_string(&outcomes)
         .map_err(|error| Error::unreadable(format!("outcomes that cannot be written: {error}")))
+}
+
+/// Outcomes of their column; none before the callback is applied.
+pub(super) fn read_outcomes(text: Option<&str>) -> Result<Vec<ReportOutcome>, Error> {
+    let broken = || Error::unreadable("a callback with unreadable outcomes");
+    let outcomes: Vec<OutcomeText> =
+        serde_json::from_str(text.unwrap_or("[]")).map_err(|_| broken())?;
+    outcomes
+        .into_iter()
+        .map(|text| {
+            Ok(ReportOutcome {
+                outcome: Outcome::parse(&text.outcome).ok_or_else(broken)?,
+                message_id: text.message_id,
+            })
+        })
+        .collect()
 }

@@ -15,16 +15,9 @@ const BUCKETS: u64 = 8_192;
 
 /// Makes a registration and every report that may be about it wait for one another, so that a report
 /// looking for its message and that message's registration never miss one another.
-pub(crate) fn for_registration(
-    connection: &mut Connection,
-    keys: &[DedupeKey],
-) -> Result<(), Error> {
-    if let Connection::Postgres(session) = connection {
-        Statement::<()>::new("select pg_advisory_xact_lock(1, key) from unnest({}) as key")
-            .bind::<Integer, _>(buckets(keys))
-            .execute(session.raw())?;
-    }
-    Ok(())
+pub(super) fn for_registration(keys: &[DedupeKey]) -> Statement<'static> {
+    let text = "select pg_advisory_xact_lock(1, key) from unnest({}) as key";
+    Statement::new(text).bind::<Integer, _>(buckets(keys))
 }
 
 /// See [`for_registration`]. Reports do not wait for one another here: their messages' rows see to

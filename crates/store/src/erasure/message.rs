@@ -5,7 +5,8 @@ use crate::Store;
 use crate::connection::{Connection, each};
 use crate::error::Error;
 use crate::retention::PAGE;
-use crate::schema::{message_history, messages};
+use crate::schema::{message_history, messages, polls, send_attempts};
+use crate::send_attempt::erased_identity;
 use crate::sql_types::Uid;
 use diesel::prelude::*;
 use domain::erasure::{BLANK, Number};
@@ -148,8 +149,13 @@ fn blank(
                     messages::identity_key.eq(key.as_slice()),
                 ))
                 .execute(c))?;
+            blank_send_attempts(connection, id)?;
         }
     }
+    // What providers answered may name a number as well.
+    each!(connection, c => diesel::update(polls::table.filter(polls::message_id.eq_any(ids)))
+        .set(polls::detail.eq(None::<String>))
+        .execute(c))?;
     erased.history = blank_history(connection, number, ids)?;
     let told: Vec<Option<Uid>> = each!(connection, c => message_history::table
         .filter(message_history::message_id.eq_any(ids))
@@ -161,8 +167,34 @@ fn blank(
     Ok(erased)
 }
 
+/// Their keys were made of the number as well. A message has a few.
+fn blank_send_attempts(connection: &mut Connection, message: Uid) -> Result<(), Error> {
+    let attempts: Vec<(i32, Uid)> = each!(connection, c => send_attempts::table
+        .filter(send_attempts::message_id.eq(message))
+        .select((send_attempts::number, send_attempts::account_id))
+        .load(c))?;
+    for (number, account) in attempts {
+        let key = erased_identity(
+            message.into(),
+            account.into(),
+            u32::try_from(number).unwrap_or(0),
+        );
+        each!(connection, c => diesel::update(send_attempts::table.find((message, number)))
+            .set(send_attempts::identity_key.eq(key.as_slice()))
+            .execute(c))?;
+    }
+    Ok(())
+}
+
 /// A line of a history: whose, which, and its texts.
-type Line = (Uid, i32, String, Option<String>, Option<String>);
+type Line = (
+    Uid,
+    i32,
+    String,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+);
 
 fn blank_history(
     connection: &mut Connection,
@@ -174,27 +206,34 @@ fn blank_history(
         .filter(message_history::message_id.eq_any(ids))
         .filter(message_history::word.like(&pattern)
             .or(message_history::failure_reason.like(&pattern))
-            .or(message_history::reason.like(&pattern)))
+            .or(message_history::reason.like(&pattern))
+            .or(message_history::provider_response.like(&pattern)))
         .select((
             message_history::message_id,
             message_history::ordinal,
             message_history::word,
             message_history::failure_reason,
             message_history::reason,
+            message_history::provider_response,
         ))
         .load(c))?;
     let mut blanked = 0;
     let blank = |text: &Option<String>| text.as_deref().and_then(|text| number.blank(text));
-    for (id, ordinal, word, failure_reason, reason) in lines {
+    for (id, ordinal, word, failure_reason, reason, response) in lines {
         let new_word = number.blank(&word);
         let (new_failure_reason, new_reason) = (blank(&failure_reason), blank(&reason));
-        if new_word.is_none() && new_failure_reason.is_none() && new_reason.is_none() {
+        let new_response = blank(&response);
+        if [&new_word, &new_failure_reason, &new_reason, &new_response]
+            .iter()
+            .all(|text| text.is_none())
+        {
             continue;
         }
         let set = (
             message_history::word.eq(new_word.unwrap_or(word)),
             message_history::failure_reason.eq(new_failure_reason.or(failure_reason)),
             message_history::reason.eq(new_reason.or(reason)),
+            message_history::provider_response.eq(new_response.or(response)),
         );
         blanked += each!(connection, c => diesel::update(message_history::table.find((id, ordinal)))
             .set(set)

@@ -12,6 +12,13 @@ use std::collections::BTreeMap;
 struct PartsText {
     whole: StandingText,
     single: BTreeMap<u32, StandingText>,
+    /// What was written before there were send attempts speaks of the first.
+    #[serde(default = "first")]
+    heard: u32,
+}
+
+const fn first() -> u32 {
+    1
 }
 
 /// The state, the override number, the send attempt, and the provider's time in milliseconds.
@@ -25,6 +32,7 @@ pub(super) fn to_text(parts: &Parts) -> String {
         single: single
             .map(|(part, standing)| (*part, (*standing).into()))
             .collect(),
+        heard: parts.heard,
     };
     serde_json::to_string(&text).unwrap_or_default()
 }
@@ -38,6 +46,7 @@ pub(super) fn from_text(text: &str) -> Result<Parts, Error> {
         single: single
             .map(|(part, standing)| Ok((part, standing.try_into()?)))
             .collect::<Result<_, Error>>()?,
+        heard: text.heard,
     })
 }
 
@@ -79,5 +88,7 @@ mod tests {
         parts.join(Some(255), Standing::new(State::Delivered, 0, 1, time));
         assert_eq!(from_text(&to_text(&parts)).unwrap(), parts);
         assert!(from_text("{}").is_err());
+        let older = r#"{"whole":[0,0,1,null],"single":{"1":[2,0,1,null]}}"#;
+        assert_eq!(from_text(older).unwrap().heard, 1);
     }
 }

@@ -10,11 +10,14 @@ use diesel::prelude::*;
 use diesel::sql_types::{Bool, Integer, Nullable, SmallInt, Text};
 use domain::Timestamp;
 use domain::account::{Environment, Slug};
+use domain::cost::Cost;
 use domain::id::{CallbackId, MessageId};
 use domain::json::Raw;
 use domain::message::{Message, Registration};
+use domain::poll::{Due, USUAL_DELAY};
 use domain::report::FailureClass;
 use domain::state::Standing;
+use std::time::Duration;
 
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = messages, treat_none_as_default_value = false)]
@@ -49,11 +52,37 @@ pub(crate) struct MessageRow {
     pub(crate) failure_class: Option<String>,
     pub(crate) network_code: Option<String>,
     pub(crate) part_standings: Option<String>,
+    pub(crate) registered_cost: Option<String>,
+    pub(crate) cost: Option<String>,
+    pub(crate) poll_at: Option<Moment>,
+    pub(crate) polls: i32,
+    pub(crate) poll_from: Option<Moment>,
+    pub(crate) poll_delay: Option<i64>,
+    pub(crate) poll_account_id: Option<Uid>,
 }
 
 /// Counters of one message stay far below what the column holds.
-fn narrow(number: u32) -> i32 {
+pub(crate) fn narrow(number: u32) -> i32 {
     i32::try_from(number).unwrap_or(i32::MAX)
+}
+
+/// As its column holds it: the amount, a space, the currency.
+fn read_cost(text: String) -> Result<Cost, Error> {
+    let cost = text.split_once(' ');
+    let cost = cost.and_then(|(amount, currency)| Cost::new(amount, currency).ok());
+    cost.ok_or_else(|| Error::unreadable("a message with an unreadable cost"))
+}
+
+/// In milliseconds.
+fn encode_delay(delay: Duration) -> i64 {
+    i64::try_from(delay.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Of a message of an earlier release, the usual one.
+pub(crate) fn decode_delay(millis: Option<i64>) -> Duration {
+    millis
+        .and_then(|millis| u64::try_from(millis).ok())
+        .map_or(USUAL_DELAY, Duration::from_millis)
 }
 
 impl MessageRow {
@@ -90,6 +119,13 @@ impl MessageRow {
             failure_class: message.failure_class.map(|class| class.as_str().to_owned()),
             network_code: message.network_code.clone(),
             part_standings: message.parts.as_ref().map(parts::to_text),
+            registered_cost: registration.cost.as_ref().map(Cost::to_string),
+            cost: message.told_cost.as_ref().map(Cost::to_string),
+            poll_at: message.due.at.map(Moment::from),
+            polls: narrow(message.due.polls),
+            poll_from: Some(message.due.from.into()),
+            poll_delay: Some(encode_delay(message.due.delay)),
+            poll_account_id: Some(message.newest_sending().account_id.into()),
         }
     }
 }
@@ -122,12 +158,19 @@ impl TryFrom<MessageRow> for Tracked {
             from: row.sender,
             notification_id: row.notification_id,
             parts: count(row.parts)?,
+            cost: row.registered_cost.map(read_cost).transpose()?,
             metadata: row
                 .metadata
                 .map(Raw::parse)
                 .transpose()
                 .map_err(|_| broken("metadata"))?,
             environment,
+        };
+        let due = Due {
+            at: row.poll_at.map(Timestamp::from),
+            polls: count(row.polls)?,
+            from: row.poll_from.unwrap_or(row.created_at).into(),
+            delay: decode_delay(row.poll_delay),
         };
         let message = Message {
             id: row.id.into(),
@@ -138,12 +181,15 @@ impl TryFrom<MessageRow> for Tracked {
             standing,
             transition: count(row.transition)?,
             send_attempt: count(row.send_attempt)?,
+            sent_again: Vec::new(),
             decided_seen: row.decided_seen,
             sent_at: row.sent_at.map(Timestamp::from),
             delivered_at: row.delivered_at.map(Timestamp::from),
             failure_reason: row.failure_reason,
             failure_class: row.failure_class.as_deref().and_then(FailureClass::parse),
             network_code: row.network_code,
+            told_cost: row.cost.map(read_cost).transpose()?,
+            due,
             parts: row
                 .part_standings
                 .as_deref()
@@ -178,6 +224,7 @@ pub(crate) struct HistoryRow {
     failure_reason: Option<String>,
     reason: Option<String>,
     actor: Option<String>,
+    provider_response: Option<String>,
 }
 
 columns!(HistoryRow => "message_history" {
@@ -194,6 +241,7 @@ columns!(HistoryRow => "message_history" {
     failure_reason: Nullable<Text>,
     reason: Nullable<Text>,
     actor: Nullable<Text>,
+    provider_response: Nullable<Text>,
 });
 
 impl HistoryRow {
@@ -212,6 +260,7 @@ impl HistoryRow {
             failure_reason: entry.failure_reason,
             reason: entry.reason,
             actor: entry.actor,
+            provider_response: entry.provider_response,
         }
     }
 }
@@ -232,6 +281,7 @@ impl TryFrom<HistoryRow> for Entry {
             failure_reason: row.failure_reason,
             reason: row.reason,
             actor: row.actor,
+            provider_response: row.provider_response,
         })
     }
 }

@@ -43,6 +43,7 @@ async fn find(scene: &Scene, held: &Held) -> Held {
 fn said(scene: &Scene, id: &str, state: State) -> Accepted {
     let mut report = Scene::report(id, state);
     report.failure_reason = Some(format!("{PHONE} is barred"));
+    report.provider_response = Some(format!("no route to {PHONE}"));
     let mut callback = scene.callback(vec![report]);
     callback.body = BODY.into();
     callback

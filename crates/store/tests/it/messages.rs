@@ -1,5 +1,6 @@
 use crate::scene::{PHONE, Scene};
 use domain::State;
+use domain::cost::Cost;
 use domain::message::Outcome;
 use domain::report::Report;
 use tidings_store::message::{Filter, Registered};
@@ -92,7 +93,7 @@ async fn reports_that_came_first_wait_and_are_applied_in_their_order_when_the_me
     let Registered::New { message, effects } = registered else {
         panic!("{registered:?}")
     };
-    let states: Vec<_> = effects.changes.iter().map(|(_, state, _)| *state).collect();
+    let states: Vec<_> = effects.changes.iter().map(|change| change.to).collect();
     assert_eq!(states, [State::Sent, State::Delivered]);
     assert_eq!(scene.store.count_orphans().await.unwrap().waiting, 0);
 
@@ -190,4 +191,45 @@ async fn pages_go_on_where_they_ended_while_messages_are_added(scene: Scene) {
         }
     }
     assert_eq!(seen, ["m-4", "m-3", "m-2", "m-1", "m-0"]);
+}
+
+on_each_engine!(what_a_report_says_of_the_cost_and_what_else_the_provider_answered_is_kept);
+async fn what_a_report_says_of_the_cost_and_what_else_the_provider_answered_is_kept(scene: Scene) {
+    let cost = |amount| Cost::new(amount, "KES").ok();
+    let mut registration = scene.registration("m-1", PHONE);
+    registration.cost = cost("0.80");
+    let registered = scene
+        .store
+        .register_message(scene.tenant, registration.clone())
+        .await;
+    let Registered::New { message, .. } = registered.unwrap() else {
+        panic!("it is new")
+    };
+    let report = Report {
+        cost: cost("0.8000"),
+        provider_response: Some("27: absent".to_owned()),
+        ..Scene::report("m-1", State::Failed)
+    };
+    scene.track(vec![scene.callback(vec![report])]).await;
+    let held = scene.store.find_message(scene.tenant, message.id).await;
+    let held = held.unwrap().unwrap();
+    assert_eq!(held.message.cost(), cost("0.8000").as_ref());
+    assert_eq!(
+        held.history[0].provider_response.as_deref(),
+        Some("27: absent")
+    );
+    let again = scene
+        .store
+        .register_message(scene.tenant, registration.clone())
+        .await;
+    assert!(
+        matches!(again.unwrap(), Registered::Same(_)),
+        "what a report says is no part of it"
+    );
+    registration.cost = None;
+    let other = scene
+        .store
+        .register_message(scene.tenant, registration)
+        .await;
+    assert_eq!(other.unwrap(), Registered::Conflict(message.id));
 }

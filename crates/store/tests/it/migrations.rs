@@ -105,6 +105,11 @@ const RECEIPTS: &str = "insert into callbacks (receipt_id, callback_id, is_first
     (ID2, ID8, false, ID5, ID5, 'clinic', 0, AT, '', false, '{}', '[]', BYTES, 1, 1), \
     (ID3, ID9, true, ID5, ID5, 'clinic', 0, AT, '', false, '{}', '[]', BYTES, 1, 1)";
 const OTHERS: &str = "\
+    insert into messages (id, tenant_id, account_id, provider_account, provider, identity_key, \
+        recipient, notification_id, parts, environment, created_at, updated_at, state, \
+        override_number, standing_attempt, transition, send_attempt, decided_seen, history_length) \
+        values (ID1, ID5, ID5, 'clinic', 'stub', BYTES, '+254700000001', 'n-1', 1, 'production', \
+        AT, AT, 2, 0, 1, 1, 1, 0, 1); \
     insert into message_history (message_id, ordinal, received_at, send_attempt, word, is_applied, \
         source) values (ID1, 1, AT, 1, 'SENT', true, 0); \
     insert into attempts (delivery_id, number, id, started_at, duration_ms) \
@@ -117,6 +122,13 @@ fn written(script: &str, id: impl Fn(u8) -> String, at: &str, bytes: &str) -> St
     (1..=9).fold(script, |script, number| {
         script.replace(&format!("ID{number}"), &id(number))
     })
+}
+
+async fn counts_the_messages(store: &Store) {
+    let tenant = TenantId(uuid::Uuid::from_u128(5));
+    let found = store.find_notification(tenant, "n-1".to_owned()).await;
+    let counts = found.unwrap().unwrap().counts;
+    assert_eq!((counts.delivered, counts.total()), (1, 1));
 }
 
 async fn shows_both_callbacks(store: &Store) {
@@ -167,6 +179,7 @@ async fn a_database_of_the_first_release_keeps_its_rows() {
     let next = "select nextval('events_position') - max(position) from events";
     assert_eq!(ask(&url, next).await, ["1"]);
     shows_both_callbacks(&open(&url)).await;
+    counts_the_messages(&open(&url)).await;
 }
 
 #[tokio::test]
@@ -185,6 +198,7 @@ async fn a_file_of_the_first_release_keeps_its_rows() {
     drop(connection);
     let store = Store::open_sqlite(&path, Clock::system(), Random::system()).unwrap();
     shows_both_callbacks(&store).await;
+    counts_the_messages(&store).await;
 }
 
 #[tokio::test]

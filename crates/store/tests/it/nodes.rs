@@ -93,6 +93,8 @@ async fn a_slug_that_is_taken_is_said_to_be(scene: Scene) {
         provider: "stub".to_owned(),
         environment: Environment::default(),
         checks: vec![1],
+        status_api: None,
+        silence: domain::poll::Silence::default(),
         created_at: scene.clock.now(),
         updated_at: scene.clock.now(),
     };
@@ -195,7 +197,7 @@ async fn reports_by_different_ids_on_different_nodes_lose_no_update(scene: Scene
             held.message.created_at,
         );
         for report in reports_of(number) {
-            model.apply(&report, scene.clock.now());
+            model.apply(&report, 1, scene.clock.now());
         }
         assert_eq!(held.message.state(), model.state());
         assert_eq!(held.message.decided_seen, model.decided_seen);

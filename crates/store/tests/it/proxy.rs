@@ -1,7 +1,8 @@
-//! Stands between a store and its PostgreSQL, and cuts the line.
+//! Stands between a store and its PostgreSQL, counts how often one waits for the other, and cuts the
+//! line.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -20,6 +21,7 @@ pub enum Cut {
 pub struct Proxy {
     pub address: String,
     cut: Arc<AtomicU8>,
+    round_trips: Arc<AtomicUsize>,
     _tasks: JoinSet<()>,
 }
 
@@ -37,16 +39,20 @@ impl Proxy {
         let cut = Arc::new(AtomicU8::new(Cut::Never as u8));
         let mut tasks = JoinSet::new();
         let shared = cut.clone();
+        let round_trips = Arc::<AtomicUsize>::default();
+        let counted = round_trips.clone();
         tasks.spawn(async move {
             let mut lines = JoinSet::new();
             while let Ok((client, _)) = listener.accept().await {
                 let server = TcpStream::connect(&server).await.unwrap();
-                lines.spawn(forward(client, server, shared.clone()));
+                let (shared, counted) = (shared.clone(), counted.clone());
+                lines.spawn(forward(client, server, shared, counted));
             }
         });
         Self {
             address,
             cut,
+            round_trips,
             _tasks: tasks,
         }
     }
@@ -60,19 +66,33 @@ impl Proxy {
         )
     }
 
+    /// How often the server was asked something after it had answered.
+    pub fn round_trips(&self) -> usize {
+        self.round_trips.load(Ordering::SeqCst)
+    }
+
     pub fn cut(&self, cut: Cut) {
         self.cut.store(cut as u8, Ordering::SeqCst);
     }
 }
 
 /// Ends when either side does, or at a commit that is to be cut.
-async fn forward(client: TcpStream, server: TcpStream, cut: Arc<AtomicU8>) {
+async fn forward(
+    client: TcpStream,
+    server: TcpStream,
+    cut: Arc<AtomicU8>,
+    round_trips: Arc<AtomicUsize>,
+) {
+    let was_answered = AtomicBool::new(true);
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
     let up = async {
         let mut buffer = vec![0; 64 * 1024];
         while let Ok(length @ 1..) = from_client.read(&mut buffer).await {
             let said = &buffer[..length];
+            if was_answered.swap(false, Ordering::SeqCst) {
+                round_trips.fetch_add(1, Ordering::SeqCst);
+            }
             let commits = said.windows(7).any(|window| window == b"commit\0");
             let now = if commits {
                 cut.swap(0, Ordering::SeqCst)
@@ -87,8 +107,17 @@ async fn forward(client: TcpStream, server: TcpStream, cut: Arc<AtomicU8>) {
             }
         }
     };
+    let down = async {
+        let mut buffer = vec![0; 64 * 1024];
+        while let Ok(length @ 1..) = from_server.read(&mut buffer).await {
+            was_answered.store(true, Ordering::SeqCst);
+            if to_client.write_all(&buffer[..length]).await.is_err() {
+                return;
+            }
+        }
+    };
     tokio::select! {
         () = up => {}
-        _ = tokio::io::copy(&mut from_server, &mut to_client) => {}
+        () = down => {}
     }
 }

@@ -41,6 +41,12 @@ struct Number {
     number: i64,
 }
 
+#[derive(diesel::QueryableByName)]
+struct Step {
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    detail: String,
+}
+
 enum Engine {
     /// The directory with the file.
     Sqlite(TempDir),
@@ -90,6 +96,18 @@ impl Scene {
             Engine::Postgres(url) => url,
             Engine::Sqlite(_) => panic!("this story is told on PostgreSQL"),
         }
+    }
+
+    /// How SQLite goes about a query; none on PostgreSQL.
+    pub fn explain(&self, query: &str) -> Option<String> {
+        let Engine::Sqlite(directory) = &self.engine else {
+            return None;
+        };
+        let path = directory.path().join("tidings.db");
+        let mut file = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
+        let explained = diesel::sql_query(format!("explain query plan {query}"));
+        let steps: Vec<Step> = explained.load(&mut file).unwrap();
+        Some(steps.into_iter().map(|step| step.detail + "; ").collect())
     }
 
     /// How many rows these tables have.
@@ -180,6 +198,7 @@ impl Scene {
             from: None,
             notification_id: None,
             parts: 1,
+            cost: None,
             metadata: None,
             environment: Environment::default(),
         }

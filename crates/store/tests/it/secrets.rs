@@ -24,6 +24,8 @@ async fn make_account(scene: &Scene, slug: &str, checks: &[u8]) -> Account {
         provider: "stub".to_owned(),
         environment: Environment::default(),
         checks: checks.to_vec(),
+        status_api: None,
+        silence: domain::poll::Silence::default(),
         created_at: now,
         updated_at: now,
     };
@@ -133,6 +135,23 @@ async fn a_secret_is_replaced_where_it_is_as_it_was_read_and_nowhere_else(scene:
     let found = find(other.id).await;
     assert_eq!(found.checks, b"new");
     assert_eq!(found.updated_at, other.updated_at, "nothing a tenant sees");
+
+    let (none, _) = walk(store, Column::AccountStatusApi).await;
+    assert_eq!(none, [], "what is not there is not sealed again");
+    let asked = Account {
+        status_api: Some(b"old".to_vec()),
+        ..find(other.id).await
+    };
+    assert!(store.update_account(asked).await.unwrap());
+    let all = [one.id.0, other.id.0].map(|id| resealed(id, b"old", b"new"));
+    let replaced = store.replace_sealed(Column::AccountStatusApi, all.to_vec());
+    assert_eq!(replaced.await.unwrap(), 1);
+    let (all, _) = walk(store, Column::AccountStatusApi).await;
+    assert_eq!(all[0].value, b"new");
+    assert_eq!(
+        find(other.id).await.status_api.as_deref(),
+        Some(&b"new"[..])
+    );
 
     quarantine(&scene, 1).await;
     let (all, _) = walk(store, Column::QuarantinedRequest).await;

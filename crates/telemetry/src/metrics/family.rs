@@ -41,6 +41,7 @@ pub(super) struct Families {
     pub orphans_oldest: Gauge,
     pub dead_letters: IntGaugeVec,
     pub orphans_expired: IntCounter,
+    pub reports_missed: GaugeVec,
     pub subscriptions: IntGaugeVec,
     pub breakers: IntGaugeVec,
     pub replays: IntGaugeVec,
@@ -57,6 +58,9 @@ pub(super) struct Families {
     pub journal_records: IntCounterVec,
     pub suspicious_activity: IntCounterVec,
     pub connections_refused: IntCounterVec,
+    pub polls: IntCounterVec,
+    pub poll_oldest_overdue: Gauge,
+    pub provider_breakers: IntGaugeVec,
     pub build_info: IntGaugeVec,
 }
 
@@ -80,6 +84,10 @@ impl Families {
             orphans_oldest: enter(registry, Gauge::with_opts(opts(Name::OrphansOldest))?)?,
             dead_letters: int_gauge(registry, Name::DeadLetters)?,
             orphans_expired: enter(registry, IntCounter::with_opts(opts(Name::OrphansExpired))?)?,
+            reports_missed: enter(
+                registry,
+                GaugeVec::new(opts(Name::ReportsMissed), Name::ReportsMissed.labels())?,
+            )?,
             subscriptions: int_gauge(registry, Name::Subscriptions)?,
             breakers: int_gauge(registry, Name::Breakers)?,
             replays: int_gauge(registry, Name::Replays)?,
@@ -98,6 +106,9 @@ impl Families {
             journal_records: told(Name::JournalRecords, &JOURNAL_OUTCOMES)?,
             suspicious_activity: told(Name::SuspiciousActivity, &SIGNALS)?,
             connections_refused: told(Name::ConnectionsRefused, &["ingress"])?,
+            polls: counter(registry, Name::Polls)?,
+            poll_oldest_overdue: enter(registry, Gauge::with_opts(opts(Name::PollOldestOverdue))?)?,
+            provider_breakers: int_gauge(registry, Name::ProviderBreakers)?,
             build_info: int_gauge(registry, Name::BuildInfo)?,
         })
     }

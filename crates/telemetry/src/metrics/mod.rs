@@ -132,6 +132,21 @@ impl Metrics {
         self.families.orphans_expired.inc_by(count);
     }
 
+    /// Which part of the messages that ended lately no callback ended, of each provider of which any did;
+    /// not a number where too few did to say.
+    pub fn set_reports_missed<'a>(
+        &self,
+        providers: impl IntoIterator<Item = (&'a str, Option<f64>)>,
+    ) {
+        let family = &self.families.reports_missed;
+        family.reset();
+        for (provider, ratio) in providers {
+            family
+                .with_label_values(&[provider])
+                .set(ratio.unwrap_or(f64::NAN));
+        }
+    }
+
     /// How many subscriptions are in `state`.
     pub fn set_subscriptions(&self, state: &str, count: u64) {
         self.families
@@ -218,6 +233,27 @@ impl Metrics {
             .inc();
     }
 
+    /// A provider was asked about a message, or a message was given up.
+    pub fn poll(&self, provider: &str, outcome: &str) {
+        self.families
+            .polls
+            .with_label_values(&[provider, outcome])
+            .inc();
+    }
+
+    /// For how long the message has been due to be asked about that has been for longest.
+    pub fn set_poll_oldest_overdue(&self, seconds: f64) {
+        self.families.poll_oldest_overdue.set(seconds);
+    }
+
+    /// How many accounts of a provider are left alone for this reason.
+    pub fn set_provider_breakers(&self, provider: &str, state: &str, count: u64) {
+        self.families
+            .provider_breakers
+            .with_label_values(&[provider, state])
+            .set(gauge(count));
+    }
+
     /// A callback reached `stage`, `seconds` after it was received.
     pub fn stage(&self, stage: Stage, seconds: f64) {
         let [committed, stamped, attempted, delivered] = &self.families.stages;
@@ -254,6 +290,7 @@ mod tests {
         metrics.set_orphans(3, 1.5);
         metrics.set_dead_letters("jobs", 2);
         metrics.orphans_expired(2);
+        metrics.set_reports_missed([("orange", Some(0.25))]);
         metrics.set_subscriptions("active", 7);
         metrics.set_breakers("open", 1);
         metrics.set_replays("running", 2);
@@ -267,6 +304,9 @@ mod tests {
         metrics.journal("kept");
         metrics.suspicious_activity("new_source");
         metrics.connection_refused("ingress");
+        metrics.poll("mtn", "reported");
+        metrics.set_poll_oldest_overdue(12.0);
+        metrics.set_provider_breakers("mtn", "open", 2);
         metrics
     }
 
@@ -286,6 +326,16 @@ mod tests {
             }
         }
         assert_eq!(text.matches("# HELP").count(), Metrics::names().len());
+    }
+
+    #[test]
+    fn of_missed_reports_only_the_last_look_is_told() {
+        let metrics = everything_once();
+        metrics.set_reports_missed([("mtn", None), ("stub", Some(0.5))]);
+        let text = metrics.render();
+        assert!(text.contains("tidings_reports_missed_ratio{provider=\"mtn\"} NaN\n"));
+        assert!(text.contains("tidings_reports_missed_ratio{provider=\"stub\"} 0.5\n"));
+        assert!(!text.contains("tidings_reports_missed_ratio{provider=\"orange\"}"));
     }
 
     #[test]
@@ -311,6 +361,9 @@ mod tests {
             r#"tidings_journal_records_total{outcome="kept"} 1"#,
             r#"tidings_suspicious_activity_total{signal="new_source"} 1"#,
             r#"tidings_connections_refused_total{listener="ingress"} 1"#,
+            r#"tidings_polls_total{outcome="reported",provider="mtn"} 1"#,
+            "tidings_poll_oldest_overdue_seconds 12",
+            r#"tidings_provider_breakers{provider="mtn",state="open"} 2"#,
             r#"tidings_stage_seconds_bucket{stage="first_attempt",le="0.005"} 1"#,
             r#"tidings_stage_seconds_bucket{stage="first_attempt",le="0.003"} 0"#,
             r#"tidings_stage_seconds_bucket{stage="delivered",le="3600"} 0"#,

@@ -19,6 +19,8 @@ pub enum Name {
     DeadLetters,
     /// `tidings_orphans_expired_total`
     OrphansExpired,
+    /// `tidings_reports_missed_ratio`
+    ReportsMissed,
     /// `tidings_subscriptions`
     Subscriptions,
     /// `tidings_breakers`
@@ -49,13 +51,19 @@ pub enum Name {
     SuspiciousActivity,
     /// `tidings_connections_refused_total`
     ConnectionsRefused,
+    /// `tidings_polls_total`
+    Polls,
+    /// `tidings_poll_oldest_overdue_seconds`
+    PollOldestOverdue,
+    /// `tidings_provider_breakers`
+    ProviderBreakers,
     /// `tidings_build_info`
     BuildInfo,
 }
 
 impl Name {
     /// Every name there is.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 28] = [
         Self::Callbacks,
         Self::SecurityEvents,
         Self::Reports,
@@ -64,6 +72,7 @@ impl Name {
         Self::OrphansOldest,
         Self::DeadLetters,
         Self::OrphansExpired,
+        Self::ReportsMissed,
         Self::Subscriptions,
         Self::Breakers,
         Self::Replays,
@@ -79,6 +88,9 @@ impl Name {
         Self::JournalRecords,
         Self::SuspiciousActivity,
         Self::ConnectionsRefused,
+        Self::Polls,
+        Self::PollOldestOverdue,
+        Self::ProviderBreakers,
         Self::BuildInfo,
     ];
 
@@ -138,6 +150,11 @@ impl Name {
                 "tidings_orphans_expired_total",
                 &[],
                 "Reports that were given up because their message never came.",
+            ),
+            Self::ReportsMissed => (
+                "tidings_reports_missed_ratio",
+                &["provider"],
+                "Which part of the messages that ended in the last hour no callback ended.",
             ),
             Self::Subscriptions => (
                 "tidings_subscriptions",
@@ -213,6 +230,21 @@ impl Name {
                 "tidings_connections_refused_total",
                 &["listener"],
                 "Connections closed at once because their source had too many.",
+            ),
+            Self::Polls => (
+                "tidings_polls_total",
+                &["provider", "outcome"],
+                "Messages their provider was asked about, or that were given up, by what came of it.",
+            ),
+            Self::PollOldestOverdue => (
+                "tidings_poll_oldest_overdue_seconds",
+                &[],
+                "For how long the message has been due to be asked about that has been for longest.",
+            ),
+            Self::ProviderBreakers => (
+                "tidings_provider_breakers",
+                &["provider", "state"],
+                "Accounts whose provider is left alone for a while, by why.",
             ),
             Self::BuildInfo => (
                 "tidings_build_info",

@@ -14,6 +14,7 @@ mod providers;
 mod proxy;
 mod raw;
 mod server_control;
+mod simulator;
 
 use std::time::Duration;
 

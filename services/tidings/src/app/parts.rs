@@ -20,6 +20,8 @@ pub(super) struct Parts {
     pub broker: Broker,
     pub vault: Arc<Vault>,
     pub client: egress::Client,
+    /// What reaches the APIs of providers.
+    pub asking: egress::Client,
     pub clock: Clock,
     pub random: Random,
     pub metrics: Metrics,
@@ -71,6 +73,7 @@ impl Parts {
             readiness: self.readiness,
             admission: self.admission,
             max_connections: self.most_connections,
+            poller: self.config.poller,
             public_url,
         }
     }
@@ -120,6 +123,15 @@ impl From<Parts> for dispatcher::Context {
 impl From<Parts> for poller::Context {
     fn from(parts: Parts) -> Self {
         Self {
+            store: parts.store,
+            broker: parts.broker,
+            client: parts.asking,
+            vault: parts.vault,
+            clock: parts.clock,
+            random: parts.random,
+            metrics: parts.metrics,
+            tracer: parts.tracer,
+            version: VERSION,
             shutdown: parts.shutdown,
             tasks: parts.tasks,
             readiness: parts.readiness,

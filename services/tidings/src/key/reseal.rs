@@ -15,6 +15,8 @@ const PASSES: u32 = 10;
 pub(super) struct Tally {
     /// Provider accounts sealed again.
     pub accounts: usize,
+    /// What the providers of accounts are asked with, sealed again.
+    pub status_apis: usize,
     /// Subscriptions sealed again.
     pub subscriptions: usize,
     /// What subscriptions have beside their signing secrets, sealed again.
@@ -75,6 +77,7 @@ impl Tally {
     fn of(&mut self, column: Column) -> &mut usize {
         match column {
             Column::AccountChecks => &mut self.accounts,
+            Column::AccountStatusApi => &mut self.status_apis,
             Column::SubscriptionSecret => &mut self.subscriptions,
             Column::SubscriptionHeaders | Column::EndpointSecret | Column::PreviousSecret => {
                 &mut self.beside
@@ -137,6 +140,7 @@ fn context(column: Column, sealed: &Sealed) -> String {
     let (tenant, id) = (sealed.tenant_id, sealed.id);
     match column {
         Column::AccountChecks => secret::account_checks(tenant, AccountId(id)),
+        Column::AccountStatusApi => secret::account_status_api(tenant, AccountId(id)),
         Column::SubscriptionSecret => secret::subscription_secret(tenant, SubscriptionId(id)),
         Column::SubscriptionHeaders => secret::subscription_headers(tenant, SubscriptionId(id)),
         Column::EndpointSecret => secret::endpoint_secret(tenant, SubscriptionId(id)),
@@ -147,7 +151,7 @@ fn context(column: Column, sealed: &Sealed) -> String {
 
 fn name(column: Column, sealed: &Sealed) -> String {
     match column {
-        Column::AccountChecks => AccountId(sealed.id).to_string(),
+        Column::AccountChecks | Column::AccountStatusApi => AccountId(sealed.id).to_string(),
         Column::SubscriptionSecret | Column::SubscriptionHeaders | Column::EndpointSecret => {
             SubscriptionId(sealed.id).to_string()
         }

@@ -125,9 +125,9 @@ const DONE_CONFIGURED: &str = "everything in the store is sealed with store.encr
 
 fn tell(tally: &Tally) {
     print::line(&format!(
-        "sealed again: {} provider accounts, {} webhooks, {} refused requests, {} headers, \
+        "sealed again: {} provider accounts, {} status APIs, {} webhooks, {} refused requests, {} headers, \
          credentials and replaced secrets of webhooks",
-        tally.accounts, tally.subscriptions, tally.quarantined, tally.beside
+        tally.accounts, tally.status_apis, tally.subscriptions, tally.quarantined, tally.beside
     ));
     for refused in &tally.refused {
         print::line(&format!("left as it is: {}, {}", refused.id, refused.error));

@@ -6,13 +6,18 @@ mod authentication;
 mod bodies;
 mod callbacks;
 mod events;
+mod health;
 mod idempotency;
 mod lists;
 mod messages;
+mod notifications;
 mod problems;
 mod rules;
 mod rulings;
+mod send_attempts;
+mod statistics;
 mod tenants;
+mod timeline;
 mod urls;
 mod webhook_settings;
 mod webhooks;
@@ -23,7 +28,7 @@ use testkit::Answer;
 const PHONE: &str = "+254700000001";
 
 /// Every resource, with an id that nothing has, and the methods it takes.
-const RESOURCES: [(&str, &str); 30] = [
+const RESOURCES: [(&str, &str); 36] = [
     ("/v1/tenants", "POST"),
     ("/v1/provider-accounts", "GET, POST"),
     (
@@ -34,6 +39,11 @@ const RESOURCES: [(&str, &str); 30] = [
         "/v1/provider-accounts/acc_00000000000000000000000000/rotate-token",
         "POST",
     ),
+    (
+        "/v1/provider-accounts/acc_00000000000000000000000000/health",
+        "GET",
+    ),
+    ("/v1/statistics/callbacks", "GET"),
     ("/v1/webhooks", "GET, POST"),
     (
         "/v1/webhooks/sub_00000000000000000000000000",
@@ -74,6 +84,16 @@ const RESOURCES: [(&str, &str); 30] = [
     ("/v1/messages", "GET, POST"),
     ("/v1/messages/msg_00000000000000000000000000", "GET"),
     ("/v1/messages/msg_00000000000000000000000000/state", "POST"),
+    (
+        "/v1/messages/msg_00000000000000000000000000/attempts",
+        "POST",
+    ),
+    ("/v1/notifications/none", "GET"),
+    (
+        "/v1/messages/msg_00000000000000000000000000/timeline",
+        "GET",
+    ),
+    ("/v1/messages/msg_00000000000000000000000000/poll", "POST"),
     ("/v1/orphans", "GET"),
     ("/v1/callbacks", "GET"),
     ("/v1/security-events", "GET"),

@@ -84,6 +84,12 @@ impl TestApp {
         self.adopt(app);
     }
 
+    /// Has a setting be another from the next start on.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.settings.retain(|(known, _)| known != name);
+        self.settings.push((name.to_owned(), value.to_owned()));
+    }
+
     /// The same with other settings, which replace those that are there.
     pub async fn restart_with(&mut self, settings: &[(&str, &str)]) {
         let is_replaced = |name: &str| settings.iter().any(|(other, _)| *other == name);

@@ -8,6 +8,7 @@ mod help;
 mod key;
 mod listen;
 mod run;
+mod simulator;
 mod store;
 mod tenant;
 

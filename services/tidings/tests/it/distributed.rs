@@ -2,6 +2,7 @@
 
 mod key;
 mod limits;
+mod polls;
 
 use crate::app::SOON;
 use crate::servers::{KEY, Servers, execute};
@@ -296,7 +297,11 @@ async fn while_the_database_hangs_callers_of_unknown_accounts_are_told_at_once_t
     let endpoint = Endpoint::start().await;
     set_up(&process.api_url(), &endpoint).await;
     let ingress = Ingress::new(&process.ingress_url());
-    ingress.post_json(PATH, delivered()).await.expect(200);
+    // What is looked up while the accounts are loaded again, as after one was made, is not remembered.
+    for _ in 0..2 {
+        ingress.post_json(PATH, delivered()).await.expect(200);
+        tokio::time::sleep(Duration::from_millis(1_200)).await;
+    }
     postgres.freeze();
     let mut waits = Vec::new();
     for number in 0..4 {

@@ -6,6 +6,7 @@ use testkit::providers::{hmac_sha256_hex, stub_report};
 use testkit::{ADMIN_KEY, Answer, Api, Endpoint, Ingress, Process};
 
 const SECRET: &str = "a-secret-of-a-provider-0";
+const STATUS_KEY: &str = "a-key-of-a-status-api";
 const EVENT: &str = "job.created";
 
 /// An account, a webhook, and a request in quarantine.
@@ -24,9 +25,11 @@ impl Secrets {
         let operator = operator(api);
         let auth = json!([{ "type": "hmac", "secret": SECRET, "algorithm": "sha256",
             "encoding": "hex", "header": "x-signature" }]);
-        let account = json!({ "provider": "stub", "slug": slug, "auth": auth });
-        let account = operator.post("/v1/provider-accounts", account).await;
         let endpoint = Endpoint::start().await;
+        let status_api = json!({ "base_url": endpoint.url("/api"), "key": STATUS_KEY });
+        let account = json!({ "provider": "stub", "slug": slug, "auth": auth,
+            "status_api": status_api });
+        let account = operator.post("/v1/provider-accounts", account).await;
         let webhook = json!({ "url": endpoint.url("/hook"), "events": [EVENT],
             "headers": { "x-own": "own-header" },
             "endpoint_auth": { "type": "bearer", "token": "own-token" } });
@@ -57,7 +60,10 @@ impl Secrets {
         self.assert_quarantined_opens(api).await;
         call(&self.slug, ingress, SECRET).await.expect(200);
         let account = format!("/v1/provider-accounts/{}", self.account);
-        operator(api).get(&account).await.expect(200);
+        let shown = operator(api).get(&account).await;
+        assert!(!shown.text.contains(STATUS_KEY), "{}", shown.text);
+        let shown = shown.expect(200);
+        assert_eq!(shown["status_api"]["base_url"], self.endpoint.url("/api"));
     }
 
     pub async fn assert_webhook_opens(&self, api: &Process) {

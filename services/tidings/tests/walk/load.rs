@@ -21,10 +21,12 @@ const SOON: Duration = Duration::from_secs(20);
 /// The endpoint that always says yes, and the one that first says no, twice.
 pub const PATHS: [&str; 2] = ["/good", "/flaky"];
 /// How many things are told.
-const FACTS: usize = 4;
+const FACTS: usize = 5;
 /// The messages that can be told of.
 const EARLY: &str = "m-reported-early";
 const LATE: &str = "m-reported-late";
+/// The message that is told of only when its provider is asked.
+const POLLED: &str = "m-polled";
 /// The message whose row cannot be read.
 const BROKEN: &str = "m-broken";
 
@@ -78,6 +80,13 @@ impl Load {
             Reply::Status(200),
         ];
         endpoint.answer_at(PATHS[1], refusals);
+        let delivered = json!({ "messages": [{ "messageId": POLLED, "status": "DELIVRD" }] });
+        let told = Reply::with(
+            200,
+            &[("content-type", "application/json")],
+            delivered.to_string(),
+        );
+        endpoint.answer_at("/status", told);
         let operator = Api::new(&process.api_url(), ADMIN_KEY);
         let made = operator
             .post("/v1/tenants", json!({ "name": "Clinic" }))
@@ -85,7 +94,9 @@ impl Load {
         let key = made.expect(201)["api_key"].as_str().unwrap().to_owned();
         let tenant = operator.with_key(&key);
         let auth = json!([{ "type": "ip_allowlist", "cidrs": ["127.0.0.0/8"] }]);
-        let account = json!({ "provider": "stub", "slug": "clinic", "auth": auth });
+        let status_api = json!({ "base_url": endpoint.url(""), "key": "key" });
+        let account = json!({ "provider": "stub", "slug": "clinic", "auth": auth,
+            "status_api": status_api });
         tenant
             .post("/v1/provider-accounts", account)
             .await
@@ -192,7 +203,7 @@ impl Load {
         let accepted = self.accepted.unwrap();
         let events = accepted.events.into_iter();
         let events = events.map(|(number, id)| (format!("job.created {number}"), Some(id)));
-        let messages = [EARLY, LATE].map(|id| (format!("sms.delivered {id}"), None));
+        let messages = [EARLY, LATE, POLLED].map(|id| (format!("sms.delivered {id}"), None));
         Account {
             facts: events.chain(messages).collect(),
             applicable: accepted.applicable,
@@ -226,6 +237,7 @@ impl Client {
         // Not before its report waits for it.
         self.is_applied(&accepted.applicable[0]).await;
         self.insist(Request::Message(EARLY)).await;
+        self.insist(Request::Message(POLLED)).await;
         accepted.events.insert(2, self.publish(2).await);
         accepted
     }

@@ -46,7 +46,9 @@ async fn an_account_of_every_kind_of_check_shows_everything_but_its_secrets() {
             "environment",
             "id",
             "provider",
+            "silence",
             "slug",
+            "status_api",
             "updated_at"
         ]
     );

@@ -3,6 +3,7 @@
 use super::{PHONE, RESOURCES, members};
 use crate::app::{SOON, TestApp};
 use serde_json::{Value, json};
+use std::time::Duration;
 use testkit::providers::stub_report;
 use testkit::{Api, Endpoint, eventually};
 
@@ -55,6 +56,17 @@ async fn every_metric_is_there_once_there_was_something_to_count() {
         .expect(401);
     tenant.publish("job.created", json!({})).await;
     endpoint.wait_for(2, SOON).await;
+    // Of one nothing is heard, and it is given up.
+    let silent = tenant.message("clinic", "m-3", PHONE).await;
+    app.clock.advance(Duration::from_hours(25));
+    tenant.wait_for_state(&silent, "unknown").await;
+    // The health of providers is looked at once a minute, by what was counted.
+    tenant.message("clinic", "m-4", PHONE).await;
+    app.ingress.post_json(path, report("m-4")).await.expect(200);
+    let counted = |found: &Value| found["totals"]["applied"].as_u64() >= Some(1);
+    let statistics = "/v1/statistics/callbacks";
+    tenant.api.get_until(statistics, counted, SOON).await;
+    app.clock.advance(Duration::from_mins(1));
     let metrics = eventually("all metrics are there", SOON, async || {
         let metrics = app.admin.get("/metrics").await;
         let is_there = |name: &&str| {

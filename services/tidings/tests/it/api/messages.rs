@@ -5,7 +5,7 @@ use crate::app::TestApp;
 use serde_json::{Value, json};
 use testkit::providers::stub_report;
 
-const SHOWN: [&str; 25] = [
+const SHOWN: [&str; 26] = [
     "client_reference",
     "cost",
     "created_at",
@@ -27,6 +27,7 @@ const SHOWN: [&str; 25] = [
     "provider_account",
     "provider_message_id",
     "send_attempt",
+    "send_attempts",
     "sent_at",
     "state",
     "to",
@@ -100,6 +101,7 @@ async fn a_message_is_shown_whole_before_and_after_its_report() {
             "applied",
             "callback_id",
             "failure_reason",
+            "provider_response",
             "provider_time",
             "reason",
             "received_at",
@@ -197,4 +199,94 @@ async fn ten_registrations_at_once_are_one_message() {
             .iter()
             .all(|answer| answer.body["id"] == answers[0].body["id"])
     );
+}
+
+#[tokio::test]
+async fn what_a_message_cost_is_kept_digit_for_digit_and_replaced_by_what_a_report_says() {
+    let app = TestApp::start().await;
+    let tenant = app.tenant("Clinic").await;
+    tenant.account("vonage", "clinic").await;
+    let body = |cost: &str| {
+        format!(
+            r#"{{"provider_account":"clinic","provider_message_id":"m-1","to":"{PHONE}","cost":{cost}}}"#
+        )
+    };
+    let register = async |cost: &str| tenant.api.post_bytes("/v1/messages", &[], body(cost)).await;
+    let number = register(r#"{"amount":0.80,"currency":"kes"}"#).await;
+    let made = number.expect(201);
+    assert_eq!(made["cost"], json!({ "amount": "0.80", "currency": "KES" }));
+    let text = register(r#"{"amount":"0.80","currency":"KES"}"#).await;
+    assert_eq!(text.expect(200), made);
+    for other in [r#"{"amount":"0.8","currency":"KES"}"#, "null"] {
+        register(other).await.expect_problem(409, "conflict");
+    }
+    for (cost, at) in [
+        (r#"{"amount":-1,"currency":"KES"}"#, "/cost/amount"),
+        (r#"{"amount":8e-1,"currency":"KES"}"#, "/cost/amount"),
+        (r#"{"amount":"1,5","currency":"KES"}"#, "/cost/amount"),
+        (r#"{"amount":null,"currency":"KES"}"#, "/cost/amount"),
+        (r#"{"amount":[1],"currency":"KES"}"#, "/cost/amount"),
+        (r#"{"amount":"1","currency":"KSHS"}"#, "/cost/currency"),
+        (r#"{"amount":"1"}"#, "/cost/currency"),
+        (r#"{"currency":"KES"}"#, "/cost/amount"),
+        (r#"{"amount":"1","currency":"KES","vat":1}"#, "/cost/vat"),
+    ] {
+        super::assert_refused(&register(cost).await, &[at]);
+    }
+}
+
+#[tokio::test]
+async fn messages_are_listed_by_the_beginning_of_a_number_an_id_or_a_notification() {
+    let app = TestApp::start().await;
+    let tenant = app.tenant("Clinic").await;
+    tenant.account("stub", "clinic").await;
+    for (message, notification, to) in [
+        ("ATXid_1", "recall_1", "+260971000001"),
+        ("ATXid_2", "recall%2", "+260972000002"),
+        ("ATYid_1", "reminder", "+254700000003"),
+    ] {
+        let body = json!({ "provider_account": "clinic", "provider_message_id": message,
+            "client_reference": message.to_lowercase(), "notification_id": notification, "to": to });
+        tenant.api.post("/v1/messages", body).await.expect(201);
+    }
+    for (query, found) in [
+        ("to_prefix=%2B26097", &["ATXid_2", "ATXid_1"][..]),
+        ("to_prefix=+260971", &["ATXid_1"]),
+        ("to_prefix=260971", &["ATXid_1"]),
+        ("to_prefix=%2B999", &[]),
+        ("provider_message_id_prefix=ATX", &["ATXid_2", "ATXid_1"]),
+        ("provider_message_id_prefix=atx", &[]),
+        ("client_reference_prefix=aty", &["ATYid_1"]),
+        ("notification_id_prefix=recall", &["ATXid_2", "ATXid_1"]),
+        ("notification_id_prefix=recall_", &["ATXid_1"]),
+        ("notification_id_prefix=recall%25", &["ATXid_2"]),
+        (
+            "to_prefix=%2B260&notification_id_prefix=recall_&state=pending",
+            &["ATXid_1"],
+        ),
+    ] {
+        let page = tenant.api.get(&format!("/v1/messages?{query}")).await;
+        let page = page.expect(200);
+        let ids = page["data"].as_array().unwrap().iter();
+        let ids: Vec<_> = ids
+            .map(|found| found["provider_message_id"].as_str().unwrap())
+            .collect();
+        assert_eq!(ids, found, "{query}");
+    }
+    for (query, pointer) in [
+        ("to=%2B260971000001&to_prefix=%2B260", "/to_prefix"),
+        ("to_prefix=26097x", "/to_prefix"),
+        ("to_prefix=", "/to_prefix"),
+        ("notification_id_prefix=re", "/notification_id_prefix"),
+        (
+            "notification_id_prefix=rec&notification_id=recall",
+            "/notification_id_prefix",
+        ),
+        ("provider_message_id_prefix=", "/provider_message_id_prefix"),
+        ("provider_message_id=a%00b", "/provider_message_id"),
+        ("client_reference_prefix=a", "/client_reference_prefix"),
+    ] {
+        let answer = tenant.api.get(&format!("/v1/messages?{query}")).await;
+        super::assert_refused(&answer, &[pointer]);
+    }
 }

@@ -21,6 +21,7 @@ async fn every_command_explains_itself() {
         &["dead-letters", "cancel", "--help"],
         &["dead-letters", "purge", "--help"],
         &["listen", "--help"],
+        &["provider-simulator", "--help"],
     ] {
         let help = ended_well(&Process::run_command(PROGRAM, args, &[]).await);
         assert!(help.contains("Usage: tidings"), "{args:?}: {help}");
@@ -37,6 +38,7 @@ async fn every_command_explains_itself() {
         "keys",
         "dead-letters",
         "listen",
+        "provider-simulator",
     ] {
         assert!(all.contains(&format!("\n  {name} ")), "{name}: {all}");
     }
@@ -55,6 +57,63 @@ async fn a_command_line_that_means_nothing_is_a_2() {
         (&["tenant", "create"], "--name <NAME>"),
         (&["dead-letters", "purge"], "--all"),
         (&["listen", "--port", "65536"], "65536"),
+        (&["provider-simulator"], "--provider"),
+        (
+            &["provider-simulator", "--provider", "acme"],
+            "africastalking",
+        ),
+        (
+            &["provider-simulator", "--provider", "mtn", "--loss", "2"],
+            "from 0 (never) to 1 (always)",
+        ),
+        (
+            &[
+                "provider-simulator",
+                "--provider",
+                "mtn",
+                "--outcomes",
+                "lost=1",
+            ],
+            "delivered",
+        ),
+        (
+            &["provider-simulator", "--provider", "mtn", "--delay", "2..1"],
+            "such as 1.5 or 0..2",
+        ),
+        (
+            &["provider-simulator", "--provider", "mtn", "--parts", "0"],
+            "--parts",
+        ),
+        (
+            &[
+                "provider-simulator",
+                "--provider",
+                "mtn",
+                "--callback-secret",
+                "x",
+            ],
+            "mtn signs nothing",
+        ),
+        (
+            &[
+                "provider-simulator",
+                "--provider",
+                "mtn",
+                "--callback-url",
+                "ftp://x",
+            ],
+            "--callback-url",
+        ),
+        (
+            &[
+                "provider-simulator",
+                "--provider",
+                "mtn",
+                "--callback-network",
+                "10",
+            ],
+            "--callback-network",
+        ),
         (
             &["listen", "--port", "0", "--secret", "no-secret"],
             "--secret",

@@ -156,3 +156,32 @@ async fn settings_that_cannot_work_are_refused_with_what_would() {
         assert!(!super::stderr(&output).contains("secret-word"));
     }
 }
+
+#[tokio::test]
+async fn a_state_that_a_person_forced_is_in_the_log_without_the_reason_and_the_number() {
+    let root = tempfile::tempdir().unwrap();
+    let server = Process::start(PROGRAM, root.path(), &[]).await;
+    let api = Api::new(&server.api_url(), ADMIN_KEY);
+    let auth = json!([{ "type": "token" }]);
+    let account = json!({ "provider": "stub", "slug": "clinic", "auth": auth });
+    api.post("/v1/provider-accounts", account).await.expect(201);
+    let message = json!({ "provider_account": "clinic", "provider_message_id": "m-1",
+        "to": "+254700000001" });
+    let made = api.post("/v1/messages", message).await.expect(201);
+    let id = made["id"].as_str().unwrap();
+    let path = format!("/v1/messages/{id}/state");
+    let plain = json!({ "state": "sent", "reason": "it left the modem" });
+    api.post(&path, plain).await.expect(200);
+    let said = "the state of a message was forced";
+    assert!(!server.log().contains(said), "{}", server.log());
+    let forced = json!({ "state": "failed", "reason": "Amina says so", "force": true });
+    api.post(&path, forced).await.expect(200);
+    let log = server.log();
+    let line = log.lines().find(|line| line.contains(said)).unwrap();
+    for part in [id, "ten_", "failed", "operator"] {
+        assert!(line.contains(part), "{line}");
+    }
+    for secret in ["254700000001", "Amina"] {
+        assert!(!log.contains(secret), "{log}");
+    }
+}

@@ -69,7 +69,7 @@ async fn the_key_is_changed_with_two_processes_running_and_nothing_is_closed_to_
     let again = command(&servers, root.path(), &["keys", "rotate"]).await;
     let told = said(&again);
     assert!(
-        told.contains("0 provider accounts, 0 webhooks, 0 refused"),
+        told.contains("0 provider accounts, 0 status APIs, 0 webhooks, 0 refused"),
         "{told}"
     );
     assert!(one.is_running() && other.is_running());

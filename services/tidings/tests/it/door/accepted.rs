@@ -56,19 +56,21 @@ fn fixtures(provider: &str) -> Vec<Fixture> {
             "inbound" => "inbound",
             "optout" => "opt-outs",
             "subscription" => "subscriptions",
+            // What the provider answers when it is asked: nobody posts it.
+            "fetch" | "error" | "token" | "UNVERIFIED" => return None,
             other => panic!("no kind is called {other}"),
         };
         let is_json = file
             .extension()
             .is_some_and(|extension| extension == "json");
-        Fixture {
+        Some(Fixture {
             name: format!("{provider}/{name}"),
             path: format!("/v1/callbacks/{provider}-1/{kind}"),
             content_type: if is_json { JSON } else { FORM },
             body: std::fs::read(&file).unwrap(),
-        }
+        })
     };
-    files.into_iter().map(read).collect()
+    files.into_iter().filter_map(read).collect()
 }
 
 #[tokio::test]

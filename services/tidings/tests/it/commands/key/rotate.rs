@@ -17,7 +17,8 @@ const KEY: &str = "TIDINGS_STORE__ENCRYPTION_KEY";
 const PREVIOUS: &str = "TIDINGS_STORE__PREVIOUS_ENCRYPTION_KEY";
 const NO_SETTINGS: &[(&str, &str)] = &[];
 /// What is sealed, under any key.
-const SEALED: &str = "select hex(checks) from provider_accounts union all select hex(secret) from \
+const SEALED: &str = "select hex(checks) from provider_accounts union all select hex(status_api) from \
+                      provider_accounts union all select hex(secret) from \
                       subscriptions union all select hex(headers) from subscriptions union all \
                       select hex(endpoint_secret) from subscriptions union all select hex(secret) from \
                       previous_secrets union all select hex(sealed) from quarantine union all select \
@@ -80,7 +81,7 @@ async fn a_kept_key_is_replaced_and_everything_opens_with_the_new_one() {
 
     let output = rotate(dir, NO_SETTINGS).await;
     let told = ended_well(&output);
-    let counts = "sealed again: 1 provider accounts, 1 webhooks, 1 refused requests, 3 headers, credentials \
+    let counts = "sealed again: 1 provider accounts, 1 status APIs, 1 webhooks, 1 refused requests, 3 headers, credentials \
                   and replaced secrets of webhooks\n";
     assert!(told.starts_with(counts), "{told}");
     let new = read(dir, FILE).unwrap();
@@ -126,7 +127,7 @@ async fn wherever_a_rotation_dies_a_start_opens_everything_and_running_it_again_
     assert!(doctor.contains("was not finished"), "{doctor}");
 
     let told = ended_well(&rotate(dir, NO_SETTINGS).await);
-    assert!(told.contains("1 provider accounts, 1 webhooks, 1 refused"));
+    assert!(told.contains("1 provider accounts, 1 status APIs, 1 webhooks, 1 refused"));
     assert_eq!(read(dir, FILE).unwrap(), OTHER, "the new key stays");
     assert_eq!(read(dir, PREVIOUS_FILE), None);
     assert_opens(dir, NO_SETTINGS, &[&secrets, &more]).await;
@@ -134,7 +135,7 @@ async fn wherever_a_rotation_dies_a_start_opens_everything_and_running_it_again_
     fs::write(dir.join(PREVIOUS_FILE), &old).unwrap();
     assert_opens(dir, NO_SETTINGS, &[&secrets, &more]).await;
     let told = ended_well(&rotate(dir, NO_SETTINGS).await);
-    assert!(told.contains("0 provider accounts, 0 webhooks, 0 refused"));
+    assert!(told.contains("0 provider accounts, 0 status APIs, 0 webhooks, 0 refused"));
     assert_eq!(read(dir, FILE).unwrap(), OTHER);
     assert_eq!(read(dir, PREVIOUS_FILE), None);
 
@@ -154,7 +155,7 @@ async fn a_wrong_key_changes_nothing() {
     let secrets = installation(dir, NO_SETTINGS).await;
     let right = read(dir, FILE).unwrap();
     let sealed = query(dir, SEALED);
-    assert_eq!(sealed.len(), 7);
+    assert_eq!(sealed.len(), 8);
     fs::write(dir.join(FILE), OTHER).unwrap();
     let output = rotate(dir, NO_SETTINGS).await;
     failed(&output, 2, &["encryption.key is not the key of this store"]);
@@ -186,11 +187,11 @@ async fn a_configured_key_is_changed_beside_the_previous_one() {
     assert!(log.contains("the encryption key is being changed"));
     let before = query(dir, SEALED);
     let told = ended_well(&rotate(dir, both).await);
-    assert!(told.contains("1 provider accounts, 1 webhooks, 1 refused"));
+    assert!(told.contains("1 provider accounts, 1 status APIs, 1 webhooks, 1 refused"));
     assert!(told.contains("take store.previous_encryption_key out"));
     for settings in [&both[..], new] {
         let told = ended_well(&rotate(dir, settings).await);
-        assert!(told.contains("0 provider accounts, 0 webhooks, 0 refused"));
+        assert!(told.contains("0 provider accounts, 0 status APIs, 0 webhooks, 0 refused"));
         assert!(!told.contains(ONE) && !told.contains(OTHER), "{told}");
     }
     assert!(!dir.join(FILE).exists() && !dir.join(PREVIOUS_FILE).exists());
@@ -199,7 +200,7 @@ async fn a_configured_key_is_changed_beside_the_previous_one() {
     assert_opens(dir, new, &[&secrets]).await;
 
     // A job that came late has brought something of the old key.
-    let late = format!("update quarantine set sealed = x'{}'", before[5]);
+    let late = format!("update quarantine set sealed = x'{}'", before[6]);
     assert_eq!(change(dir, &late), 1);
     let asked = [
         "1 secrets are sealed with another key",
@@ -207,7 +208,7 @@ async fn a_configured_key_is_changed_beside_the_previous_one() {
     ];
     failed(&rotate(dir, new).await, 2, &asked);
     let told = ended_well(&rotate(dir, both).await);
-    assert!(told.contains("0 provider accounts, 0 webhooks, 1 refused"));
+    assert!(told.contains("0 provider accounts, 0 status APIs, 0 webhooks, 1 refused"));
     assert_opens(dir, new, &[&secrets]).await;
 }
 
@@ -222,8 +223,8 @@ async fn what_cannot_be_opened_is_named_and_holds_only_itself_up() {
     assert_eq!(change(dir, damage), 1);
     let broken = damaged(dir);
     for counts in [
-        "0 provider accounts, 1 webhooks, 1 refused",
-        "0 provider accounts, 0 webhooks",
+        "0 provider accounts, 1 status APIs, 1 webhooks, 1 refused",
+        "0 provider accounts, 0 status APIs, 0 webhooks",
     ] {
         let output = rotate(dir, NO_SETTINGS).await;
         failed(
@@ -260,11 +261,11 @@ async fn what_cannot_be_opened_is_named_and_holds_only_itself_up() {
     assert_eq!(read(dir, PREVIOUS_FILE), None);
     // The secret of a webhook that was deleted is sealed with the others, and not missed.
     let told = ended_well(&rotate(dir, NO_SETTINGS).await);
-    assert!(told.contains("0 provider accounts, 1 webhooks, 1 refused"));
+    assert!(told.contains("0 provider accounts, 0 status APIs, 1 webhooks, 1 refused"));
     let damage = "update subscriptions set secret = substr(secret, 1, length(secret) - 1)";
     assert_eq!(change(dir, damage), 1);
     let told = ended_well(&rotate(dir, NO_SETTINGS).await);
-    assert!(told.contains("0 provider accounts, 0 webhooks, 1 refused"));
+    assert!(told.contains("0 provider accounts, 0 status APIs, 0 webhooks, 1 refused"));
     assert_eq!(read(dir, PREVIOUS_FILE), None);
 }
 
@@ -294,7 +295,7 @@ async fn a_kept_key_stays_beside_the_new_one_as_long_as_a_job_may_need_it() {
         .await;
     stop(server).await;
     let told = ended_well(&rotate(dir, NO_SETTINGS).await);
-    assert!(told.contains("0 provider accounts, 0 webhooks, 1 refused"));
+    assert!(told.contains("0 provider accounts, 0 status APIs, 0 webhooks, 1 refused"));
     assert_eq!(read(dir, PREVIOUS_FILE), None);
     assert_opens(dir, NO_SETTINGS, &[&secrets]).await;
 }

@@ -1,0 +1,11 @@
+drop index messages_by_tenant_recipient;
+drop index messages_by_tenant_notification;
+drop index messages_by_tenant_reference;
+drop index messages_by_tenant_message;
+create index messages_by_tenant_message on messages (tenant_id, provider_message_id, id);
+create index messages_by_tenant_reference on messages (tenant_id, client_reference, id);
+create index messages_by_tenant_notification on messages (tenant_id, notification_id, id);
+create index messages_by_tenant_recipient on messages (tenant_id, recipient, id);
+alter table message_history drop column provider_response;
+alter table messages drop column cost;
+alter table messages drop column registered_cost;

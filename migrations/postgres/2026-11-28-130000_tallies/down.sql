@@ -1,0 +1,3 @@
+drop table provider_health;
+drop table report_delays;
+drop table tallies;

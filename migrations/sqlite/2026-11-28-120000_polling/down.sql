@@ -1,0 +1,12 @@
+drop table inboxes;
+drop table polls;
+drop table poll_leases;
+drop index messages_due;
+alter table messages drop column poll_account_id;
+alter table messages drop column poll_delay;
+alter table messages drop column poll_from;
+alter table messages drop column polls;
+alter table messages drop column poll_at;
+alter table provider_accounts drop column silence_after;
+alter table provider_accounts drop column silence_state;
+alter table provider_accounts drop column status_api;
