@@ -160,6 +160,11 @@ impl Scene {
         let mut settings = self.backing.settings();
         settings.extend([
             setting("TIDINGS_DISPATCHER__RETRY", "1,1,1,1,1".to_owned()),
+            // An endpoint that refuses is tried again all the same.
+            setting(
+                "TIDINGS_DISPATCHER__BREAKER__MIN_REQUESTS",
+                "10000".to_owned(),
+            ),
             setting("TIDINGS_POLLER__FIRST_POLL", "2s".to_owned()),
             setting("TIDINGS_POLLER__FIRST_POLL_FLOOR", "1s".to_owned()),
             setting("TIDINGS_TRACKER__MAX_ATTEMPTS", attempts),
