@@ -99,7 +99,10 @@ async fn an_endpoint_that_is_gone_is_left_alone_and_what_it_is_owed_is_held_unti
     assert_eq!(of(&held)["state"], "pending");
     assert_eq!(endpoint.hits().len(), 2, "nothing more leaves");
     // Nothing is made for it meanwhile.
-    tenant.publish("job.created", json!({ "n": 3 })).await;
+    let missed = tenant.publish("job.created", json!({ "n": 3 })).await;
+    let is_told = |event: &Value| event["sequence"].is_i64();
+    let path = format!("/v1/events/{missed}");
+    tenant.api.get_until(&path, is_told, SOON).await;
     endpoint.answer_with([Reply::Status(200)]);
     change(&tenant, &endpoint, &hook, &json!({})).await;
     let enabled = shown(&tenant, &hook).await;
