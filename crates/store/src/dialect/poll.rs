@@ -75,7 +75,8 @@ pub(crate) fn due_accounts(
                 "select firsts.account_id from firsts \
                  left join poll_leases on poll_leases.account_id = firsts.account_id \
                  where firsts.poll_at <= ?2 and coalesce(poll_leases.until, 0) <= ?3 \
-                 and coalesce(poll_leases.rest_until, 0) <= ?3 limit ?4"
+                 and coalesce(poll_leases.rest_until, 0) <= ?3 \
+                 order by firsts.account_id limit ?4"
             );
             let found: Vec<Found> = diesel::sql_query(text)
                 .bind::<Id, _>(sought.after)
@@ -92,7 +93,8 @@ pub(crate) fn due_accounts(
                  left join poll_leases on poll_leases.account_id = firsts.account_id \
                  where firsts.poll_at <= ({})[1] \
                  and coalesce(poll_leases.until, 'epoch') <= ({})[1] \
-                 and coalesce(poll_leases.rest_until, 'epoch') <= ({})[1] limit ({})[1]"
+                 and coalesce(poll_leases.rest_until, 'epoch') <= ({})[1] \
+                 order by firsts.account_id limit ({})[1]"
             );
             Ok(Statement::<Id>::new(text)
                 .bind::<Id, _>(vec![sought.after])
