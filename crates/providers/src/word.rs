@@ -1,6 +1,7 @@
 //! The words of status tables.
 
 use domain::State;
+use domain::report::Report;
 
 /// One line of a provider's status table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +21,27 @@ pub struct Meaning {
     pub state: Option<State>,
     /// Whether the table marks it as temporary.
     pub is_temporary: bool,
+}
+
+impl Meaning {
+    /// A report of a word that means this, and of nothing else.
+    pub(crate) fn said(self, word: String) -> Report {
+        Report {
+            provider_message_id: None,
+            client_reference: None,
+            recipient: None,
+            part: None,
+            word,
+            state: self.state,
+            is_temporary: self.is_temporary,
+            provider_time: None,
+            failure_reason: None,
+            failure_class: None,
+            network_code: None,
+            cost: None,
+            provider_response: None,
+        }
+    }
 }
 
 impl Word {

@@ -64,18 +64,11 @@ impl AfricasTalking {
         let failure_reason = fields.text("failureReason");
         Ok(Report {
             provider_message_id: Some(id),
-            client_reference: None,
             recipient: fields.phone("phoneNumber"),
-            part: None,
-            word,
-            state: meaning.state,
-            is_temporary: meaning.is_temporary,
-            provider_time: None,
             failure_class: failure_reason.as_deref().map(reason::class),
             failure_reason,
             network_code: fields.text("networkCode"),
-            cost: None,
-            provider_response: None,
+            ..meaning.said(word)
         }
         .bounded())
     }

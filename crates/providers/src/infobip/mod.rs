@@ -82,16 +82,13 @@ impl Infobip {
             provider_message_id: Some(fields.required_id("messageId")?),
             client_reference: client_reference(&fields),
             recipient: fields.phone("to"),
-            part: None,
-            word: status::word(&status)?,
-            state: meaning.state,
-            is_temporary: meaning.is_temporary,
             provider_time: provider_time(&fields, meaning),
             failure_reason,
             failure_class,
             network_code: fields.text("mccMnc"),
             cost,
             provider_response: joined([status.text("description"), description]),
+            ..meaning.said(status::word(&status)?)
         }
         .bounded())
     }

@@ -24,7 +24,7 @@ use crate::form::{Form, hex_byte};
 use crate::padding;
 use crate::provider::Provider;
 use crate::refusal::Refusal;
-use crate::word::Word;
+use crate::word::{Meaning, Word};
 use domain::State;
 use domain::callback::{Kind, Statement};
 use domain::inbound::Inbound;
@@ -87,18 +87,13 @@ impl Jasmin {
         let failure_reason = fields.text("err").filter(|code| status::is_code(code));
         Ok(Report {
             provider_message_id: Some(padding::without(&id).to_owned()),
-            client_reference: None,
-            recipient: None,
-            part: None,
-            word,
-            state,
-            is_temporary: false,
-            provider_time: None,
             failure_class: failure_reason.is_some().then_some(FailureClass::Unknown),
             failure_reason,
-            network_code: None,
-            cost: None,
-            provider_response: None,
+            ..Meaning {
+                state,
+                is_temporary: false,
+            }
+            .said(word)
         }
         .bounded())
     }

@@ -77,16 +77,8 @@ impl Kannel {
             provider_message_id: Some(id),
             client_reference: Some(reference),
             recipient: fields.phone("to"),
-            part: None,
-            word,
-            state: meaning.state,
-            is_temporary: meaning.is_temporary,
             provider_time: time(fields),
-            failure_reason: None,
-            failure_class: None,
-            network_code: None,
-            cost: None,
-            provider_response: None,
+            ..meaning.said(word)
         }
         .bounded())
     }

@@ -127,16 +127,11 @@ impl Mtn {
             provider_message_id: Some(ids.provider.clone()),
             client_reference: ids.client.clone(),
             recipient: fields.phone("receiverAddress"),
-            part: None,
-            word,
-            state: meaning.state,
-            is_temporary: meaning.is_temporary,
             provider_time: provider_time(fields, meaning),
             failure_class: failure_reason.is_some().then_some(FailureClass::Unknown),
             failure_reason,
-            network_code: None,
-            cost: None,
             provider_response: joined([error_code(fields), fields.text("details")]),
+            ..meaning.said(word)
         }
         .bounded())
     }

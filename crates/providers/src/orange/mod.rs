@@ -83,16 +83,7 @@ impl Orange {
             provider_message_id: Some(id.to_owned()),
             client_reference: Some(id.to_owned()),
             recipient: fields.phone("address"),
-            part: None,
-            word,
-            state: meaning.state,
-            is_temporary: meaning.is_temporary,
-            provider_time: None,
-            failure_reason: None,
-            failure_class: None,
-            network_code: None,
-            cost: None,
-            provider_response: None,
+            ..meaning.said(word)
         }
         .bounded())
     }

@@ -55,15 +55,10 @@ fn report(provider: &dyn Provider, fields: &Fields<'_>) -> Result<Report, Refusa
         client_reference,
         recipient: fields.phone("to"),
         part: part(fields)?,
-        word,
-        state: meaning.state,
-        is_temporary: meaning.is_temporary,
         provider_time: provider_time(fields, meaning),
         failure_class: failure_reason.is_some().then_some(FailureClass::Unknown),
         failure_reason,
-        network_code: None,
-        cost: None,
-        provider_response: None,
+        ..meaning.said(word)
     }
     .bounded())
 }

@@ -15,6 +15,7 @@ use crate::asking::{
 };
 use crate::fields::Fields;
 use crate::object::Object;
+use crate::provider::Provider;
 use crate::refusal::Refusal;
 use crate::response::joined;
 use domain::Timestamp;
@@ -92,13 +93,14 @@ impl Twilio {
         let sent_at = (word == SENT).then(|| fields.text("date_sent")).flatten();
         let failure_reason = fields.text("error_code");
         let report = Report {
+            provider_message_id: Some(id),
             provider_time: sent_at.and_then(|text| Timestamp::parse_rfc2822(&text)),
             failure_class: failure_reason.as_deref().map(reason::class),
             provider_response: joined([failure_reason.clone(), fields.text("error_message")]),
             failure_reason,
             recipient: fields.phone("to"),
             cost: cost(fields),
-            ..self.said(id, word)
+            ..self.status(&word).said(word)
         };
         Ok(report.bounded())
     }

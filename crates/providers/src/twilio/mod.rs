@@ -87,33 +87,14 @@ impl Twilio {
             .ok_or_else(|| Refusal::missing("MessageStatus"))?;
         let failure_reason = fields.text("ErrorCode");
         let report = Report {
+            provider_message_id: Some(id),
             recipient: fields.phone("To"),
             failure_class: failure_reason.as_deref().map(reason::class),
             provider_response: joined([failure_reason.clone(), fields.text("ErrorMessage")]),
             failure_reason,
-            ..self.said(id, word)
+            ..self.status(&word).said(word)
         };
         Ok(report.bounded())
-    }
-
-    /// A report of a word about a message, and nothing else.
-    fn said(&self, id: String, word: String) -> Report {
-        let meaning = self.status(&word);
-        Report {
-            provider_message_id: Some(id),
-            client_reference: None,
-            recipient: None,
-            part: None,
-            word,
-            state: meaning.state,
-            is_temporary: meaning.is_temporary,
-            provider_time: None,
-            failure_reason: None,
-            failure_class: None,
-            network_code: None,
-            cost: None,
-            provider_response: None,
-        }
     }
 }
 

@@ -13,6 +13,7 @@ use crate::asking::{
 };
 use crate::fields::Fields;
 use crate::object::Object;
+use crate::provider::Provider;
 use crate::refusal::Refusal;
 use crate::response::joined;
 use domain::State;
@@ -97,6 +98,7 @@ impl Vonage {
             .as_ref()
             .and_then(|_| fields.text("error_code_description"));
         let report = Report {
+            provider_message_id: Some(id),
             client_reference: fields.id("client_ref")?,
             recipient: fields.phone("to"),
             network_code: fields.text("network"),
@@ -104,7 +106,7 @@ impl Vonage {
             failure_class: code.as_deref().map(reason::class),
             provider_response: joined([code.clone(), description]),
             failure_reason: code,
-            ..self.said(id, word)
+            ..self.status(&word).said(word)
         };
         let is_end = report.state.is_some_and(|state| state != State::Sent);
         let report = Report {

@@ -80,6 +80,7 @@ impl Vonage {
         let word = fields.required("status")?;
         let failure_reason = error_code(fields, "err-code");
         let report = Report {
+            provider_message_id: Some(id),
             client_reference: fields.id("client-ref")?,
             recipient: fields.phone("msisdn"),
             provider_time: fields.time("message-timestamp"),
@@ -87,29 +88,9 @@ impl Vonage {
             provider_response: failure_reason.clone(),
             failure_reason,
             network_code: fields.text("network-code"),
-            ..self.said(id, word)
+            ..self.status(&word).said(word)
         };
         Ok(report.bounded())
-    }
-
-    /// A report of a word about a message, and nothing else.
-    fn said(&self, id: String, word: String) -> Report {
-        let meaning = self.status(&word);
-        Report {
-            provider_message_id: Some(id),
-            client_reference: None,
-            recipient: None,
-            part: None,
-            word,
-            state: meaning.state,
-            is_temporary: meaning.is_temporary,
-            provider_time: None,
-            failure_reason: None,
-            failure_class: None,
-            network_code: None,
-            cost: None,
-            provider_response: None,
-        }
     }
 }
 
