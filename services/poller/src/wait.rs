@@ -42,9 +42,8 @@ pub(crate) fn start(shared: &Arc<Shared>, context: &Context) {
         async move {
             let context = &shared.context;
             loop {
-                let delays = context.store.report_delays().await?.into_iter();
-                let learned = delays.map(|it| (it.provider, it.network, it.p95));
-                shared.waits.learn(unlearned(shared.rules).with(learned));
+                let learned = context.store.learn(unlearned(shared.rules)).await?;
+                shared.waits.learn(learned);
                 tokio::select! {
                     () = tokio::time::sleep(LEARN_EVERY) => {}
                     () = context.shutdown.draining() => return Ok(()),

@@ -11,7 +11,6 @@ use domain::send_attempt::Sending;
 use providers::ask::Asked;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
-use store::Store;
 use store::account::Account;
 
 /// How often the delays are learned anew.
@@ -54,7 +53,7 @@ pub(crate) fn start(waits: &Arc<Waits>, context: &Context) {
                 return Ok(());
             }
             loop {
-                let learned = unlearned(&waits.poller).with(learned(&context.store).await?);
+                let learned = context.store.learn(unlearned(&waits.poller)).await?;
                 *waits.known.write().unwrap_or_else(PoisonError::into_inner) = learned;
                 tokio::select! {
                     () = tokio::time::sleep(LEARN_EVERY) => {}
@@ -63,14 +62,6 @@ pub(crate) fn start(waits: &Arc<Waits>, context: &Context) {
             }
         }
     });
-}
-
-/// The delays of each provider's reports, and of its networks.
-async fn learned(store: &Store) -> Result<Vec<(String, Option<String>, Duration)>, store::Error> {
-    let delays = store.report_delays().await?.into_iter();
-    Ok(delays
-        .map(|learned| (learned.provider, learned.network, learned.p95))
-        .collect())
 }
 
 fn unlearned(poller: &config::Poller) -> FirstPoll {

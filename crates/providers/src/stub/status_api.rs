@@ -7,14 +7,13 @@
 
 use super::Stub;
 use crate::ask::{Access, Answered, Asked, Field, Reply, Request, StatusApi, Token, Unanswered};
+use crate::asking::{escaped, listed, slow_down};
 use crate::body::{Body, MediaType};
 use crate::provider::Provider;
 use domain::callback::{Kind, Statement};
 use domain::json;
 use domain::report::Report;
 use serde_json::Value;
-use std::fmt::Write;
-use std::time::Duration;
 
 /// How many messages a request asks about.
 const BATCH: usize = 50;
@@ -31,11 +30,7 @@ impl StatusApi for StubStatus {
     }
 
     fn fields(&self) -> &'static [Field] {
-        &[Field {
-            name: "key",
-            is_secret: true,
-            is_required: true,
-        }]
+        const { &[Field::secret("key")] }
     }
 
     fn batch(&self) -> usize {
@@ -53,12 +48,8 @@ impl StatusApi for StubStatus {
         asked: &[Asked],
         page: Option<&str>,
     ) -> Request {
-        let ids = asked
-            .iter()
-            .filter_map(|it| it.provider_message_id.as_deref());
-        let ids: Vec<String> = ids.map(encoded).collect();
-        let page = page.map_or_else(String::new, |page| format!("&page={}", encoded(page)));
-        let (base, ids) = (&access.base_url, ids.join(","));
+        let page = page.map_or_else(String::new, |page| format!("&page={}", escaped(page)));
+        let (base, ids) = (&access.base_url, listed(asked));
         Request {
             method: "GET",
             url: format!("{base}/status?ids={ids}{page}"),
@@ -82,12 +73,7 @@ impl StatusApi for StubStatus {
                 )));
             }
             404 => return Err(Unanswered::NotFound),
-            429 => {
-                let seconds = reply.retry_after.and_then(|text| text.trim().parse().ok());
-                return Err(Unanswered::SlowDown {
-                    retry_after: seconds.map(Duration::from_secs),
-                });
-            }
+            429 => return Err(slow_down(reply)),
             500..=599 => return Err(Unanswered::Unavailable(format!("status {}", reply.status))),
             status => return Err(Unanswered::Unreadable(format!("status {status}"))),
         }
@@ -146,16 +132,4 @@ fn is_about(report: &Report, asked: &Asked) -> bool {
     let recipient = report.recipient_e164();
     report.provider_message_id == asked.provider_message_id
         && recipient.is_none_or(|recipient| recipient == asked.to)
-}
-
-fn encoded(text: &str) -> String {
-    text.bytes().fold(String::new(), |mut encoded, byte| {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            // A string takes what is written to it.
-            let _ = write!(encoded, "%{byte:02X}");
-        }
-        encoded
-    })
 }

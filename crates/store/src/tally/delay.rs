@@ -7,6 +7,7 @@ use crate::error::Error;
 use crate::schema::report_delays;
 use diesel::prelude::*;
 use domain::histogram::{Bucket, Histogram};
+use domain::poll::FirstPoll;
 use domain::tally::{NO_NETWORK, OTHER_NETWORK, day};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -67,6 +68,12 @@ impl Store {
             Ok(known.into_iter().filter_map(learnt).collect())
         })
         .await
+    }
+
+    /// The waits before first polls, with what was learned of providers and networks.
+    pub async fn learn(&self, unlearned: FirstPoll) -> Result<FirstPoll, Error> {
+        let delays = self.report_delays().await?.into_iter();
+        Ok(unlearned.with(delays.map(|it| (it.provider, it.network, it.p95))))
     }
 }
 
