@@ -231,10 +231,7 @@ fn find(processes: &[Process], listener: &str) -> anyhow::Result<SocketAddr> {
 /// The process that tracks has its name, or is the only one.
 fn metrics_of_tracker(processes: &[Process]) -> anyhow::Result<SocketAddr> {
     let tracks = |process: &&Process| matches!(process.name(), "tidings" | "tracker");
-    let address = processes
-        .iter()
-        .find(tracks)
-        .and_then(|process| process.address("admin"));
+    let address = processes.iter().find(tracks).and_then(Process::admin);
     address.context("no process tells where the tracker's metrics are")
 }
 

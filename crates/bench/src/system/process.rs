@@ -66,6 +66,13 @@ impl Process {
         self.addresses[listener].as_str()?.parse().ok()
     }
 
+    /// Where its admin listener is. A process with some of the roles tells it under the name of each of them.
+    pub fn admin(&self) -> Option<SocketAddr> {
+        let mut names = self.addresses.as_object()?.keys();
+        let name = names.find(|name| *name == "admin" || name.strip_suffix(".admin").is_some())?;
+        self.address(name)
+    }
+
     /// Waits until it says that it is ready.
     pub async fn wait_until_ready(&mut self) -> anyhow::Result<()> {
         let deadline = Instant::now() + PATIENCE;
@@ -97,13 +104,6 @@ impl Process {
             Some(admin) => answers_ready(admin).await.unwrap_or(false),
             None => false,
         }
-    }
-
-    /// A process with some of the roles tells its admin listener under the name of each of them.
-    fn admin(&self) -> Option<SocketAddr> {
-        let mut names = self.addresses.as_object()?.keys();
-        let name = names.find(|name| *name == "admin" || name.strip_suffix(".admin").is_some())?;
-        self.address(name)
     }
 
     fn tail(&self) -> String {
