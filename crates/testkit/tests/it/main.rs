@@ -9,6 +9,8 @@ mod collector;
 mod endpoint;
 mod eventually;
 mod hit;
+mod hostile;
+mod name_server;
 mod process;
 mod providers;
 mod proxy;
