@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{self, HeaderMap, HeaderName};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
 use hyper_util::client::legacy;
@@ -76,6 +76,9 @@ pub struct ClientOptions {
     /// How long resolving, dialling and TLS may take together. The deadline of the attempt holds as
     /// well.
     pub connect_timeout: Duration,
+    /// How long a connection over HTTP/2 may hold up what it is sent before it is closed. Attempts
+    /// have deadlines of their own, which end their streams and leave the connection to others.
+    pub stall_timeout: Duration,
     /// How much of a response's body is kept, in bytes. What follows is not read.
     pub max_body_bytes: usize,
 }
@@ -88,6 +91,7 @@ impl Default for ClientOptions {
             idle_timeout: Duration::from_secs(4),
             proxy: None,
             connect_timeout: Duration::from_secs(30),
+            stall_timeout: Duration::from_secs(30),
             max_body_bytes: MAX_BODY_BYTES,
         }
     }
@@ -205,6 +209,10 @@ impl Client {
                 &"an upgrade nobody asked for",
             ));
         }
+        // What is read at once may be longer than what was meant to be read.
+        if head_bytes(incoming.headers()) > MAX_HEAD_BYTES {
+            return Err(Failure::invalid_response(&target, &"its head is too long"));
+        }
         let received = receive(incoming, self.max_body_bytes).await;
         received.map_err(|error| Failure::from_http(&error, &target))
     }
@@ -294,6 +302,12 @@ fn outgoing(
     *request.uri_mut() = target.uri().clone();
     *request.headers_mut() = headers;
     request
+}
+
+/// How long headers are with what is around them (RFC 9112 §5).
+fn head_bytes(headers: &HeaderMap) -> usize {
+    let bytes = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len() + 4;
+    headers.iter().map(bytes).sum()
 }
 
 async fn receive(

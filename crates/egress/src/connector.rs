@@ -43,6 +43,7 @@ struct Way {
     tls: TlsConnector,
     proxy: Option<Proxy>,
     connect_timeout: Duration,
+    stall_timeout: Duration,
 }
 
 impl Connector {
@@ -51,7 +52,7 @@ impl Connector {
         resolver: Resolver,
         options: ClientOptions,
     ) -> Result<Self, Error> {
-        let connect_timeout = options.connect_timeout;
+        let (connect_timeout, stall_timeout) = (options.connect_timeout, options.stall_timeout);
         let tls = tls(options.extra_roots)?;
         let way = Way {
             policy,
@@ -59,6 +60,7 @@ impl Connector {
             tls,
             proxy: options.proxy,
             connect_timeout,
+            stall_timeout,
         };
         Ok(Self { way: Arc::new(way) })
     }
@@ -111,7 +113,7 @@ impl Way {
             let dialled = Instant::now();
             let secured = self.secure(target, socket).await?;
             phases.secured(dialled.elapsed());
-            Stream::tls(secured)
+            Stream::tls(secured, self.stall_timeout)
         } else {
             Stream::plain(socket)
         };

@@ -1,11 +1,12 @@
 use std::collections::HashMap;
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use hickory_resolver::config::{
-    LookupIpStrategy, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,
+    ConnectionConfig, LookupIpStrategy, NameServerConfig, ResolveHosts, ResolverConfig,
+    ResolverOpts,
 };
 use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
@@ -62,6 +63,16 @@ impl Resolver {
             Hosts::default()
         });
         Self::over(hosts, config, options, RESOLUTION_TIMEOUT)
+    }
+
+    /// The name server at this address, over UDP, and nothing else.
+    pub fn asking(name_server: SocketAddr) -> Result<Self, Error> {
+        let mut connection = ConnectionConfig::udp();
+        connection.port = name_server.port();
+        let server = NameServerConfig::new(name_server.ip(), true, vec![connection]);
+        let config = ResolverConfig::from_parts(None, vec![], vec![server]);
+        let options = ResolverOpts::default();
+        Self::over(Hosts::default(), config, options, RESOLUTION_TIMEOUT)
     }
 
     /// Exactly these names, in any case and with or without a final dot, and no others.
@@ -182,9 +193,6 @@ fn unresolved(name: &str, why: &str) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use std::net::SocketAddr;
-
-    use hickory_resolver::config::ConnectionConfig;
     use hickory_resolver::proto::op::{Message, ResponseCode};
     use hickory_resolver::proto::rr::{RData, Record};
     use tokio::net::UdpSocket;

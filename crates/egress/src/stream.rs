@@ -3,11 +3,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures_util::task::AtomicWaker;
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::time::{Sleep, sleep};
 use tokio_rustls::client::TlsStream;
 
 /// The name of HTTP/2 in a TLS handshake (RFC 9113 §3.2).
@@ -17,6 +19,15 @@ pub(crate) const HTTP_2: &[u8] = b"h2";
 pub(crate) struct Stream {
     socket: Socket,
     lifeline: Lifeline,
+    stall: Stall,
+}
+
+/// Ends a connection that carries many attempts and does not take what it is sent: none of them would
+/// end it, and it cannot even be told that it is not needed any more.
+struct Stall {
+    timeout: Duration,
+    /// Runs from the first byte that was not taken until all of them are.
+    timer: Option<Pin<Box<Sleep>>>,
 }
 
 enum Socket {
@@ -44,11 +55,13 @@ impl Stream {
         Self {
             socket: Socket::Plain(socket),
             lifeline: Lifeline::default(),
+            stall: Stall::after(Duration::MAX),
         }
     }
 
-    /// Over which the two sides speak what they agreed on in the handshake.
-    pub(crate) fn tls(socket: TlsStream<TcpStream>) -> Self {
+    /// Over which the two sides speak what they agreed on in the handshake. One that carries many
+    /// attempts ends when it has not taken what it was sent for `stall_timeout`.
+    pub(crate) fn tls(socket: TlsStream<TcpStream>, stall_timeout: Duration) -> Self {
         let carries_many = socket.get_ref().1.alpn_protocol() == Some(HTTP_2);
         Self {
             socket: Socket::Tls(Box::new(socket)),
@@ -58,11 +71,50 @@ impl Stream {
                     ..Shared::default()
                 }),
             },
+            stall: Stall::after(stall_timeout),
         }
     }
 
     pub(crate) fn lifeline(&self) -> Lifeline {
         self.lifeline.clone()
+    }
+
+    fn wrote<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        outcome: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        let is_pending = outcome.is_pending();
+        self.lifeline.wrote(is_pending);
+        let carries_many = self.lifeline.shared.carries_many;
+        if is_pending && carries_many && self.stall.is_over(context) {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        outcome
+    }
+}
+
+/// What was not taken would otherwise stay in the system for minutes, to be offered again and again.
+impl Drop for Stream {
+    fn drop(&mut self) {
+        if self.lifeline.shared.is_stalled.load(Ordering::Acquire) {
+            let _ = self.socket.tcp().set_zero_linger();
+        }
+    }
+}
+
+impl Stall {
+    const fn after(timeout: Duration) -> Self {
+        Self {
+            timeout,
+            timer: None,
+        }
+    }
+
+    fn is_over(&mut self, context: &mut Context<'_>) -> bool {
+        let timeout = self.timeout;
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(timeout)));
+        timer.as_mut().poll(context).is_ready()
     }
 }
 
@@ -93,11 +145,8 @@ impl Lifeline {
         self.shared.is_cut.load(Ordering::Acquire)
     }
 
-    fn wrote<T>(&self, outcome: Poll<T>) -> Poll<T> {
-        self.shared
-            .is_stalled
-            .store(outcome.is_pending(), Ordering::Release);
-        outcome
+    fn wrote(&self, is_pending: bool) {
+        self.shared.is_stalled.store(is_pending, Ordering::Release);
     }
 }
 
@@ -113,6 +162,13 @@ impl Connection for Stream {
 }
 
 impl Socket {
+    fn tcp(&self) -> &TcpStream {
+        match self {
+            Self::Plain(socket) => socket,
+            Self::Tls(socket) => socket.get_ref().0,
+        }
+    }
+
     fn pinned(&mut self) -> Pin<&mut (dyn ReadWrite + '_)> {
         match self {
             Self::Plain(socket) => Pin::new(socket),
@@ -146,8 +202,8 @@ impl AsyncWrite for Stream {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        this.lifeline
-            .wrote(this.socket.pinned().poll_write(context, bytes))
+        let outcome = this.socket.pinned().poll_write(context, bytes);
+        this.wrote(context, outcome)
     }
 
     fn poll_write_vectored(
@@ -156,8 +212,8 @@ impl AsyncWrite for Stream {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        this.lifeline
-            .wrote(this.socket.pinned().poll_write_vectored(context, slices))
+        let outcome = this.socket.pinned().poll_write_vectored(context, slices);
+        this.wrote(context, outcome)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -169,8 +225,11 @@ impl AsyncWrite for Stream {
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        this.lifeline
-            .wrote(this.socket.pinned().poll_flush(context))
+        let outcome = this.socket.pinned().poll_flush(context);
+        if outcome.is_ready() {
+            this.stall.timer = None;
+        }
+        this.wrote(context, outcome)
     }
 
     /// Says goodbye once and does not wait: an endpoint that stopped reading would hold the

@@ -196,6 +196,18 @@ async fn a_huge_head_is_an_invalid_response() {
     }
 }
 
+/// However much of it comes with one read.
+#[tokio::test]
+async fn a_head_that_is_a_little_too_long_is_an_invalid_response() {
+    for length in [65, 70, 100, 127] {
+        let long = "y".repeat(length * 1024);
+        let answer = format!("HTTP/1.1 204 No Content\r\nx: {long}\r\n\r\n");
+        let server = Server::saying(answer).await;
+        let class = fail(&local_client(), &server.url(), AMPLE).await;
+        assert_eq!(class, FailureClass::InvalidResponse, "{length} KiB");
+    }
+}
+
 #[tokio::test]
 async fn a_head_of_60_kib_is_accepted() {
     let answer = format!(

@@ -10,11 +10,14 @@ use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tidings_egress::{Client, FailureClass, Request};
+use testkit::Hostile;
+use testkit::hostile::http2::{end, head, ping, settings, wide_windows};
+use testkit::hostile::{Behaviour, Step};
+use tidings_egress::{Client, ClientOptions, FailureClass, Request};
 
 use crate::server::Server;
 use crate::tls::{client, secure_server, speaking, url};
-use crate::{AMPLE, SHORT, fail, respond};
+use crate::{AMPLE, SHORT, fail, no_names, policy, respond};
 
 const HOST: &str = "hooks.example.com";
 
@@ -138,4 +141,56 @@ async fn who_agrees_on_http_2_and_does_not_speak_it_is_no_http() {
     let class = fail(&client, &url(HOST, &server), AMPLE).await;
     let is_expected = matches!(class, FailureClass::InvalidResponse | FailureClass::Reset);
     assert!(is_expected, "{class}");
+}
+
+/// It lets everything be sent and reads nothing: what is sent fills every buffer, and the end of the
+/// connection cannot be said any more.
+#[tokio::test]
+async fn a_connection_over_http_2_that_takes_nothing_any_more_is_closed() {
+    const SENT: usize = 1 << 20;
+    let answer = [wide_windows(), head("200", &[]), end()].concat();
+    let steps = [Step::ReadHttp2, Step::Say(answer), Step::Ignore];
+    let greedy = Behaviour::of(steps).over_http2();
+    let hostile = Hostile::start([("greedy", greedy)]).await;
+    let client = impatient(&hostile);
+    let url = hostile.url("greedy");
+    assert_eq!(respond(&client, &url, AMPLE).await.status, 200);
+    let requests = (0..40).map(|_| {
+        let request = Request::post(url.clone(), vec![b'x'; SENT]);
+        client.send(request, SHORT)
+    });
+    for attempted in join_all(requests).await {
+        assert_eq!(attempted.result.unwrap_err().class, FailureClass::Timeout);
+    }
+    let met = hostile.seen("greedy").met;
+    assert_eq!(met, 1, "all of them went the same way");
+    hostile.until_left_alone(AMPLE).await;
+}
+
+/// It asks and asks, and reads none of the answers.
+#[tokio::test]
+async fn a_connection_over_http_2_that_asks_without_an_end_is_closed() {
+    let asking = |frame: Vec<u8>| {
+        let asks = Step::Endless(frame.repeat(1_024));
+        let steps = [Step::ReadHttp2, Step::Say(settings()), asks];
+        Behaviour::of(steps).over_http2()
+    };
+    let hostile = Hostile::start([("pings", asking(ping())), ("settings", asking(settings()))]);
+    let hostile = hostile.await;
+    let client = impatient(&hostile);
+    for name in ["pings", "settings"] {
+        let class = fail(&client, &hostile.url(name), SHORT).await;
+        assert_eq!(class, FailureClass::Timeout, "{name}");
+    }
+    hostile.until_left_alone(AMPLE).await;
+}
+
+/// A client that does not wait for long until a connection takes what it is sent.
+fn impatient(hostile: &Hostile) -> Client {
+    let options = ClientOptions {
+        extra_roots: vec![hostile.root()],
+        stall_timeout: SHORT * 3,
+        ..ClientOptions::default()
+    };
+    Client::new(policy(&["127.0.0.1/32"]), no_names(), options).unwrap()
 }
