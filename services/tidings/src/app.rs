@@ -4,8 +4,10 @@ mod admission;
 mod backend;
 mod measure;
 mod parts;
+mod reach;
 
 pub(crate) use backend::{jobs_left, migrate, open_alone, reach_broker};
+pub use reach::Reach;
 
 use crate::VERSION;
 use crate::exit::Failure;
@@ -43,6 +45,16 @@ impl App {
     /// Opens everything and starts the roles. The listeners are bound when this returns. A database or
     /// broker server that is away is waited for in the background.
     pub async fn start(config: Config, roles: &[Role], clock: Clock) -> Result<Self, Failure> {
+        Self::start_reaching(config, roles, clock, &Reach::system()?).await
+    }
+
+    /// The same with name servers and root certificates of one's own.
+    pub async fn start_reaching(
+        config: Config,
+        roles: &[Role],
+        clock: Clock,
+        reach: &Reach,
+    ) -> Result<Self, Failure> {
         config.check_roles(roles.len() == Role::ALL.len())?;
         let most_connections = runtime::connections_of(runtime::raise_open_files());
         let data_dir = claim(&config, roles)?;
@@ -63,8 +75,8 @@ impl App {
         let broker = backend::open_broker(&config, &clock, &random)?;
         let shutdown = Shutdown::new();
         let parts = Parts {
-            client: client(&config, egress::ClientOptions::default())?,
-            asking: asking(&config)?,
+            client: reach.client(&config)?,
+            asking: reach.asking(&config)?,
             metrics: Metrics::new(VERSION).map_err(Failure::runtime)?,
             tracer: tracer(&config).await?,
             tasks: Tasks::new(shutdown.clone()),
@@ -251,33 +263,6 @@ const fn breaker(config: &config::Breaker) -> domain::breaker::Rules {
         window: config.window,
         open: config.open,
     }
-}
-
-/// What reaches the APIs of providers, whose answers are longer than those of endpoints.
-fn asking(config: &Config) -> Result<egress::Client, Failure> {
-    let options = egress::ClientOptions {
-        max_body_bytes: poller::MAX_ANSWER_BYTES,
-        ..egress::ClientOptions::default()
-    };
-    client(config, options)
-}
-
-fn client(config: &Config, options: egress::ClientOptions) -> Result<egress::Client, Failure> {
-    let policy = egress::Policy {
-        allow_networks: config.egress.allow_networks.clone(),
-        allow_ports: config.egress.allow_ports.clone(),
-        require_https: config.egress.require_https,
-    };
-    let proxy = config.egress.proxy.as_ref();
-    let proxy = proxy.map(|url| egress::Proxy::parse(url.reveal()));
-    let options = egress::ClientOptions {
-        proxy: proxy
-            .transpose()
-            .map_err(|error| Failure::configuration(format!("egress.proxy: {error}")))?,
-        ..options
-    };
-    let resolver = egress::Resolver::system().map_err(Failure::runtime)?;
-    egress::Client::new(policy, resolver, options).map_err(Failure::runtime)
 }
 
 async fn tracer(config: &Config) -> Result<Tracer, Failure> {

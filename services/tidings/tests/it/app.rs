@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 use tempfile::TempDir;
 use testkit::{ADMIN_KEY, Api, Endpoint, Ingress};
-use tidings::app::App;
+use tidings::app::{App, Reach};
 use tidings::role::Role;
 
 /// Far longer than anything takes.
@@ -25,6 +25,7 @@ pub struct TestApp {
     settings: Vec<(String, String)>,
     backing: Backing,
     directory: TempDir,
+    reach: Reach,
     app: Option<App>,
 }
 
@@ -48,6 +49,11 @@ impl TestApp {
 
     /// With settings beyond the free ports and the loopback network.
     pub async fn start_with(settings: &[(&str, &str)]) -> Self {
+        Self::start_reaching(settings, Reach::system().unwrap()).await
+    }
+
+    /// The same with name servers and root certificates of the test's own.
+    pub async fn start_reaching(settings: &[(&str, &str)], reach: Reach) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let clock = Clock::movable();
         let backing = Backing::new().await;
@@ -55,7 +61,7 @@ impl TestApp {
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let settings: Vec<_> = backing.settings().into_iter().chain(given).collect();
-        let app = compose(directory.path(), &settings, &clock).await;
+        let app = compose(directory.path(), &settings, &clock, &reach).await;
         let nowhere = "http://127.0.0.1:9";
         let mut test_app = Self {
             clock,
@@ -65,6 +71,7 @@ impl TestApp {
             settings,
             backing,
             directory,
+            reach,
             app: None,
         };
         test_app.adopt(app);
@@ -80,7 +87,8 @@ impl TestApp {
                 "everything ends in time"
             );
         }
-        let app = compose(self.directory.path(), &self.settings, &self.clock).await;
+        let directory = self.directory.path();
+        let app = compose(directory, &self.settings, &self.clock, &self.reach).await;
         self.adopt(app);
     }
 
@@ -220,7 +228,12 @@ impl Tenant {
     }
 }
 
-async fn compose(directory: &Path, settings: &[(String, String)], clock: &Clock) -> App {
+async fn compose(
+    directory: &Path,
+    settings: &[(String, String)],
+    clock: &Clock,
+    reach: &Reach,
+) -> App {
     // Tests share one TLS library.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let base = [
@@ -243,7 +256,8 @@ async fn compose(directory: &Path, settings: &[(String, String)], clock: &Clock)
         .filter(|(name, _)| !is_replaced(*name))
         .map(|(name, value)| (name.to_owned(), value));
     let config = Config::load(None, base.chain(settings.iter().cloned())).unwrap();
-    let app = App::start(config, &Role::ALL, clock.clone()).await.unwrap();
+    let app = App::start_reaching(config, &Role::ALL, clock.clone(), reach);
+    let app = app.await.unwrap();
     wait_until_ready(&app).await;
     app
 }

@@ -14,6 +14,8 @@ mod distributed;
 mod door;
 mod durability;
 mod erasure;
+mod forbidden;
+mod hostile;
 mod journal;
 mod messages;
 mod pace;

@@ -2,6 +2,7 @@
 
 mod ending;
 mod rotating;
+mod schedule;
 mod shown;
 
 use crate::app::{SOON, Tenant, TestApp, Webhook};

@@ -298,3 +298,114 @@ async fn what_cannot_be_sent_is_refused_where_it_is() {
     let answer = tenant.api.post("/v1/webhooks", with(&both)).await;
     assert_refused(&answer, &["/method", "/max_in_flight"]);
 }
+
+/// The contract's names, each in three ways of writing it.
+#[tokio::test]
+async fn every_reserved_header_is_refused_in_any_case_and_nothing_can_be_put_in_with_one() {
+    let app = TestApp::start().await;
+    let tenant = app.tenant("Clinic").await;
+    let reserved = [
+        "host",
+        "content-type",
+        "content-length",
+        "content-encoding",
+        "content-language",
+        "content-anything",
+        "connection",
+        "transfer-encoding",
+        "te",
+        "upgrade",
+        "proxy-authorization",
+        "proxy-connection",
+        "proxy-anything",
+        "webhook-id",
+        "webhook-timestamp",
+        "webhook-signature",
+        "webhook-replay",
+        "webhook-anything",
+        "user-agent",
+        "traceparent",
+        "tracestate",
+        "forwarded",
+        "x-forwarded-for",
+        "x-forwarded-host",
+        "x-forwarded-proto",
+        "x-forwarded-anything",
+    ];
+    let title = |name: &str| {
+        let parts = name.split('-').map(|part| {
+            let (first, rest) = part.split_at(1);
+            first.to_uppercase() + rest
+        });
+        parts.collect::<Vec<_>>().join("-")
+    };
+    let mut refused = Vec::new();
+    for name in reserved {
+        for written in [name.to_owned(), name.to_uppercase(), title(name)] {
+            refused.push((written, "v".to_owned()));
+        }
+    }
+    // Each would begin another header, another request or a body, or be read differently by somebody.
+    for name in [
+        "x\r\nhost",
+        "x\nhost",
+        "x\rhost",
+        "x:",
+        "x: y\r\nhost",
+        "x\0",
+        " x",
+        "x ",
+        "x\t",
+        "h\u{f6}st",
+        "\u{ff48}ost",
+        "x\u{2028}y",
+        "(x)",
+        "\"x\"",
+        "x,y",
+        "x;y",
+        "x@y",
+        "x{y}",
+    ] {
+        refused.push((name.to_owned(), "v".to_owned()));
+    }
+    for value in [
+        "a\r\nHost: b",
+        "a\nHost: b",
+        "a\rHost: b",
+        "a\r\n\r\nbody",
+        "\r\n",
+        "a\0b",
+        "a\u{1b}[31m",
+        "a\u{7f}",
+        "a\u{85}b",
+        "a\u{2028}b",
+        "a\u{10a}b",
+        "caf\u{e9}",
+        " a",
+        "a ",
+        "\ta",
+        "a\t",
+    ] {
+        refused.push(("X-A".to_owned(), value.to_owned()));
+    }
+    for (name, value) in &refused {
+        let headers = json!({ "headers": { name: value } });
+        let pointer = format!("/headers/{}", name.replace('~', "~0").replace('/', "~1"));
+        let answer = tenant.api.post("/v1/webhooks", with(&headers)).await;
+        assert_refused(&answer, &[pointer.as_str()]);
+        // The same where a header carries a credential.
+        let auth = json!({ "type": "api_key", "header": name, "value": value });
+        let answer = tenant
+            .api
+            .post("/v1/webhooks", with(&json!({ "endpoint_auth": auth })))
+            .await;
+        answer.expect_problem(422, "invalid_request");
+        let prefix = json!({ "signing": { "schemes": ["sha256-body"], "header_prefix": name } });
+        if value == "v" && !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') {
+            let answer = tenant.api.post("/v1/webhooks", with(&prefix)).await;
+            assert_refused(&answer, &["/signing/header_prefix"]);
+        }
+    }
+    let list = tenant.api.get("/v1/webhooks").await.expect(200);
+    assert_eq!(list["data"], json!([]));
+}

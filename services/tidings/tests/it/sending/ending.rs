@@ -6,8 +6,6 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use testkit::{Endpoint, Reply};
 
-const STANDARD: [u64; 9] = [5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400];
-
 async fn shown(tenant: &Tenant, webhook: &Webhook) -> Value {
     let path = format!("/v1/webhooks/{}", webhook.id);
     tenant.api.get(&path).await.expect(200)
@@ -21,59 +19,6 @@ async fn until_disabled(tenant: &Tenant, webhook: &Webhook, reason: &str) {
             && shown["enabled"] == false
     };
     tenant.api.get_until(&path, is_disabled, SOON).await;
-}
-
-#[tokio::test]
-async fn standard_goes_on_for_75_hours_and_then_the_delivery_has_failed() {
-    let app = TestApp::start().await;
-    let tenant = app.tenant("Clinic").await;
-    let endpoint = Endpoint::start().await;
-    endpoint.answer_with([Reply::Status(503)]);
-    let standard = json!({ "retry": { "preset": "standard" } });
-    let hook = webhook(&tenant, &endpoint, &standard).await;
-    tenant.publish("job.created", json!({})).await;
-    let began = app.clock.now();
-    for (done, wait) in STANDARD.into_iter().enumerate() {
-        let all = tenant.wait_for_attempts(&hook, done + 1).await;
-        let next = all[0]["next_attempt_at"].as_str().unwrap();
-        let next = domain::Timestamp::parse_rfc3339(next).unwrap();
-        let waits = next.since(app.clock.now()).as_secs_f64();
-        #[expect(clippy::cast_precision_loss, reason = "seconds of days")]
-        let wait = wait as f64;
-        // The attempt ended a moment ago.
-        assert!(
-            waits > wait - SOON.as_secs_f64() && waits <= wait * 1.2,
-            "{done}: {waits}"
-        );
-        // Not before.
-        app.clock.advance(Duration::from_secs_f64(wait - 3.0));
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        assert_eq!(endpoint.hits().len(), done + 1);
-        app.clock
-            .advance(Duration::from_secs_f64(wait.mul_add(0.2, 4.0)));
-    }
-    let all = tenant.wait_for_attempts(&hook, 10).await;
-    assert_eq!(
-        (&all[0]["state"], &all[0]["error"]),
-        (&json!("failed"), &json!("exhausted"))
-    );
-    assert!(app.clock.now().since(began) >= Duration::from_hours(75));
-    assert_eq!(shown(&tenant, &hook).await["state"], "active");
-}
-
-#[tokio::test]
-async fn a_list_of_delays_is_the_schedule() {
-    let app = TestApp::start().await;
-    let tenant = app.tenant("Clinic").await;
-    let endpoint = Endpoint::start().await;
-    endpoint.answer_with([Reply::Status(400)]);
-    let once = json!({ "retry": { "delays": [7] } });
-    let hook = webhook(&tenant, &endpoint, &once).await;
-    tenant.publish("job.created", json!({})).await;
-    tenant.wait_for_attempts(&hook, 1).await;
-    app.clock.advance(Duration::from_secs(9));
-    settled(&tenant, &hook, "failed", 1).await;
-    assert_eq!(endpoint.hits().len(), 2);
 }
 
 #[tokio::test]
