@@ -3,6 +3,7 @@
 use crate::scene::Scene;
 use domain::Shard;
 use domain::id::TenantId;
+use std::time::Duration;
 use tidings_store::delivery::Room;
 use tidings_store::directory::Directory;
 use tidings_store::fan_out::{FannedOut, Turns};
@@ -29,10 +30,17 @@ async fn fan_out(
 
 /// A tenant whose events are in the shard of the scene's tenant, before or behind them.
 async fn neighbour(scene: &Scene, is_before: bool) -> TenantId {
+    let (now, apart) = (scene.clock.now(), Duration::from_mins(1));
+    // Ids begin with their time.
+    let made_at = if is_before {
+        now.minus(apart)
+    } else {
+        now.plus(apart)
+    };
     loop {
-        let other = TenantId::new(scene.clock.now(), &scene.random);
-        let is_beside = Shard::of_tenant(other) == Shard::of_tenant(scene.tenant);
-        if is_beside && (other < scene.tenant) == is_before {
+        let other = TenantId::new(made_at, &scene.random);
+        if Shard::of_tenant(other) == Shard::of_tenant(scene.tenant) {
+            assert_eq!(other < scene.tenant, is_before);
             scene.make_tenant(other).await;
             return other;
         }

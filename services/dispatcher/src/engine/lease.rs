@@ -103,14 +103,14 @@ impl Engine {
             self.late.let_go.remove(shard);
         }
         self.pace.drop_shards(shards);
-        let shares = &mut self.shares;
+        let kept = &mut self.shares;
         self.lanes.retain(|_, lane| {
             if !shards.contains(&lane.shard) {
                 return true;
             }
             let waiting = lane.waiting.drain(..).chain(lane.later.drain(..));
             let bytes = waiting.map(|job| job.event.body.len()).sum();
-            shares.let_go(lane.tenant_id, bytes);
+            kept.let_go(lane.tenant_id, bytes);
             lane.forget_backlog();
             // Attempts under way still end here; their records carry the lost lease and are void.
             lane.in_flight > 0
