@@ -1,6 +1,7 @@
 //! What is done to the system, one thing after the other.
 
 mod callback;
+mod crowd;
 mod fixed;
 mod lost;
 mod neighbour;
@@ -43,6 +44,7 @@ impl Stage<'_> {
         callback::to_state(self).await?;
         callback::to_tenant(self).await?;
         neighbour::hangs(self).await?;
+        crowd::hangs(self).await?;
         self.add_costs(&saturated, &fixed);
         Ok(())
     }

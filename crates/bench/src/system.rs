@@ -210,6 +210,8 @@ fn settings(mode: &Mode) -> Vec<(&'static str, String)> {
         ("TIDINGS_RUNTIME__ADMIN_LISTEN", "127.0.0.1:0".to_owned()),
         ("TIDINGS_SUBSCRIPTIONS__ADMIN_KEY", ADMIN_KEY.to_owned()),
         ("TIDINGS_EGRESS__ALLOW_NETWORKS", "127.0.0.0/8".to_owned()),
+        // All endpoints are on one host here, those that hang among them.
+        ("TIDINGS_EGRESS__MAX_PER_HOST", "2048".to_owned()),
         ("TIDINGS_STORE__ENCRYPTION_KEY", ENCRYPTION_KEY.to_owned()),
     ];
     if let Mode::Distributed(servers) = mode {

@@ -26,6 +26,7 @@ use tidings_store::Store;
 use tidings_store::callback::Accepted;
 use tidings_store::delivery::{Attempt, Owed, Room, Then};
 use tidings_store::directory::Directory;
+use tidings_store::fan_out::Turns;
 use tidings_store::shard::Fenced;
 use tidings_store::subscription::{Health, Subscription};
 
@@ -232,14 +233,17 @@ impl Bench {
     async fn fan_out(&self, size: usize) -> Vec<Owed> {
         let mut owed = Vec::new();
         loop {
-            let shards: Vec<Shard> = Shard::all().collect();
+            let all = Turns {
+                after: None,
+                shards: Shard::all().collect(),
+            };
             let room = Room {
                 each: size,
                 ..Room::default()
             };
             let done = self
                 .store
-                .fan_out(shards, self.leases.clone(), room, &self.directory)
+                .fan_out(all, self.leases.clone(), room, &self.directory)
                 .await
                 .unwrap();
             owed.extend(done.owed);

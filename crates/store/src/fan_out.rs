@@ -2,7 +2,7 @@
 
 use crate::Store;
 use crate::delivery::{DeliveryRow, Owed, PENDING, Place, Room};
-use crate::dialect::fan_out::{Unstamped, look, write};
+use crate::dialect::fan_out::{Leg, Unstamped, look, write};
 use crate::directory::{Directory, OfTenant};
 use crate::error::Error;
 use crate::event::{EventRow, Kept};
@@ -14,6 +14,43 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// How many events one fan-out takes at the most.
 const BATCH: i64 = 256;
+/// After how many deliveries it takes no more: a tenant with many subscriptions holds nobody up for long.
+const ENOUGH: usize = 4_096;
+
+/// Which new events a fan-out takes: a batch of those of some shards. Tenants take turns.
+#[derive(Debug, Clone, Default)]
+pub struct Turns {
+    /// The shards.
+    pub shards: Vec<Shard>,
+    /// Who had the last turn, of which shard: whoever comes after it is the first, and it is the last.
+    pub after: Option<(Shard, TenantId)>,
+}
+
+impl Turns {
+    /// Once around.
+    fn legs(&self) -> Vec<Leg> {
+        let leg = |is_in: &dyn Fn(Shard) -> bool, after, up_to| {
+            let shards = self.shards.iter().filter(|shard| is_in(**shard));
+            Leg {
+                shards: shards.map(|shard| i16::from(shard.number())).collect(),
+                after,
+                up_to,
+            }
+        };
+        let Some((last, tenant)) = self.after else {
+            return vec![leg(&|_| true, Uid::NONE, Uid::LAST)];
+        };
+        let tenant = Uid::from(tenant);
+        let legs = [
+            leg(&|shard| shard == last, tenant, Uid::LAST),
+            leg(&|shard| shard > last, Uid::NONE, Uid::LAST),
+            leg(&|shard| shard < last, Uid::NONE, Uid::LAST),
+            leg(&|shard| shard == last, Uid::NONE, tenant),
+        ];
+        let has_any = |leg: &Leg| !leg.shards.is_empty();
+        legs.into_iter().filter(has_any).collect()
+    }
+}
 
 /// What a fan-out did.
 #[derive(Debug, Clone, Default)]
@@ -26,17 +63,16 @@ pub struct FannedOut {
     pub backlogs: Vec<(SubscriptionId, TenantId)>,
     /// Shards of other dispatchers that have new deliveries.
     pub elsewhere: BTreeSet<Shard>,
-    /// The shard at which the batch was full: it and those after it may have more.
-    pub full_at: Option<Shard>,
+    /// The shard and the tenant that had the last turn when the batch was full: there may be more.
+    pub full_at: Option<(Shard, TenantId)>,
 }
 
 impl Store {
-    /// Stamps new events of these shards and makes their deliveries, in one transaction. `mine` are
-    /// all the leases of the caller: a delivery of a shard among them goes into its memory, where
-    /// there is room.
+    /// Stamps new events and makes their deliveries, in one transaction. `mine` are all the leases of the
+    /// caller: a delivery of a shard among them goes into its memory, where there is room.
     pub async fn fan_out(
         &self,
-        shards: Vec<Shard>,
+        turns: Turns,
         mine: Vec<Fenced>,
         room: Room,
         directory: &Directory,
@@ -46,25 +82,20 @@ impl Store {
         let done = self
             .write(move |connection| {
                 let mut room = room.clone();
-                let asked: Vec<i16> = shards.iter().map(|s| i16::from(s.number())).collect();
-                let seen = look(connection, &numbers_of(&mine), &asked, BATCH)?;
+                let seen = look(connection, &numbers_of(&mine), &turns.legs(), BATCH)?;
                 let held = those_held(&mine, seen.fences);
                 let owned: HashSet<Shard> = held.iter().map(|lease| lease.shard).collect();
                 let is_full = i64::try_from(seen.unstamped.len()) == Ok(BATCH);
                 let rows = in_shards(seen.unstamped, &owned);
-                let Some((last, _)) = rows.last() else {
+                if rows.is_empty() {
                     return Ok(FannedOut::default());
-                };
-                let mut done = FannedOut {
-                    full_at: is_full.then_some(*last),
-                    ..FannedOut::default()
-                };
+                }
+                let mut done = FannedOut::default();
                 let tenants: HashSet<_> = rows
                     .iter()
                     .map(|(_, row)| TenantId::from(row.tenant_id))
                     .collect();
                 failpoint::reach!(StoreBeforeStamp);
-                let unstamped = number(&rows);
                 let mut made = Making {
                     now: clock.now(),
                     random: random.clone(),
@@ -73,11 +104,21 @@ impl Store {
                     rows: Vec::new(),
                 };
                 let known = shared.follow(connection, seen.version, &tenants)?.of;
-                for (_, row) in rows {
+                let mut unstamped = numbered(&rows);
+                let mut last = None;
+                for (shard, row) in rows {
+                    if made.rows.len() >= ENOUGH {
+                        break;
+                    }
                     let event = Kept::try_from(row)?;
-                    let to = known.get(&event.event.tenant_id).cloned();
+                    let tenant = event.event.tenant_id;
+                    let to = known.get(&tenant).cloned();
                     made.deliveries_of(event, &to.unwrap_or_default(), &mut done);
+                    last = Some((shard, tenant));
                 }
+                let taken = done.stamped.len();
+                done.full_at = last.filter(|_| is_full || taken < unstamped.len());
+                unstamped.truncate(taken);
                 let stamped = write(connection, &unstamped, &made.rows)?;
                 for Owed { event, .. } in &mut done.owed {
                     event.sequence = stamped.get(&event.event.id.into()).copied();
@@ -102,9 +143,9 @@ fn in_shards(rows: Vec<(i16, EventRow)>, owned: &HashSet<Shard>) -> Vec<(Shard, 
         .collect()
 }
 
-/// Events in the order of their shards and positions, each with its place among those of its shard:
-/// so numbers of one tenant only grow, in the order in which its events were written.
-fn number(rows: &[(Shard, EventRow)]) -> Vec<Unstamped> {
+/// Events by shard and tenant, in the order of their positions, each with its place among those of its
+/// shard: so numbers of one tenant only grow, in the order in which its events were written.
+fn numbered(rows: &[(Shard, EventRow)]) -> Vec<Unstamped> {
     let mut counts: BTreeMap<Shard, i64> = BTreeMap::new();
     let place = |(shard, row): &(Shard, EventRow)| {
         let nth = counts.entry(*shard).or_default();
@@ -143,7 +184,7 @@ impl Making<'_> {
             let place = if !self.owned.contains(&shard) {
                 done.elsewhere.insert(shard);
                 Place::Scheduled
-            } else if self.room.take(id) {
+            } else if self.room.take(event.tenant_id, id) {
                 Place::Claimed
             } else {
                 done.backlogs.push((id, event.tenant_id));

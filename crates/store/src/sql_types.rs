@@ -38,6 +38,8 @@ pub struct Moment(pub i64);
 impl Uid {
     /// No id: where a column has to hold one.
     pub(crate) const NONE: Self = Self(Uuid::nil());
+    /// No id is greater.
+    pub(crate) const LAST: Self = Self(Uuid::max());
 
     /// The smallest UUIDv7 of a moment: ids that were made earlier are smaller.
     pub(crate) fn first_of(time: Timestamp) -> Self {

@@ -4,13 +4,16 @@
 mod late;
 mod lease;
 mod pace;
+mod read;
 mod round;
 mod step;
 
-use crate::lane::Lane;
+use crate::lane::{Lane, Turn};
 use crate::outgoing::{Job, Outgoing};
 use crate::pace::{Attempted, Pace};
 use crate::record::{self, Recorder};
+use crate::round::Round;
+use crate::share::Shares;
 use crate::{Context, Rules};
 use broker::HintReceiver;
 use domain::Shard;
@@ -19,7 +22,8 @@ use domain::tenure::Tenure;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use late::Late;
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use read::Reading;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -34,11 +38,6 @@ use wire::Topic;
 const TICK: Duration = Duration::from_millis(100);
 /// How often every shard is looked at, hint or not.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// How many requests are under way at once, over all subscriptions.
-const MAX_IN_FLIGHT: usize = 2_048;
-/// How many bytes of bodies wait in memory before new deliveries are left in the store.
-const MAX_WAITING_BYTES: usize = 64 * 1024 * 1024;
-
 /// How long attempts under way are waited for at the end. An attempt may take longer, but a process
 /// that is told to end has 25 s: shards that it cannot give up in time are waited for by the others.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -56,15 +55,6 @@ pub(crate) fn start(rules: &Arc<Rules>, context: &Context) {
     });
 }
 
-/// When it is the turn of what is taken into memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Turn {
-    /// After what waits already.
-    Next,
-    /// When nothing else waits, also of what is yet to come.
-    Late,
-}
-
 type Running = Pin<Box<dyn Future<Output = Step> + Send>>;
 
 struct Engine {
@@ -76,9 +66,11 @@ struct Engine {
     directory: Directory,
     lanes: HashMap<SubscriptionId, Lane>,
     /// Lanes that may start an attempt, each in turn.
-    round: VecDeque<SubscriptionId>,
-    in_flight: usize,
-    waiting_bytes: usize,
+    round: Round,
+    /// Lanes that have fewer requests under way than they may by themselves.
+    cut: Vec<SubscriptionId>,
+    reading: Reading,
+    shares: Shares,
     holding: HashMap<Shard, Fenced>,
     tenure: Tenure,
     /// Whether every shard is to be taken anew.
@@ -87,7 +79,8 @@ struct Engine {
     begun: Instant,
     /// Shards that may have events nobody has stamped.
     unstamped: BTreeSet<Shard>,
-    last_served: Option<Shard>,
+    /// Who had the last turn in the fan-out, where it left somebody out.
+    last_turn: Option<(Shard, TenantId)>,
     /// Whether deliveries may be due that are not in memory.
     look_for_due: bool,
     late: Late,
@@ -118,15 +111,16 @@ impl Engine {
             owner: hex(context.random.bytes::<8>()),
             directory: Directory::default(),
             lanes: HashMap::new(),
-            round: VecDeque::new(),
-            in_flight: 0,
-            waiting_bytes: 0,
+            round: Round::default(),
+            cut: Vec::new(),
+            reading: Reading::default(),
+            shares: Shares::default(),
             holding: HashMap::new(),
             tenure: Tenure::default(),
             starts_over: false,
             begun: Instant::now(),
             unstamped: BTreeSet::new(),
-            last_served: None,
+            last_turn: None,
             look_for_due: false,
             late: Late::default(),
             pace: Pace::default(),
@@ -177,8 +171,7 @@ impl Engine {
         self.refresh_when_stale();
         self.fan_out_when_owed();
         self.claim_when_due();
-        self.load_backlogs();
-        self.load_later();
+        self.read_backlogs();
         self.recover_when_asked();
         self.keep_breakers();
         self.start_attempts();
@@ -195,6 +188,8 @@ impl Engine {
         self.look_for_due = true;
         self.late.look |= self.late.goes_on;
         self.wake_waiting();
+        self.wake_cut();
+        self.ask_all_to_read();
         self.make_room();
         if self.last_look.elapsed() >= LOOK_EVERY {
             self.last_look = Instant::now();
@@ -220,39 +215,34 @@ impl Engine {
                 if under.get(&shard) != Some(&lease) || self.is_let_go(shard, to.delivery_id) {
                     continue;
                 }
-                self.waiting_bytes += event.body.len();
                 let tenant = event.tenant_id;
+                self.shares.keep(tenant, event.body.len());
                 let lane = self
                     .lanes
                     .entry(id)
                     .or_insert_with(|| Lane::new(shard, tenant));
-                let waiting = match turn {
-                    Turn::Next => &mut lane.waiting,
-                    Turn::Late => &mut lane.later,
-                };
-                waiting.push_back(Job {
-                    to,
-                    lease,
-                    event: event.clone(),
-                });
+                let event = event.clone();
+                lane.push(turn, Job { to, lease, event });
                 self.enter_round(id);
             }
         }
     }
 
-    fn note_backlog(&mut self, shard: Shard, subscription: SubscriptionId, tenant: TenantId) {
+    /// Something waits in the store for a subscription.
+    fn note(&mut self, turn: Turn, shard: Shard, id: SubscriptionId, tenant: TenantId) {
         let lane = self
             .lanes
-            .entry(subscription)
+            .entry(id)
             .or_insert_with(|| Lane::new(shard, tenant));
-        lane.note_backlog();
+        lane.note(turn);
+        self.ask_to_read(id);
     }
 
     /// Lets attempts under way end and be recorded, then gives the shards up.
     async fn drain(mut self) {
         self.check.failing("draining");
         let ended = tokio::time::timeout(PATIENCE, async {
-            while self.in_flight > 0 {
+            while self.shares.in_flight() > 0 {
                 let Some(ended) = self.ended.1.recv().await else {
                     break;
                 };
@@ -261,7 +251,7 @@ impl Engine {
         });
         if ended.await.is_err() {
             tracing::warn!(
-                attempts = self.in_flight,
+                attempts = self.shares.in_flight(),
                 "attempts were still under way at the end"
             );
         }

@@ -14,6 +14,15 @@ pub(crate) const MAX_WAITING: usize = 256;
 /// How many of those wait in memory whose turn comes when no others wait.
 pub(crate) const MAX_LATER: usize = 64;
 
+/// When it is the turn of what is taken into memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Turn {
+    /// After what waits already.
+    Next,
+    /// When nothing else waits, also of what is yet to come.
+    Late,
+}
+
 /// One subscription's deliveries in memory.
 pub(crate) struct Lane {
     pub shard: Shard,
@@ -32,6 +41,8 @@ pub(crate) struct Lane {
     backlog_of_later: InStore,
     /// Whether the engine has it in its round.
     pub is_in_round: bool,
+    /// Whether it has fewer requests under way than it may by itself, and is looked at again.
+    pub is_cut: bool,
     endpoint: Option<(Arc<Subscription>, Arc<Endpoint>)>,
 }
 
@@ -42,6 +53,8 @@ struct InStore {
     waits: bool,
     /// Whether they are being read.
     is_read: bool,
+    /// Whether they have their place among those that are to be read.
+    is_asked_for: bool,
 }
 
 impl InStore {
@@ -80,6 +93,7 @@ impl Lane {
             backlog: InStore::default(),
             backlog_of_later: InStore::default(),
             is_in_round: false,
+            is_cut: false,
             endpoint: None,
         }
     }
@@ -93,18 +107,58 @@ impl Lane {
         }
     }
 
-    /// Whether it is time to read its backlog.
-    pub(crate) fn wants_backlog(&self) -> bool {
-        self.backlog.can_be_read() && self.waiting.len() < MAX_WAITING / 2
+    /// Whether it is time to read what waits in the store: of those whose turn is late, when nothing else
+    /// waits, here or there.
+    pub(crate) fn wants(&self, turn: Turn) -> bool {
+        match turn {
+            Turn::Next => self.backlog.can_be_read() && self.waiting.len() < MAX_WAITING / 2,
+            Turn::Late => {
+                let is_idle = self.waiting.is_empty() && !self.backlog.is_any();
+                is_idle && self.backlog_of_later.can_be_read() && self.later.len() < MAX_LATER / 2
+            }
+        }
     }
 
-    pub(crate) const fn is_loading(&self) -> bool {
-        self.backlog.is_read
+    /// Whether it takes its place among those that read: it wants to, and has none there.
+    pub(crate) fn asks(&mut self, turn: Turn) -> bool {
+        let asks = self.wants(turn) && !self.in_store(turn).is_asked_for;
+        self.in_store(turn).is_asked_for |= asks;
+        asks
     }
 
-    /// More waits in the store.
-    pub(crate) const fn note_backlog(&mut self) {
-        self.backlog.waits = true;
+    /// It is its turn to read.
+    pub(crate) const fn is_asked(&mut self, turn: Turn) {
+        self.in_store(turn).is_asked_for = false;
+    }
+
+    /// How many are read at the most.
+    pub(crate) fn room_to_read(&self, turn: Turn) -> usize {
+        match turn {
+            Turn::Next => MAX_WAITING.saturating_sub(self.waiting.len()),
+            Turn::Late => MAX_LATER.saturating_sub(self.later.len()),
+        }
+    }
+
+    /// Something waits in the store.
+    pub(crate) const fn note(&mut self, turn: Turn) {
+        self.in_store(turn).waits = true;
+    }
+
+    /// It is read from here on.
+    pub(crate) const fn begin_reading(&mut self, turn: Turn) {
+        self.in_store(turn).begin();
+    }
+
+    /// The reading ended and left more, or not.
+    pub(crate) const fn end_reading(&mut self, turn: Turn, more: bool) {
+        self.in_store(turn).end(more);
+    }
+
+    const fn in_store(&mut self, turn: Turn) -> &mut InStore {
+        match turn {
+            Turn::Next => &mut self.backlog,
+            Turn::Late => &mut self.backlog_of_later,
+        }
     }
 
     /// Nothing waits in the store for it any more.
@@ -113,39 +167,12 @@ impl Lane {
         self.backlog_of_later.waits = false;
     }
 
-    /// Its backlog is read from here on.
-    pub(crate) const fn begin_loading(&mut self) {
-        self.backlog.begin();
-    }
-
-    /// The reading ended and left more, or not.
-    pub(crate) const fn end_loading(&mut self, more: bool) {
-        self.backlog.end(more);
-    }
-
-    /// Whether it is time to read those whose turn is late: nothing else waits, here or in the store.
-    pub(crate) fn wants_later(&self) -> bool {
-        let is_idle = self.waiting.is_empty() && !self.backlog.is_any();
-        is_idle && self.backlog_of_later.can_be_read() && self.later.len() < MAX_LATER / 2
-    }
-
-    pub(crate) const fn is_loading_later(&self) -> bool {
-        self.backlog_of_later.is_read
-    }
-
-    /// Something waits in the store whose turn is late.
-    pub(crate) const fn note_later(&mut self) {
-        self.backlog_of_later.waits = true;
-    }
-
-    /// As [`Self::begin_loading`].
-    pub(crate) const fn begin_loading_later(&mut self) {
-        self.backlog_of_later.begin();
-    }
-
-    /// As [`Self::end_loading`].
-    pub(crate) const fn end_loading_later(&mut self, more: bool) {
-        self.backlog_of_later.end(more);
+    /// Puts one behind the others of its turn.
+    pub(crate) fn push(&mut self, turn: Turn, job: Job) {
+        match turn {
+            Turn::Next => self.waiting.push_back(job),
+            Turn::Late => self.later.push_back(job),
+        }
     }
 
     /// How many it would begin soon.
@@ -225,6 +252,11 @@ impl Lane {
         !self.has_waiting() && !in_store && self.in_flight == 0
     }
 
+    /// The settings that the last attempt was begun by.
+    pub(crate) fn settings(&self) -> Option<Arc<Subscription>> {
+        Some(self.endpoint.as_ref()?.0.clone())
+    }
+
     /// The endpoint of these settings, made anew only when they changed.
     pub(crate) fn endpoint<E>(
         &mut self,
@@ -244,7 +276,7 @@ impl Lane {
 
 #[cfg(test)]
 mod tests {
-    use super::Lane;
+    use super::{Lane, Turn};
     use crate::outgoing::{Job, Outgoing};
     use domain::id::{DeliveryId, EventId, SubscriptionId, TenantId};
     use domain::{Clock, Random, Shard};
@@ -312,16 +344,16 @@ mod tests {
     #[test]
     fn what_can_wait_is_not_read_while_anything_else_waits() {
         let (mut lane, random) = (lane(), Random::seeded(5));
-        lane.note_later();
-        lane.note_backlog();
-        assert!(!lane.wants_later());
-        lane.begin_loading();
-        assert!(!lane.wants_later());
-        lane.end_loading(false);
+        lane.note(Turn::Late);
+        lane.note(Turn::Next);
+        assert!(!lane.wants(Turn::Late));
+        lane.begin_reading(Turn::Next);
+        assert!(!lane.wants(Turn::Late));
+        lane.end_reading(Turn::Next, false);
         lane.waiting.push_back(job(&lane, &random));
-        assert!(!lane.wants_later());
+        assert!(!lane.wants(Turn::Late));
         lane.start_next();
-        assert!(lane.wants_later());
+        assert!(lane.wants(Turn::Late));
     }
 
     #[test]
@@ -341,22 +373,22 @@ mod tests {
     #[test]
     fn what_comes_to_wait_while_a_backlog_is_read_is_read_next() {
         let mut lane = lane();
-        lane.note_backlog();
-        lane.begin_loading();
-        lane.note_backlog();
-        lane.end_loading(false);
-        assert!(lane.wants_backlog());
+        lane.note(Turn::Next);
+        lane.begin_reading(Turn::Next);
+        lane.note(Turn::Next);
+        lane.end_reading(Turn::Next, false);
+        assert!(lane.wants(Turn::Next));
     }
 
     #[test]
     fn a_backlog_that_was_read_to_its_end_is_not_read_again() {
         let mut lane = lane();
-        lane.note_backlog();
-        lane.begin_loading();
-        assert!(!lane.wants_backlog());
+        lane.note(Turn::Next);
+        lane.begin_reading(Turn::Next);
+        assert!(!lane.wants(Turn::Next));
         assert_eq!(lane.room(), 0, "what comes meanwhile goes behind it");
-        lane.end_loading(false);
-        assert!(!lane.wants_backlog());
+        lane.end_reading(Turn::Next, false);
+        assert!(!lane.wants(Turn::Next));
         assert!(lane.is_empty());
     }
 }

@@ -10,6 +10,8 @@ mod pace;
 mod payload;
 mod record;
 mod request;
+mod round;
+mod share;
 mod verdict;
 
 use broker::Broker;

@@ -1,11 +1,12 @@
 //! How fast subscriptions and hosts are sent to: what of it outlives the lanes.
 
+use crate::round::{Round, WEIGHT};
 use domain::breaker::{self, Breaker, Outcome, Ticket};
-use domain::id::{DeliveryId, SubscriptionId};
+use domain::id::{DeliveryId, SubscriptionId, TenantId};
 use domain::sends::Sends;
 use domain::subscription::RateLimit;
 use domain::{Shard, Timestamp};
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 use store::subscription::{Broken, Subscription};
@@ -16,6 +17,7 @@ const UNUSABLE_FOR: Duration = Duration::from_secs(30);
 /// An attempt that was begun, and what is told when it has ended.
 #[derive(Debug, Clone)]
 pub(crate) struct Attempted {
+    pub tenant: TenantId,
     pub subscription: SubscriptionId,
     pub delivery: DeliveryId,
     pub ticket: Ticket,
@@ -70,8 +72,8 @@ impl Limited {
 #[derive(Debug, Default)]
 struct Host {
     in_flight: usize,
-    /// Lanes that would begin an attempt, in their order.
-    waiting: VecDeque<SubscriptionId>,
+    /// Lanes that would begin an attempt.
+    waiting: Round,
     /// The same.
     known: HashSet<SubscriptionId>,
 }
@@ -177,11 +179,17 @@ impl Pace {
     }
 
     /// Whether a host takes one more; if not, the subscription is told when it does.
-    pub(crate) fn has_room_at(&mut self, host: &Arc<str>, most: usize, id: SubscriptionId) -> bool {
+    pub(crate) fn has_room_at(
+        &mut self,
+        host: &Arc<str>,
+        most: usize,
+        tenant: TenantId,
+        id: SubscriptionId,
+    ) -> bool {
         match self.hosts.get_mut(host) {
             Some(full) if full.in_flight >= most => {
                 if full.known.insert(id) {
-                    full.waiting.push_back(id);
+                    full.waiting.enter(tenant, WEIGHT, id);
                 }
                 false
             }
@@ -203,10 +211,10 @@ impl Pace {
         }
     }
 
-    /// Who has waited longest for a host, and waits no more.
+    /// Whose turn it is at a host, and who waits no more.
     pub(crate) fn next_at(&mut self, host: &Arc<str>) -> Option<SubscriptionId> {
         let known = self.hosts.get_mut(host)?;
-        let next = known.waiting.pop_front();
+        let next = known.waiting.next();
         if let Some(id) = next {
             known.known.remove(&id);
         } else if known.in_flight == 0 {
@@ -287,19 +295,20 @@ mod tests {
     fn who_waits_for_a_host_is_told_when_it_takes_one_more() {
         let (now, random) = (Clock::system().now(), Random::seeded(3));
         let [first, second] = [(); 2].map(|()| SubscriptionId::new(now, &random));
+        let tenant = TenantId::new(now, &random);
         let host: Arc<str> = "example.org".into();
         let mut pace = Pace::default();
-        assert!(pace.has_room_at(&host, 1, first));
+        assert!(pace.has_room_at(&host, 1, tenant, first));
         pace.enter(&host);
-        assert!(!pace.has_room_at(&host, 1, second));
-        assert!(!pace.has_room_at(&host, 1, second), "and once");
-        assert!(pace.has_room_at(&"example.com".into(), 1, second));
+        assert!(!pace.has_room_at(&host, 1, tenant, second));
+        assert!(!pace.has_room_at(&host, 1, tenant, second), "and once");
+        assert!(pace.has_room_at(&"example.com".into(), 1, tenant, second));
         assert!(pace.waited_for(1).is_empty());
         pace.leave(&host);
         assert_eq!(pace.waited_for(1), [(host.clone(), 1)]);
         assert_eq!(pace.next_at(&host), Some(second));
         assert_eq!(pace.next_at(&host), None);
-        assert!(pace.has_room_at(&host, 1, second));
+        assert!(pace.has_room_at(&host, 1, tenant, second));
         assert!(pace.hosts.is_empty(), "nothing is left to remember");
     }
 }

@@ -23,7 +23,7 @@ async fn everything_that_is_accepted_is_accounted_for() {
     let report = tidings_bench::run(&options).await.unwrap();
 
     assert_eq!(report.verdict(), Ok(()), "{report}");
-    assert_eq!(report.accounts.len(), 9, "{report}");
+    assert_eq!(report.accounts.len(), 12, "{report}");
     for account in &report.accounts {
         let expected = account.accepted * account.endpoints;
         assert_eq!(account.told, expected, "{report}");

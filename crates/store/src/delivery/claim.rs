@@ -22,11 +22,16 @@ pub struct Room {
     pub each: usize,
     /// For those that hold some already.
     pub left: HashMap<SubscriptionId, usize>,
+    /// Tenants that may have nothing more in memory.
+    pub without: HashSet<TenantId>,
 }
 
 impl Room {
     /// Takes a place, if there is one.
-    pub(crate) fn take(&mut self, subscription: SubscriptionId) -> bool {
+    pub(crate) fn take(&mut self, tenant: TenantId, subscription: SubscriptionId) -> bool {
+        if self.without.contains(&tenant) {
+            return false;
+        }
         let left = self.left.entry(subscription).or_insert(self.each);
         let has_room = *left > 0;
         *left = left.saturating_sub(1);
@@ -82,7 +87,7 @@ impl Store {
                     rows.into_iter().partition(|row| row.replay_id().is_some());
                 let (fitting, rest): (Vec<_>, Vec<_>) = live
                     .into_iter()
-                    .partition(|row| room.take(row.subscription_id.into()));
+                    .partition(|row| room.take(row.tenant_id.into(), row.subscription_id.into()));
                 place(connection, &fitting, Place::Claimed)?;
                 place(connection, &rest, Place::Backlog)?;
                 place(connection, &replayed, Place::Later)?;

@@ -14,35 +14,70 @@ use diesel::sql_types::{BigInt, SmallInt};
 use std::collections::{BTreeMap, HashMap};
 
 /// What a fan-out begins with.
+#[derive(Default)]
 pub(crate) struct Seen {
     /// The fences of the shards it is done under; they hold until the transaction ends.
     pub(crate) fences: Vec<(i16, i64)>,
-    /// Events that no dispatcher has stamped, by shard and position, with their shards' numbers.
+    /// Events that no dispatcher has stamped, by shard, tenant and position, with their shards' numbers.
     pub(crate) unstamped: Vec<(i16, EventRow)>,
     /// The version of the subscriptions, read after the events: whoever was subscribed when one of
     /// them was written is in it.
     pub(crate) version: i64,
 }
 
-/// Looks at the leases of some shards, then for events of others among them. On PostgreSQL whoever
-/// wants the same events waits until this transaction ends.
+/// Some tenants of some shards: those after one, up to another.
+pub(crate) struct Leg {
+    pub(crate) shards: Vec<i16>,
+    pub(crate) after: Uid,
+    pub(crate) up_to: Uid,
+}
+
+/// The events of a leg that nobody has stamped.
+macro_rules! unstamped {
+    ($leg:expr, $limit:expr) => {
+        events::table
+            .filter(events::shard.eq_any($leg.shards.clone()))
+            .filter(events::tenant_id.gt($leg.after))
+            .filter(events::tenant_id.le($leg.up_to))
+            .filter(events::sequence.is_null())
+            .order((events::shard, events::tenant_id, events::position))
+            .limit($limit)
+            .select((events::shard, EventRow::as_select()))
+    };
+}
+
+/// Looks at the leases of some shards, then for events, leg by leg until there are enough. On
+/// PostgreSQL whoever wants the same events waits until this transaction ends.
 pub(crate) fn look(
     connection: &mut Connection,
     leased: &[i16],
-    asked: &[i16],
+    legs: &[Leg],
     limit: i64,
 ) -> Result<Seen, Error> {
-    let unstamped = events::table
-        .filter(events::shard.eq_any(asked.to_vec()))
-        .filter(events::sequence.is_null())
-        .order((events::shard, events::position))
-        .limit(limit);
+    let Some((first, others)) = legs.split_first() else {
+        return Ok(Seen::default());
+    };
+    let mut seen = look_first(connection, leased, first, limit)?;
+    for leg in others {
+        let left = limit - i64::try_from(seen.unstamped.len()).unwrap_or(limit);
+        if left <= 0 {
+            break;
+        }
+        look_further(connection, &mut seen, leg, left)?;
+    }
+    Ok(seen)
+}
+
+fn look_first(
+    connection: &mut Connection,
+    leased: &[i16],
+    leg: &Leg,
+    limit: i64,
+) -> Result<Seen, Error> {
     match connection {
         Connection::Sqlite(c) => Ok(Seen {
             fences: lease::fence(leased).load(c)?,
-            unstamped: unstamped
-                .select((events::shard, EventRow::as_select()))
-                .load(c)?,
+            unstamped: unstamped!(leg, limit).load(c)?,
             version: installation::version_of(Versioned::Subscriptions).first(c)?,
         }),
         Connection::Postgres(session) => {
@@ -51,12 +86,7 @@ pub(crate) fn look(
                     biased;
                     together::execute(c, lease::keep(leased)),
                     together::load(c, lease::fence(leased)),
-                    together::load(
-                        c,
-                        unstamped
-                            .select((events::shard, EventRow::as_select()))
-                            .for_update(),
-                    ),
+                    together::load(c, unstamped!(leg, limit).for_update()),
                     together::get_result(c, installation::version_of(Versioned::Subscriptions)),
                 )
             });
@@ -68,6 +98,30 @@ pub(crate) fn look(
             })
         }
     }
+}
+
+fn look_further(
+    connection: &mut Connection,
+    seen: &mut Seen,
+    leg: &Leg,
+    limit: i64,
+) -> Result<(), Error> {
+    let found: Vec<(i16, EventRow)> = match connection {
+        Connection::Sqlite(c) => unstamped!(leg, limit).load(c)?,
+        Connection::Postgres(session) => {
+            let (found, version) = session.together(async |c| {
+                tokio::join!(
+                    biased;
+                    together::load(c, unstamped!(leg, limit).for_update()),
+                    together::get_result(c, installation::version_of(Versioned::Subscriptions)),
+                )
+            });
+            seen.version = version?;
+            found?
+        }
+    };
+    seen.unstamped.extend(found);
+    Ok(())
 }
 
 /// An event that gets its place in its tenant's order.

@@ -15,7 +15,7 @@ use tidings_store::account::{Account, Created};
 use tidings_store::delivery::Room;
 use tidings_store::directory::Directory;
 use tidings_store::event::Published;
-use tidings_store::fan_out::FannedOut;
+use tidings_store::fan_out::{FannedOut, Turns};
 use tidings_store::idempotency::{Answer, Claim};
 use tidings_store::message::Registered;
 use tidings_store::page::Window;
@@ -294,8 +294,12 @@ async fn fan_out(store: &Store, holding: &Holding, directory: &Directory) -> Fan
         ..Room::default()
     };
     let shards = holding.shards.iter().map(|lease| lease.shard).collect();
+    let all = Turns {
+        after: None,
+        shards,
+    };
     store
-        .fan_out(shards, holding.shards.clone(), room, directory)
+        .fan_out(all, holding.shards.clone(), room, directory)
         .await
         .unwrap()
 }

@@ -17,7 +17,7 @@ use tidings_store::Store;
 use tidings_store::callback::Accepted;
 use tidings_store::delivery::Room;
 use tidings_store::directory::Directory;
-use tidings_store::fan_out::FannedOut;
+use tidings_store::fan_out::{FannedOut, Turns};
 use tidings_store::shard::Holding;
 use tidings_store::subscription::{Health, Subscription};
 use tidings_store::tenant::{NewKey, Tenant};
@@ -335,13 +335,16 @@ impl Scene {
         directory: &Directory,
         each: usize,
     ) -> FannedOut {
-        let shards = holding.shards.iter().map(|lease| lease.shard).collect();
+        let all = Turns {
+            after: None,
+            shards: holding.shards.iter().map(|lease| lease.shard).collect(),
+        };
         let room = Room {
             each,
             ..Room::default()
         };
         self.store
-            .fan_out(shards, holding.shards.clone(), room, directory)
+            .fan_out(all, holding.shards.clone(), room, directory)
             .await
             .unwrap()
     }

@@ -1,20 +1,13 @@
 //! What comes after everything else: replays, and what is retried or cancelled together with others.
 
+use super::Engine;
 use super::step::{Kind, Leases, Step};
-use super::{Engine, Turn};
-use crate::lane::{Lane, MAX_LATER};
+use crate::lane::Turn;
 use domain::Shard;
-use domain::id::{DeliveryId, SubscriptionId, TenantId};
+use domain::id::{DeliveryId, SubscriptionId};
 use std::collections::HashMap;
-use store::delivery::Claimed;
 use store::recovery::Page;
-use store::shard::Fenced;
 use wire::Hint;
-
-/// How many lanes read at once what waits for a late turn.
-const LOADING: usize = 4;
-/// Beyond so many requests under way over all subscriptions, nothing is read that can wait.
-const MAX_IN_FLIGHT: usize = super::MAX_IN_FLIGHT / 2;
 
 /// What the engine knows of it.
 #[derive(Debug, Default)]
@@ -51,70 +44,12 @@ impl Engine {
         for (subscription, tenant) in page.later {
             let shard = Shard::of_subscription(subscription);
             if self.holding.contains_key(&shard) {
-                self.note_later(shard, subscription, tenant);
+                self.note(Turn::Late, shard, subscription, tenant);
             }
         }
         for shard in page.elsewhere {
             self.context.broker.hint(Hint::Deliveries(shard));
         }
-    }
-
-    pub(super) fn note_later(
-        &mut self,
-        shard: Shard,
-        subscription: SubscriptionId,
-        tenant: TenantId,
-    ) {
-        let lane = self
-            .lanes
-            .entry(subscription)
-            .or_insert_with(|| Lane::new(shard, tenant));
-        lane.note_later();
-    }
-
-    /// Reads what waits for a late turn, for lanes that have nothing else to do.
-    pub(super) fn load_later(&mut self) {
-        let is_full = self.waiting_bytes > super::MAX_WAITING_BYTES / 2;
-        if is_full || self.in_flight > MAX_IN_FLIGHT {
-            return;
-        }
-        let reading = |lane: &&Lane| lane.is_loading_later();
-        let loading = self.lanes.values().filter(reading).count();
-        let wanting: Vec<(SubscriptionId, Fenced)> = self
-            .lanes
-            .iter()
-            .filter(|(id, lane)| lane.wants_later() && !self.is_held(**id, lane.tenant_id))
-            .filter(|(id, _)| !self.busy.contains(&Kind::Later(**id)))
-            .filter(|(id, _)| !self.busy.contains(&Kind::SetAside(**id)))
-            .filter_map(|(id, lane)| Some((*id, *self.holding.get(&lane.shard)?)))
-            .take(LOADING.saturating_sub(loading))
-            .collect();
-        for (id, lease) in wanting {
-            let Some(lane) = self.lanes.get_mut(&id) else {
-                continue;
-            };
-            lane.begin_loading_later();
-            let room = MAX_LATER - lane.later.len();
-            let limit = self.reading_limit(id, room);
-            let (store, directory) = (self.context.store.clone(), self.directory.clone());
-            self.begin(Kind::Later(id), async move {
-                let claimed = store.claim_later(lease, id, limit, &directory).await?;
-                failpoint::reach!(DispatcherAfterLater if !claimed.owed.is_empty());
-                Ok(Step::Later {
-                    id,
-                    claimed,
-                    under: HashMap::from([(lease.shard, lease)]),
-                })
-            });
-        }
-    }
-
-    pub(super) fn on_later(&mut self, id: SubscriptionId, claimed: Claimed, under: &Leases) {
-        if let Some(lane) = self.lanes.get_mut(&id) {
-            lane.end_loading_later(claimed.more);
-        }
-        self.take_in(claimed.owed, under, Turn::Late);
-        self.forget_when_empty(id);
     }
 
     /// Whether it was cancelled while it was on its way into a lane.
@@ -145,15 +80,14 @@ impl Engine {
             if is_held.is_none() || under.get(&shard) != is_held {
                 continue;
             }
-            let freed = match self.lanes.get_mut(subscription) {
-                Some(lane) => lane.let_go(*id),
-                None => Some(0),
-            };
-            if let Some(freed) = freed {
-                self.waiting_bytes -= freed;
-                self.late.let_go.entry(shard).or_default().push(*id);
-                self.forget_when_empty(*subscription);
+            if let Some(lane) = self.lanes.get_mut(subscription) {
+                let Some(freed) = lane.let_go(*id) else {
+                    continue;
+                };
+                self.shares.let_go(lane.tenant_id, freed);
             }
+            self.late.let_go.entry(shard).or_default().push(*id);
+            self.forget_when_empty(*subscription);
         }
     }
 }

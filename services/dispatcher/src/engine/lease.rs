@@ -2,6 +2,7 @@
 
 use super::Engine;
 use super::step::{Kind, Step};
+use crate::lane::Turn;
 use domain::Shard;
 use std::collections::HashSet;
 use store::shard::Holding;
@@ -38,7 +39,7 @@ impl Engine {
     /// what we do not have, and only who takes a shard anew finds that.
     pub(super) fn start_over_when_unsure(&mut self, kind: Kind, error: &store::Error) {
         let takes = match kind {
-            Kind::FanOut | Kind::Claim | Kind::Backlog(_) | Kind::Later(_) | Kind::Recovery => true,
+            Kind::FanOut | Kind::Claim | Kind::Read(..) | Kind::Recovery => true,
             // Shards that a lease took and did not tell are not used, and taken anew.
             Kind::Lease | Kind::Refresh | Kind::SetAside(_) | Kind::Sends(_) | Kind::Breaker(_) => {
                 false
@@ -78,11 +79,11 @@ impl Engine {
         );
         self.look_for_due |= !holding.adopted.is_empty();
         for (shard, subscription, tenant) in holding.backlogs {
-            self.note_backlog(shard, subscription, tenant);
+            self.note(Turn::Next, shard, subscription, tenant);
         }
         self.pace.restore(&holding.broken);
         for (shard, subscription, tenant) in holding.later {
-            self.note_later(shard, subscription, tenant);
+            self.note(Turn::Late, shard, subscription, tenant);
         }
         self.late.look |= !holding.adopted.is_empty();
         self.context
@@ -102,13 +103,14 @@ impl Engine {
             self.late.let_go.remove(shard);
         }
         self.pace.drop_shards(shards);
-        let waiting_bytes = &mut self.waiting_bytes;
+        let kept = &mut self.shares;
         self.lanes.retain(|_, lane| {
             if !shards.contains(&lane.shard) {
                 return true;
             }
             let waiting = lane.waiting.drain(..).chain(lane.later.drain(..));
-            *waiting_bytes -= waiting.map(|job| job.event.body.len()).sum::<usize>();
+            let bytes = waiting.map(|job| job.event.body.len()).sum();
+            kept.let_go(lane.tenant_id, bytes);
             lane.forget_backlog();
             // Attempts under way still end here; their records carry the lost lease and are void.
             lane.in_flight > 0

@@ -1,11 +1,11 @@
 //! Breakers, limits and hosts, as the engine minds them.
 
+use super::Engine;
 use super::step::{Kind, Step};
-use super::{Engine, MAX_IN_FLIGHT, MAX_WAITING_BYTES};
 use crate::lane::Lane;
 use crate::pace::Limited;
 use domain::Shard;
-use domain::id::SubscriptionId;
+use domain::id::{SubscriptionId, TenantId};
 use domain::sends::{Grant, Log, Sends};
 use domain::subscription::RateLimit;
 use std::collections::HashMap;
@@ -14,9 +14,9 @@ use std::time::Duration;
 use store::shard::Fenced;
 use store::subscription::Subscription;
 
-/// Beyond half of all requests that may be under way, each so many that are left are worth one request
-/// of a lane: those that hang leave room for those that do not.
-const SHARES: usize = MAX_IN_FLIGHT / 2 / 16;
+/// How many requests a lane may have under way when its tenant has half as many as are left to it; fewer,
+/// the more it has: those that hang leave room for those that do not.
+const EACH_WHEN_SHORT: usize = 16;
 
 /// How many deliveries are read into a lane at once while memory is short.
 const READ_WHEN_SHORT: usize = 32;
@@ -26,11 +26,45 @@ impl Engine {
     pub(super) fn most_of(&self, id: SubscriptionId, settings: &Subscription) -> usize {
         let own = usize::from(settings.settings.max_in_flight);
         let most = self.pace.room(id, own);
-        if self.in_flight <= MAX_IN_FLIGHT / 2 {
+        let share = self.shares.requests(settings.interest.tenant_id);
+        if !share.is_short() {
             return most;
         }
-        let left = MAX_IN_FLIGHT.saturating_sub(self.in_flight);
-        most.min((left / SHARES).max(1))
+        let each = EACH_WHEN_SHORT / 2 * share.left / share.own.max(1);
+        most.min(each.max(1))
+    }
+
+    /// A lane that has as much under way as it may now, and could have more by itself, is looked at again.
+    pub(super) fn note_when_cut(&mut self, id: SubscriptionId, settings: &Subscription) {
+        let own = self
+            .pace
+            .room(id, usize::from(settings.settings.max_in_flight));
+        if let Some(lane) = self.lanes.get_mut(&id)
+            && lane.is_full()
+            && lane.max_in_flight < own
+            && !lane.is_cut
+        {
+            lane.is_cut = true;
+            self.cut.push(id);
+        }
+    }
+
+    /// Tenants and lanes that had what the others left them look again.
+    pub(super) fn wake_cut(&mut self) {
+        self.round.wake_all();
+        self.reading.wake_all();
+        for id in std::mem::take(&mut self.cut) {
+            let Some(settings) = self.lanes.get(&id).and_then(Lane::settings) else {
+                continue;
+            };
+            let most = self.most_of(id, &settings);
+            if let Some(lane) = self.lanes.get_mut(&id) {
+                lane.is_cut = false;
+                lane.max_in_flight = most;
+            }
+            self.enter_round(id);
+            self.note_when_cut(id, &settings);
+        }
     }
 
     /// Whether a subscription is left alone now: its breaker is open, its limit is used up, or it
@@ -60,12 +94,13 @@ impl Engine {
     pub(super) fn has_enough(&self, id: SubscriptionId, settings: &Subscription) -> bool {
         let is_full = self.lanes.get(&id).is_some_and(Lane::is_full);
         let is_held = self.pace.is_probed(id) || settings.settings.rate_limit.is_some();
-        (is_full && self.is_memory_short()) || (is_held && self.need(id) == Some(0))
+        let memory = self.shares.memory(settings.interest.tenant_id);
+        (is_full && memory.is_low()) || (is_held && self.need(id) == Some(0))
     }
 
     /// How many to read into a lane that has room for so many.
-    pub(super) fn reading_limit(&self, id: SubscriptionId, room: usize) -> usize {
-        let room = if self.is_memory_short() {
+    pub(super) fn reading_limit(&self, id: SubscriptionId, tenant: TenantId, room: usize) -> usize {
+        let room = if self.shares.memory(tenant).is_low() {
             room.min(READ_WHEN_SHORT)
         } else {
             room
@@ -73,18 +108,11 @@ impl Engine {
         self.need(id).map_or(room, |need| room.min(need.max(1)))
     }
 
-    /// Whether so many bodies wait in memory that lanes take no more than they can use soon.
-    pub(super) const fn is_memory_short(&self) -> bool {
-        self.waiting_bytes > MAX_WAITING_BYTES / 4
-    }
-
-    /// Puts back into the store what waits in lanes that have as much under way as they may, once half of
-    /// the memory is taken: endpoints that hang would keep it from the others.
+    /// Puts back into the store what waits in lanes that have as much under way as they may, of tenants
+    /// that have used most of their memory: endpoints that hang would keep it from the others.
     pub(super) fn make_room(&mut self) {
-        if self.waiting_bytes <= MAX_WAITING_BYTES / 2 {
-            return;
-        }
-        let waits = |lane: &Lane| lane.is_full() && lane.has_waiting();
+        let is_short = |lane: &Lane| self.shares.memory(lane.tenant_id).is_short();
+        let waits = |lane: &Lane| lane.is_full() && lane.has_waiting() && is_short(lane);
         let full = self.lanes.iter().filter(|(_, lane)| waits(lane));
         let full: Vec<SubscriptionId> = full.map(|(id, _)| *id).collect();
         for id in full {

@@ -1,13 +1,15 @@
 //! The round: lanes start one attempt after another, each in turn, so that none waits for a
 //! neighbour.
 
+use super::Engine;
 use super::step::{Kind, Step};
-use super::{Engine, MAX_IN_FLIGHT};
 use crate::dispatch;
 use crate::endpoint::Endpoint;
-use crate::lane::Lane;
+use crate::lane::{Lane, Turn};
 use crate::outgoing::Job;
 use crate::pace::Attempted;
+use crate::round::WEIGHT;
+use crate::share::MAX_IN_FLIGHT;
 use domain::Shard;
 use domain::breaker::{self, Outcome};
 use domain::id::{SubscriptionId, TenantId};
@@ -21,14 +23,16 @@ use store::subscription::Subscription;
 const AGAIN_AFTER: Duration = Duration::from_millis(250);
 
 impl Engine {
+    /// Lets a lane take part where it can: in the round, and among those that read.
     pub(super) fn enter_round(&mut self, id: SubscriptionId) {
         if let Some(lane) = self.lanes.get_mut(&id)
             && lane.can_start()
             && !lane.is_in_round
         {
             lane.is_in_round = true;
-            self.round.push_back(id);
+            self.round.enter(lane.tenant_id, WEIGHT, id);
         }
+        self.ask_to_read(id);
     }
 
     /// Starts attempts while there is room. Not while settings are being read: a change holds from
@@ -37,8 +41,15 @@ impl Engine {
         if self.is_stale || self.busy.contains(&Kind::Refresh) || !self.holds_leases() {
             return;
         }
-        while self.in_flight < MAX_IN_FLIGHT {
-            let Some(id) = self.round.pop_front() else {
+        while self.shares.in_flight() < MAX_IN_FLIGHT {
+            let Some(tenant) = self.round.tenant() else {
+                return;
+            };
+            if self.shares.requests(tenant).is_used_up() {
+                self.round.park();
+                continue;
+            }
+            let Some(id) = self.round.next() else {
                 return;
             };
             let Some(lane) = self.lanes.get_mut(&id) else {
@@ -76,15 +87,24 @@ impl Engine {
             self.set_aside(id);
             return false;
         }
-        let (context, most) = (self.context.clone(), self.most_of(id, settings));
+        let (own, most) = (settings.settings.max_in_flight, self.most_of(id, settings));
         let Some(lane) = self.lanes.get_mut(&id) else {
             return false;
         };
         lane.max_in_flight = most;
-        if !lane.can_start() {
-            return false;
+        let is_started = lane.can_start() && self.open_and_send(id, settings);
+        if most < usize::from(own) {
+            self.note_when_cut(id, settings);
         }
-        match lane.endpoint(settings, || Endpoint::of(&context, settings)) {
+        is_started
+    }
+
+    fn open_and_send(&mut self, id: SubscriptionId, settings: &Arc<Subscription>) -> bool {
+        let context = &self.context;
+        let Some(lane) = self.lanes.get_mut(&id) else {
+            return false;
+        };
+        match lane.endpoint(settings, || Endpoint::of(context, settings)) {
             Ok(endpoint) => self.send_to(id, settings, endpoint),
             Err(error) => {
                 tracing::error!(subscription.id = %id, %error, "a subscription cannot be sent to; its deliveries wait");
@@ -104,8 +124,9 @@ impl Engine {
         endpoint: Arc<Endpoint>,
     ) -> bool {
         let (host, most) = (endpoint.host.clone(), self.rules.max_per_host);
+        let tenant = settings.interest.tenant_id;
         if let Some(host) = &host
-            && !self.pace.has_room_at(host, most, id)
+            && !self.pace.has_room_at(host, most, tenant, id)
         {
             return false;
         }
@@ -131,9 +152,9 @@ impl Engine {
         if let Some(host) = &host {
             self.pace.enter(host);
         }
-        self.in_flight += 1;
-        self.waiting_bytes -= job.event.body.len();
+        self.shares.begin(tenant, job.event.body.len());
         let attempted = Attempted {
+            tenant,
             subscription: id,
             delivery: job.to.delivery_id,
             ticket,
@@ -163,7 +184,9 @@ impl Engine {
     }
 
     pub(super) fn on_ended(&mut self, attempted: &Attempted) {
-        self.in_flight -= 1;
+        self.shares.end(attempted.tenant);
+        self.round.wake(attempted.tenant);
+        self.reading.wake(attempted.tenant);
         if let Some(host) = &attempted.host {
             self.pace.leave(host);
             self.wake_next_at(host);
@@ -189,8 +212,8 @@ impl Engine {
         }
         let (jobs, late) = self.empty(id);
         if let Some(lane) = self.lanes.get_mut(&id) {
-            lane.note_backlog();
-            lane.note_later();
+            lane.note(Turn::Next);
+            lane.note(Turn::Late);
         }
         let store = self.context.store.clone();
         let ids = |jobs: &[Job]| jobs.iter().map(|job| job.to.delivery_id).collect();
@@ -240,7 +263,8 @@ impl Engine {
         let jobs: Vec<Job> = lane.waiting.drain(..).collect();
         let other: Vec<Job> = lane.later.drain(..).collect();
         let all = jobs.iter().chain(&other);
-        self.waiting_bytes -= all.map(|job| job.event.body.len()).sum::<usize>();
+        let bytes = all.map(|job| job.event.body.len()).sum();
+        self.shares.let_go(lane.tenant_id, bytes);
         (jobs, other)
     }
 
@@ -391,7 +415,7 @@ mod tests {
             replay_id: None,
         };
         let mut lane = Lane::new(lease.shard, tenant);
-        engine.waiting_bytes += event.body.len();
+        engine.shares.keep(tenant, event.body.len());
         lane.waiting.push_back(Job { to, lease, event });
         engine.lanes.insert(id, lane);
         (tenant, id)
@@ -401,16 +425,91 @@ mod tests {
     async fn a_lane_whose_tenant_is_not_loaded_waits_for_it_and_holds_nobody_up() {
         let directory = tempfile::tempdir().unwrap();
         let mut engine = engine(directory.path());
-        let now = engine.context.clock.now();
         let (tenant, id) = with_a_lane(&mut engine);
-        engine.tenure.ask(engine.begun.elapsed());
-        engine.tenure.grant(now.plus(Duration::from_secs(8)), None);
-        engine.is_stale = false;
+        make_ready(&mut engine);
         engine.enter_round(id);
         // It returns: a lane that cannot start leaves the round.
         engine.start_attempts();
-        assert!(engine.round.is_empty() && engine.in_flight == 0);
+        assert!(engine.round.is_empty() && engine.shares.in_flight() == 0);
         assert!(engine.not_loaded.contains(&tenant));
+    }
+
+    /// Everything is leased and known, but for the subscriptions.
+    fn make_ready(engine: &mut Engine) {
+        let now = engine.context.clock.now();
+        engine.tenure.ask(engine.begun.elapsed());
+        engine.tenure.grant(now.plus(Duration::from_secs(8)), None);
+        engine.is_stale = false;
+        for shard in Shard::all() {
+            engine.holding.insert(shard, Fenced { shard, fence: 1 });
+        }
+    }
+
+    #[tokio::test]
+    async fn who_has_its_share_of_the_requests_is_passed_over_and_goes_on_when_one_ends() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut engine = engine(directory.path());
+        let [(greedy, first), (modest, second)] = [(); 2].map(|()| with_a_lane(&mut engine));
+        make_ready(&mut engine);
+        while !engine.shares.requests(greedy).is_used_up() {
+            engine.shares.begin(greedy, 0);
+        }
+        engine.enter_round(first);
+        engine.enter_round(second);
+        engine.start_attempts();
+        assert_eq!(engine.not_loaded, [modest].into());
+        assert!(engine.lanes[&first].is_in_round, "it keeps its place");
+        engine.shares.end(greedy);
+        engine.wake_cut();
+        engine.start_attempts();
+        assert_eq!(engine.not_loaded, [modest, greedy].into());
+    }
+
+    #[tokio::test]
+    async fn who_has_its_share_of_the_memory_reads_nothing_more_and_the_others_do() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut engine = engine(directory.path());
+        let [(greedy, first), (_, second)] = [(); 2].map(|()| with_a_lane(&mut engine));
+        make_ready(&mut engine);
+        while !engine.shares.memory(greedy).is_used_up() {
+            engine.shares.keep(greedy, 1_000_000);
+        }
+        for (id, tenant) in [(first, greedy), (second, engine.lanes[&second].tenant_id)] {
+            engine.note(Turn::Next, Shard::of_subscription(id), id, tenant);
+        }
+        let is_reading = |engine: &Engine, id| engine.busy.contains(&Kind::Read(Turn::Next, id));
+        engine.read_backlogs();
+        assert!(!is_reading(&engine, first) && is_reading(&engine, second));
+        engine.shares.let_go(greedy, 1_000_000);
+        engine.wake_cut();
+        engine.read_backlogs();
+        assert!(is_reading(&engine, first));
+    }
+
+    #[tokio::test]
+    async fn backlogs_of_a_tenant_with_many_are_read_in_turn_with_those_of_one_with_a_single_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut engine = engine(directory.path());
+        make_ready(&mut engine);
+        let now = engine.context.clock.now();
+        let random = engine.context.random.clone();
+        let [flood, trickle] = [(); 2].map(|()| TenantId::new(now, &random));
+        let id = || SubscriptionId::new(now, &random);
+        for _ in 0..1_000 {
+            let id = id();
+            engine.note(Turn::Next, Shard::of_subscription(id), id, flood);
+        }
+        let last = id();
+        engine.note(Turn::Next, Shard::of_subscription(last), last, trickle);
+        engine.read_backlogs();
+        let reading = engine.busy.iter();
+        assert_eq!(
+            reading
+                .filter(|kind| matches!(kind, Kind::Read(..)))
+                .count(),
+            8
+        );
+        assert!(engine.busy.contains(&Kind::Read(Turn::Next, last)));
     }
 
     #[tokio::test]
@@ -422,7 +521,7 @@ mod tests {
         engine.cancel(id);
         assert_eq!(engine.lanes[&id].waiting.len(), 1, "nobody would have it");
         engine.on_step(Step::SetAside(id));
-        assert!(engine.round.contains(&id), "it is looked at again");
+        assert!(engine.lanes[&id].is_in_round, "it is looked at again");
         engine.cancel(id);
         assert!(!engine.lanes.contains_key(&id));
         assert!(engine.busy.contains(&Kind::SetAside(id)));
@@ -434,8 +533,8 @@ mod tests {
         let mut engine = engine(directory.path());
         let (_, id) = with_a_lane(&mut engine);
         engine.empty(id);
-        engine.lanes.get_mut(&id).unwrap().begin_loading();
-        let failed = Step::Failed(Kind::Backlog(id), store::Error::LeaseLost);
+        engine.lanes.get_mut(&id).unwrap().begin_reading(Turn::Next);
+        let failed = Step::Failed(Kind::Read(Turn::Next, id), store::Error::LeaseLost);
         engine.on_step(failed);
         assert!(!engine.lanes.contains_key(&id));
     }

@@ -1,7 +1,8 @@
 //! Steps: what the engine has under way with the store, and what it does with what comes back.
 
-use super::{Engine, Turn};
-use crate::lane::Lane;
+use super::Engine;
+use crate::lane::{Lane, MAX_WAITING, Turn};
+use crate::share::MAX_WAITING_BYTES;
 use domain::Shard;
 use domain::id::{DeliveryId, SubscriptionId};
 use domain::sends::{Grant, Log};
@@ -9,13 +10,11 @@ use domain::subscription::RateLimit;
 use std::collections::HashMap;
 use std::time::Duration;
 use store::delivery::{Claimed, Room};
-use store::fan_out::FannedOut;
+use store::fan_out::{FannedOut, Turns};
 use store::shard::{Fenced, Holding};
 use telemetry::Stage;
 use wire::Hint;
 
-/// How many backlogs are read at once.
-const LOADING: usize = 8;
 /// How long the engine leaves a store alone that failed it.
 const AFTER_FAILURE: Duration = Duration::from_millis(250);
 
@@ -26,8 +25,7 @@ pub(super) enum Kind {
     FanOut,
     Claim,
     Refresh,
-    Backlog(SubscriptionId),
-    Later(SubscriptionId),
+    Read(Turn, SubscriptionId),
     SetAside(SubscriptionId),
     Recovery,
     Sends(SubscriptionId),
@@ -56,12 +54,9 @@ pub(super) enum Step {
         let_go: HashMap<Shard, Vec<DeliveryId>>,
     },
     Refreshed(bool),
-    Backlog {
-        id: SubscriptionId,
-        claimed: Claimed,
-        under: Leases,
-    },
-    Later {
+    /// What waited in the store for a lane.
+    Read {
+        turn: Turn,
         id: SubscriptionId,
         claimed: Claimed,
         under: Leases,
@@ -91,8 +86,7 @@ impl Step {
             Self::FannedOut { .. } => Kind::FanOut,
             Self::Claimed { .. } => Kind::Claim,
             Self::Refreshed(_) => Kind::Refresh,
-            Self::Backlog { id, .. } => Kind::Backlog(*id),
-            Self::Later { id, .. } => Kind::Later(*id),
+            Self::Read { turn, id, .. } => Kind::Read(*turn, *id),
             Self::SetAside(id) => Kind::SetAside(*id),
             Self::Recovered(_) => Kind::Recovery,
             Self::SendsFound { id, .. } | Self::SendsKept { id, .. } => Kind::Sends(*id),
@@ -141,21 +135,16 @@ impl Engine {
         if self.unstamped.is_empty() || self.busy.contains(&Kind::FanOut) {
             return;
         }
-        // Those after the shard that was served last come first, so that none starves.
-        let last = self.last_served.map_or(0, |shard| shard.number() + 1);
-        let (later, earlier): (Vec<Shard>, Vec<Shard>) = self
-            .unstamped
-            .iter()
-            .partition(|shard| shard.number() >= last);
-        let asked = if later.is_empty() { earlier } else { later };
-        for shard in &asked {
-            self.unstamped.remove(shard);
-        }
+        let turns = Turns {
+            shards: std::mem::take(&mut self.unstamped).into_iter().collect(),
+            after: self.last_turn.take(),
+        };
+        let asked = turns.shards.clone();
         let (store, directory) = (self.context.store.clone(), self.directory.clone());
         let (under, room) = (self.holding.clone(), self.room());
         self.begin(Kind::FanOut, async move {
             let mine = under.values().copied().collect();
-            let done = store.fan_out(asked.clone(), mine, room, &directory).await?;
+            let done = store.fan_out(turns, mine, room, &directory).await?;
             failpoint::reach!(DispatcherAfterFanOut if !done.stamped.is_empty());
             Ok(Step::FannedOut { asked, done, under })
         });
@@ -182,42 +171,6 @@ impl Engine {
         });
     }
 
-    pub(super) fn load_backlogs(&mut self) {
-        if self.waiting_bytes > super::MAX_WAITING_BYTES {
-            return;
-        }
-        let loading = self.lanes.values().filter(|lane| lane.is_loading()).count();
-        let wanting: Vec<(SubscriptionId, Fenced)> = self
-            .lanes
-            .iter()
-            .filter(|(id, lane)| lane.wants_backlog() && !self.is_held(**id, lane.tenant_id))
-            // A reading for an earlier lease may still be under way; what is still being set aside
-            // would be missed.
-            .filter(|(id, _)| !self.busy.contains(&Kind::Backlog(**id)))
-            .filter(|(id, _)| !self.busy.contains(&Kind::SetAside(**id)))
-            .filter_map(|(id, lane)| Some((*id, *self.holding.get(&lane.shard)?)))
-            .take(LOADING.saturating_sub(loading))
-            .collect();
-        for (id, lease) in wanting {
-            let Some(lane) = self.lanes.get_mut(&id) else {
-                continue;
-            };
-            lane.begin_loading();
-            let room = crate::lane::MAX_WAITING - lane.waiting.len();
-            let limit = self.reading_limit(id, room);
-            let (store, directory) = (self.context.store.clone(), self.directory.clone());
-            self.begin(Kind::Backlog(id), async move {
-                let claimed = store.claim_backlog(lease, id, limit, &directory).await?;
-                failpoint::reach!(DispatcherAfterBacklog if !claimed.owed.is_empty());
-                Ok(Step::Backlog {
-                    id,
-                    claimed,
-                    under: HashMap::from([(lease.shard, lease)]),
-                })
-            });
-        }
-    }
-
     pub(super) fn on_step(&mut self, step: Step) {
         let kind = step.kind();
         self.busy.remove(&kind);
@@ -234,8 +187,12 @@ impl Engine {
             } => self.on_claimed(claimed, &under, &let_go),
             Step::Refreshed(true) => self.wake_all(),
             Step::Refreshed(false) => self.retry_parked(),
-            Step::Backlog { id, claimed, under } => self.on_backlog(id, claimed, &under),
-            Step::Later { id, claimed, under } => self.on_later(id, claimed, &under),
+            Step::Read {
+                turn,
+                id,
+                claimed,
+                under,
+            } => self.on_read(turn, id, claimed, &under),
             Step::Recovered(page) => self.on_recovered(page),
             // More may have come to wait meanwhile, or the subscription been deleted.
             Step::SetAside(id) => self.enter_round(id),
@@ -253,16 +210,17 @@ impl Engine {
                 .metrics
                 .stage(Stage::Event, now.since(*caused_at).as_secs_f64());
         }
-        if let Some(full_at) = done.full_at {
-            self.unstamped
-                .extend(asked.iter().filter(|shard| **shard >= full_at));
-            self.last_served = Some(full_at);
+        if done.full_at.is_some() {
+            let is_ours = |shard: &&Shard| self.holding.contains_key(*shard);
+            self.unstamped.extend(asked.iter().filter(is_ours));
+            self.last_turn = done.full_at;
         }
         for shard in &done.elsewhere {
             self.context.broker.hint(Hint::Deliveries(*shard));
         }
         for (subscription, tenant) in done.backlogs {
-            self.note_backlog(Shard::of_subscription(subscription), subscription, tenant);
+            let shard = Shard::of_subscription(subscription);
+            self.note(Turn::Next, shard, subscription, tenant);
         }
         self.take_in(done.owed, under, Turn::Next);
     }
@@ -276,20 +234,14 @@ impl Engine {
         self.look_for_due |= claimed.more;
         self.recall(&claimed.recalled, under, let_go);
         for (subscription, tenant) in claimed.later {
-            self.note_later(Shard::of_subscription(subscription), subscription, tenant);
+            let shard = Shard::of_subscription(subscription);
+            self.note(Turn::Late, shard, subscription, tenant);
         }
         for (subscription, tenant) in claimed.backlogs {
-            self.note_backlog(Shard::of_subscription(subscription), subscription, tenant);
+            let shard = Shard::of_subscription(subscription);
+            self.note(Turn::Next, shard, subscription, tenant);
         }
         self.take_in(claimed.owed, under, Turn::Next);
-    }
-
-    fn on_backlog(&mut self, id: SubscriptionId, claimed: Claimed, under: &Leases) {
-        if let Some(lane) = self.lanes.get_mut(&id) {
-            lane.end_loading(claimed.more);
-        }
-        self.take_in(claimed.owed, under, Turn::Next);
-        self.forget_when_empty(id);
     }
 
     fn on_failed(&mut self, kind: Kind, error: &store::Error) {
@@ -302,22 +254,10 @@ impl Engine {
             Kind::FanOut => self.unstamped.extend(self.holding.keys()),
             Kind::Claim => self.look_for_due = true,
             Kind::Refresh => self.is_stale = true,
-            Kind::Backlog(id) => {
-                if let Some(lane) = self.lanes.get_mut(&id) {
-                    // Who has the shard next finds its backlogs by himself.
-                    lane.end_loading(self.holding.contains_key(&lane.shard));
-                }
-                self.forget_when_empty(id);
-            }
+            Kind::Read(turn, id) => self.on_reading_failed(turn, id),
             Kind::Lease => self
                 .check
                 .failing(format!("the leases cannot be renewed: {error}")),
-            Kind::Later(id) => {
-                if let Some(lane) = self.lanes.get_mut(&id) {
-                    lane.end_loading_later(self.holding.contains_key(&lane.shard));
-                }
-                self.forget_when_empty(id);
-            }
             Kind::Recovery => self.late.look = true,
             Kind::Breaker(id) => {
                 self.pace.unsaved.insert(id);
@@ -330,20 +270,22 @@ impl Engine {
 
     /// How much may be taken into memory.
     fn room(&self) -> Room {
-        let is_full = self.waiting_bytes > super::MAX_WAITING_BYTES;
-        let each = if is_full { 0 } else { crate::lane::MAX_WAITING };
-        let is_short = self.is_memory_short();
         let left = |lane: &Lane| {
-            let is_out = is_full || (is_short && lane.is_full());
+            let is_out = lane.is_full() && self.shares.memory(lane.tenant_id).is_low();
             if is_out { 0 } else { lane.room() }
         };
         let lanes = self.lanes.iter();
         let mut left: HashMap<SubscriptionId, usize> =
             lanes.map(|(id, lane)| (*id, left(lane))).collect();
         for (id, room) in self.room_of_slowed() {
-            let of_lane = left.entry(id).or_insert(each);
+            let of_lane = left.entry(id).or_insert(MAX_WAITING);
             *of_lane = room.min(*of_lane);
         }
-        Room { each, left }
+        let is_full = self.shares.waiting_bytes() > MAX_WAITING_BYTES;
+        Room {
+            each: if is_full { 0 } else { MAX_WAITING },
+            left,
+            without: self.shares.without_memory().collect(),
+        }
     }
 }

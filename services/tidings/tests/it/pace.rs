@@ -1,6 +1,7 @@
 //! How fast is sent: limits of webhooks, breakers before endpoints that are down, and what hosts bear.
 
 mod neighbours;
+mod tenants;
 
 use crate::app::{SOON, Tenant, TestApp, Webhook};
 use serde_json::{Value, json};
