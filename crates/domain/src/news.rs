@@ -67,11 +67,10 @@ pub enum What {
     /// Tidings disabled it.
     Disabled {
         /// Why.
-        #[serde(serialize_with = "as_str")]
         reason: DisabledReason,
         /// When.
         disabled_at: Timestamp,
-        /// When the first attempt failed since the last that succeeded; none where none did.
+        /// When the first attempt failed since the last that succeeded, where that is why.
         failing_since: Option<Timestamp>,
         /// The attempt that disabled it.
         #[serde(flatten)]
@@ -93,7 +92,6 @@ pub enum What {
         /// Of which type.
         event_type: String,
         /// Why.
-        #[serde(serialize_with = "cause_as_str")]
         cause: Cause,
         /// How many attempts were made in all.
         attempts: u32,
@@ -208,14 +206,6 @@ impl What {
     }
 }
 
-fn as_str<S: serde::Serializer>(reason: &DisabledReason, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(reason.as_str())
-}
-
-fn cause_as_str<S: serde::Serializer>(cause: &Cause, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(cause.as_str())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -280,6 +270,22 @@ mod tests {
             assert!(catalog::find(name).unwrap().is_raised_by_us, "{name}");
         }
         assert!(!is_news("sms.delivered"));
+    }
+
+    #[test]
+    fn reasons_and_causes_are_told_by_their_names_in_the_api() {
+        for reason in DisabledReason::ALL {
+            assert_eq!(serde_json::to_value(reason).unwrap(), reason.as_str());
+        }
+        let causes = [
+            Cause::Exhausted,
+            Cause::Gone,
+            Cause::Aborted,
+            Cause::HeldTooLong,
+        ];
+        for cause in causes {
+            assert_eq!(serde_json::to_value(cause).unwrap(), cause.as_str());
+        }
     }
 
     #[test]

@@ -30,6 +30,13 @@ pub struct Run {
     pub told: Option<u8>,
 }
 
+/// The end of a run that was told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Recovery {
+    /// When its first attempt failed; none where the run was forgotten meanwhile.
+    pub since: Option<Timestamp>,
+}
+
 /// What follows from a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Follows {
@@ -78,12 +85,12 @@ impl Standing {
         follows
     }
 
-    /// An attempt succeeded. Since when it had failed, where that was told.
-    pub fn succeed(&mut self) -> Option<Option<Timestamp>> {
+    /// An attempt succeeded. What ends with it, where that was told.
+    pub fn succeed(&mut self) -> Option<Recovery> {
         let before = std::mem::take(self);
-        before
-            .owes_recovery
-            .then(|| before.run.map(|run| run.since))
+        before.owes_recovery.then(|| Recovery {
+            since: before.run.map(|run| run.since),
+        })
     }
 
     /// Whether it is to be written, where `before` is.
@@ -164,7 +171,8 @@ mod tests {
         assert_eq!(fail(&mut standing, 0..50), []);
         assert_eq!(standing.succeed(), None);
         assert_eq!(fail(&mut standing, 50..=100), [(100, 50)]);
-        assert_eq!(standing.succeed(), Some(Some(hour(50))));
+        let since = Some(hour(50));
+        assert_eq!(standing.succeed(), Some(Recovery { since }));
         assert_eq!(standing, Standing::default());
         assert_eq!(standing.succeed(), None);
     }
@@ -210,7 +218,7 @@ mod tests {
         let before = standing;
         standing.fail(START.plus(Duration::from_secs(59)), false, LIMIT);
         assert!(!standing.is_to_be_written_over(&before));
-        standing.fail(START.plus(Duration::from_secs(60)), false, LIMIT);
+        standing.fail(START.plus(Duration::from_mins(1)), false, LIMIT);
         assert!(standing.is_to_be_written_over(&before));
         assert!(Standing::default().is_to_be_written_over(&before));
     }

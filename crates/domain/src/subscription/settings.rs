@@ -119,7 +119,8 @@ pub enum EndpointAuth {
 }
 
 /// Why nothing leaves for a subscription.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum DisabledReason {
     /// Its owner said so.
     Manual,

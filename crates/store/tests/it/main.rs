@@ -68,4 +68,5 @@ mod tallies;
 mod timeline;
 mod tls;
 mod trips;
+mod warnings;
 mod writes;
