@@ -67,6 +67,10 @@ fn value(config: &Config, name: &str) -> Option<Value> {
         "dispatcher.breaker.window" => duration(config.dispatcher.breaker.window),
         "dispatcher.breaker.open" => duration(config.dispatcher.breaker.open),
         "dispatcher.timeout" => duration(config.dispatcher.timeout),
+        "dispatcher.disable_after" => config
+            .dispatcher
+            .disable_after
+            .map_or("off".into(), duration),
         "tracker.max_attempts" => config.tracker.max_attempts.into(),
         "tracker.orphan_window" => duration(config.tracker.orphan_window),
         "poller.enabled" => config.poller.enabled.into(),

@@ -192,6 +192,17 @@ impl Setting {
         self.parsed(|text| parse::duration(text).filter(|duration| range.contains(duration)))
     }
 
+    /// A duration, or none for `off`.
+    pub(crate) fn duration_or_off(
+        &self,
+        range: RangeInclusive<Duration>,
+    ) -> Result<Option<Duration>, Error> {
+        match self.text()?.as_str() {
+            "off" | "none" | "0" => Ok(None),
+            _ => self.duration(range).map(Some),
+        }
+    }
+
     pub(crate) fn networks(&self) -> Result<Vec<IpNet>, Error> {
         self.items(|text| match parse::network(text) {
             Ok(network) => Ok(network),

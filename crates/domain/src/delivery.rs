@@ -43,7 +43,8 @@ impl State {
 }
 
 /// Why a delivery failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Cause {
     /// Its schedule is exhausted.
     Exhausted,

@@ -19,6 +19,7 @@ pub mod inbound;
 pub mod json;
 pub mod limit;
 pub mod message;
+pub mod news;
 pub mod notification;
 pub mod parts;
 pub mod phone;
@@ -37,6 +38,7 @@ pub mod subscription;
 pub mod tally;
 pub mod tenure;
 pub mod text;
+pub mod warning;
 
 pub use clock::{Clock, Timestamp};
 pub use random::Random;

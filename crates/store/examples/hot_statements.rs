@@ -280,6 +280,10 @@ impl Bench {
                 Attempt {
                     id: AttemptId::new(self.clock.now(), &self.random),
                     delivery_id: to.delivery_id,
+                    event_id: EventId::new(self.clock.now(), &self.random),
+                    event_type: "job.created".to_owned(),
+                    settings_of: self.clock.now(),
+                    disable_after: None,
                     subscription_id: to.subscription_id,
                     lease: *self
                         .leases

@@ -7,8 +7,9 @@ mod held;
 mod recover;
 mod row;
 
-pub use attempt::{Attempt, Disables, Then};
+pub use attempt::{Attempt, Recorded, Then};
 pub use claim::{Claimed, Room};
+pub use held::GivenUp;
 pub use recover::Recovered;
 pub(crate) use row::{AttemptRow, DeliveryRow};
 

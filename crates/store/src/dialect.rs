@@ -21,6 +21,7 @@ pub(crate) mod security;
 pub(crate) mod tally;
 mod together;
 mod transaction;
+pub(crate) mod warning;
 
 pub(crate) use transaction::{
     ALONE, COMMIT, GROUPED, Outcome, begin, outcome_of, server_run, touch,

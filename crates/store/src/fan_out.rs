@@ -9,6 +9,7 @@ use crate::event::{EventRow, Kept};
 use crate::shard::{Fenced, numbers_of, those_held};
 use crate::sql_types::{Moment, Uid};
 use domain::id::{DeliveryId, SubscriptionId, TenantId};
+use domain::news;
 use domain::{Random, Shard, Timestamp};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -171,6 +172,7 @@ struct Making<'a> {
 impl Making<'_> {
     fn deliveries_of(&mut self, kept: Kept, known: &OfTenant, done: &mut FannedOut) {
         let event = &kept.event;
+        let news_of = news::about(&event.event_type, event.resource.as_ref());
         let mut to = Vec::new();
         for subscription in known.iter() {
             let interest = &subscription.interest;
@@ -180,6 +182,9 @@ impl Making<'_> {
                 continue;
             }
             let id = interest.subscription_id;
+            if news_of == Some(id) {
+                continue;
+            }
             let shard = Shard::of_subscription(id);
             let place = if !self.owned.contains(&shard) {
                 done.elsewhere.insert(shard);

@@ -29,6 +29,7 @@ pub mod health;
 pub mod idempotency;
 pub mod installation;
 pub mod message;
+pub mod news;
 pub mod notification;
 pub mod orphan;
 pub mod page;
@@ -47,6 +48,7 @@ pub mod sweep;
 pub mod tally;
 pub mod tenant;
 pub mod timeline;
+mod warning;
 
 pub use error::Error;
 pub use page::Page;

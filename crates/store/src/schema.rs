@@ -95,6 +95,10 @@ diesel::table! {
         breaker -> Nullable<Text>,
         breaker_at -> Nullable<Instant>,
         sends -> Nullable<Text>,
+        failing_since -> Nullable<Instant>,
+        failing_until -> Nullable<Instant>,
+        failing_told -> Nullable<SmallInt>,
+        owes_recovery -> Bool,
     }
 }
 
@@ -449,8 +453,7 @@ diesel::table! {
     }
 }
 
-diesel::allow_tables_to_appear_in_same_query!(orphans, provider_accounts);
-diesel::allow_tables_to_appear_in_same_query!(poll_leases, provider_accounts, inboxes);
+diesel::allow_tables_to_appear_in_same_query!(orphans, poll_leases, provider_accounts, inboxes);
 diesel::allow_tables_to_appear_in_same_query!(deliveries, events);
 diesel::table! {
     use diesel::sql_types::*;

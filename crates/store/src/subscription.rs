@@ -1,14 +1,15 @@
 //! Subscriptions.
 
+mod disabling;
 pub(crate) mod pace;
 mod rotation;
 
+pub(crate) use disabling::disable;
 pub use pace::Broken;
 pub use rotation::{PreviousSecret, Rotated, Rotation};
 
 use crate::Store;
 use crate::connection::{Connection, each};
-use crate::delivery::Disables;
 use crate::dialect::event::newest_position;
 use crate::dialect::lock;
 use crate::error::Error;
@@ -70,6 +71,8 @@ pub struct Health {
     pub delivered: i64,
     /// Attempts that failed.
     pub failed: i64,
+    /// When the first attempt failed since the last that succeeded; none where none did.
+    pub failing_since: Option<Timestamp>,
     /// How its breaker stands.
     pub breaker: breaker::State,
 }
@@ -115,6 +118,8 @@ pub enum EndpointSecret {
 pub struct Count {
     /// Whether these are enabled.
     pub is_enabled: bool,
+    /// Whether it was told of these that they fail, and not yet that they recovered.
+    pub is_failing: bool,
     /// So many.
     pub number: i64,
 }
@@ -149,6 +154,11 @@ impl Store {
             let Some(mut row) = find(connection, tenant, id)? else {
                 return Ok(None);
             };
+            // Whoever enables it, or sends it elsewhere, begins anew.
+            let begins_anew = (change.is_enabled && !row.is_enabled) || change.url != row.url;
+            if begins_anew {
+                row.failing_since = None;
+            }
             row.url.clone_from(&change.url);
             row.events = encode_patterns(&change.patterns);
             // A secret that stays is not written: somebody may just have sealed it with another key.
@@ -187,6 +197,11 @@ impl Store {
                     subscriptions::disabled_reason.eq(&row.disabled_reason),
                     subscriptions::disabled_at.eq(row.disabled_at),
                     subscriptions::updated_at.eq(row.updated_at),
+                    begins_anew.then_some((
+                        subscriptions::failing_since.eq(None::<Moment>),
+                        subscriptions::failing_until.eq(None::<Moment>),
+                        subscriptions::failing_told.eq(None::<i16>),
+                    )),
                 ))
                 .execute(c))?;
             changed(connection, row.tenant_id)?;
@@ -261,14 +276,19 @@ impl Store {
     /// How many subscriptions there are, for metrics.
     pub async fn count_subscriptions(&self) -> Result<Vec<Count>, Error> {
         self.read(|connection| {
-            let counts: Vec<(bool, i64)> = each!(connection, c => subscriptions::table
+            let state = (subscriptions::is_enabled, subscriptions::owes_recovery);
+            let counts: Vec<((bool, bool), i64)> = each!(connection, c => subscriptions::table
                 .filter(subscriptions::deleted_at.is_null())
-                .group_by(subscriptions::is_enabled)
-                .select((subscriptions::is_enabled, diesel::dsl::count_star()))
+                .group_by(state)
+                .select((state, diesel::dsl::count_star()))
                 .load(c))?;
+            let counts = counts.into_iter();
             Ok(counts
-                .into_iter()
-                .map(|(is_enabled, number)| Count { is_enabled, number })
+                .map(|((is_enabled, is_failing), number)| Count {
+                    is_enabled,
+                    is_failing,
+                    number,
+                })
                 .collect())
         })
         .await
@@ -314,33 +334,16 @@ fn find(
         .optional())?)
 }
 
-/// Disables a subscription as its endpoint asked, unless somebody changed it since the attempt.
-pub(crate) fn disable(
-    connection: &mut Connection,
-    id: SubscriptionId,
-    how: Disables,
-) -> Result<(), Error> {
-    let tenant: Option<Uid> = each!(connection, c => diesel::update(subscriptions::table)
-        .filter(subscriptions::id.eq(Uid::from(id)))
-        .filter(subscriptions::is_enabled.eq(true))
-        .filter(subscriptions::deleted_at.is_null())
-        .filter(subscriptions::updated_at.eq(Moment::from(how.settings_of)))
-        .set((
-            subscriptions::is_enabled.eq(false),
-            subscriptions::disabled_reason.eq(Some(how.reason.as_str())),
-            subscriptions::disabled_at.eq(Some(Moment::from(how.at))),
-            subscriptions::updated_at.eq(Moment::from(how.at)),
-        ))
-        .returning(subscriptions::tenant_id)
-        .get_result(c)
-        .optional())?;
-    tenant.map_or(Ok(()), |tenant| changed(connection, tenant))
-}
-
 /// Makes every dispatcher look again before its next fan-out and its next attempt.
 fn changed(connection: &mut Connection, tenant: Uid) -> Result<(), Error> {
+    all_changed(connection, &[tenant])
+}
+
+/// As [`changed`], of several tenants at once.
+fn all_changed(connection: &mut Connection, of: &[Uid]) -> Result<(), Error> {
     let version = bump(connection, Versioned::Subscriptions)?;
-    each!(connection, c => diesel::update(tenants::table.find(tenant))
+    each!(connection, c => diesel::update(tenants::table)
+        .filter(tenants::id.eq_any(of))
         .set(tenants::subscription_version.eq(version))
         .execute(c))?;
     Ok(())
@@ -396,6 +399,7 @@ struct SubscriptionRow {
     disabled_reason: Option<String>,
     disabled_at: Option<Moment>,
     breaker: Option<String>,
+    failing_since: Option<Moment>,
 }
 
 impl SubscriptionRow {
@@ -440,6 +444,7 @@ impl SubscriptionRow {
                 .map(|reason| reason.as_str().to_owned()),
             disabled_at: subscription.disabled_at.map(Moment::from),
             breaker: None,
+            failing_since: health.failing_since.map(Moment::from),
         })
     }
 }
@@ -486,6 +491,7 @@ impl TryFrom<SubscriptionRow> for Subscription {
                 last_failure_at: row.last_failure_at.map(Timestamp::from),
                 delivered: row.delivered,
                 failed: row.failed,
+                failing_since: row.failing_since.map(Timestamp::from),
                 breaker: row
                     .breaker
                     .as_deref()

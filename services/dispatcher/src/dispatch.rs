@@ -60,7 +60,11 @@ fn conclude(
     Attempt {
         id: AttemptId::new(started_at, &context.random),
         delivery_id: job.to.delivery_id,
+        event_id: job.event.id,
+        event_type: job.event.event_type.clone(),
         subscription_id: endpoint.subscription_id,
+        settings_of: endpoint.settings_of,
+        disable_after: context.disable_after,
         lease: job.lease,
         number,
         budget_from: job.to.budget_from,

@@ -52,6 +52,8 @@ pub struct Context {
     pub readiness: Readiness,
     /// What holds where a subscription says nothing of how its events are sent.
     pub usual: Usual,
+    /// After which time with nothing but failures a subscription is disabled; none: never.
+    pub disable_after: Option<Duration>,
     /// Under which URL tenants reach the API, without a slash at the end; empty where nobody said it,
     /// and what is told is relative to what they know.
     pub api_url: String,

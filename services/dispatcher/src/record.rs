@@ -3,7 +3,7 @@
 use crate::Context;
 use domain::Shard;
 use std::time::Duration;
-use store::delivery::{Attempt, Then};
+use store::delivery::{Attempt, Recorded, Then};
 use tokio::sync::mpsc;
 use wire::Hint;
 
@@ -61,17 +61,15 @@ async fn record(context: &Context, batch: Vec<Attempt>, lost: &mpsc::UnboundedSe
     failpoint::reach!(DispatcherBeforeRecord);
     loop {
         match context.store.record_attempts(batch.clone()).await {
-            Ok(shards) => {
+            Ok(recorded) => {
                 failpoint::reach!(DispatcherAfterRecord);
                 if is_in_trouble {
                     tracing::info!(attempts = batch.len(), "attempts are recorded again");
                 }
-                count(context, &batch, &shards);
-                if batch.iter().any(|attempt| attempt.disables.is_some()) {
-                    context.broker.hint(Hint::Subscriptions);
-                }
-                if !shards.is_empty() {
-                    let _ = lost.send(shards);
+                count(context, &batch, &recorded.lost);
+                tell(context, &recorded);
+                if !recorded.lost.is_empty() {
+                    let _ = lost.send(recorded.lost);
                 }
                 return;
             }
@@ -86,6 +84,24 @@ async fn record(context: &Context, batch: Vec<Attempt>, lost: &mpsc::UnboundedSe
                 }
             }
         }
+    }
+}
+
+/// Says what recording attempts did to their subscriptions.
+fn tell(context: &Context, recorded: &Recorded) {
+    for (id, reason) in &recorded.disabled {
+        let reason = reason.as_str();
+        context.metrics.subscription_disabled(reason);
+        tracing::warn!(subscription.id = %id, reason, "a subscription is disabled");
+    }
+    if !recorded.disabled.is_empty() {
+        context.broker.hint(Hint::Subscriptions);
+    }
+    for _ in 0..recorded.told.events {
+        context.metrics.event("tidings");
+    }
+    for shard in &recorded.told.shards {
+        context.broker.hint(Hint::Events(*shard));
     }
 }
 

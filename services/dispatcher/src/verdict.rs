@@ -8,7 +8,7 @@ use domain::subscription::DisabledReason;
 use egress::{Failure, Response};
 use http::header::RETRY_AFTER;
 use std::time::Duration;
-use store::delivery::{Disables, Then};
+use store::delivery::Then;
 
 /// What follows from an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,7 +18,8 @@ pub(crate) struct Verdict {
     pub then: Then,
     /// Why the delivery failed, where it did.
     pub cause: Option<Cause>,
-    pub disables: Option<Disables>,
+    /// Why its subscription is to be disabled, where its endpoint said so.
+    pub disables: Option<DisabledReason>,
 }
 
 /// The status that says that an endpoint is gone for good (RFC 9110 §15.5.11).
@@ -39,7 +40,7 @@ pub(crate) fn judge(
     let response = result.as_ref().ok();
     let wish = response.and_then(wish);
     let is_gone = response.is_some_and(|response| response.status == GONE);
-    let reason = if is_gone {
+    let disables = if is_gone {
         Some(DisabledReason::Gone)
     } else {
         (wish == Some(Wish::Disable)).then_some(DisabledReason::Asked)
@@ -63,11 +64,7 @@ pub(crate) fn judge(
         error,
         then,
         cause,
-        disables: reason.map(|reason| Disables {
-            reason,
-            at: ended_at,
-            settings_of: endpoint.settings_of,
-        }),
+        disables,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::Context;
 use std::time::Duration;
+use store::subscription::Count;
 
 const FORGET_EVERY: Duration = Duration::from_mins(10);
 const COUNT_EVERY: Duration = Duration::from_secs(5);
@@ -61,12 +62,14 @@ async fn count(context: &Context) -> Result<(), store::Error> {
         context.metrics.set_breakers(state.as_str(), number);
     }
     let counts = context.store.count_subscriptions().await?;
-    for (state, is_enabled) in [("active", true), ("disabled", false)] {
-        let number: i64 = counts
-            .iter()
-            .filter(|count| count.is_enabled == is_enabled)
-            .map(|count| count.number)
-            .sum();
+    let state_of = |count: &Count| match (count.is_enabled, count.is_failing) {
+        (false, _) => "disabled",
+        (true, true) => "failing",
+        (true, false) => "active",
+    };
+    for state in ["active", "failing", "disabled"] {
+        let in_state = counts.iter().filter(|count| state_of(count) == state);
+        let number: i64 = in_state.map(|count| count.number).sum();
         context
             .metrics
             .set_subscriptions(state, u64::try_from(number).unwrap_or(0));

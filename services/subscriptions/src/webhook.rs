@@ -125,6 +125,7 @@ struct HealthView {
     delivered: i64,
     failed: i64,
     success_rate: Option<f64>,
+    failing_since: Option<Timestamp>,
     breaker: &'static str,
 }
 
@@ -464,6 +465,7 @@ impl From<Health> for HealthView {
             delivered: health.delivered,
             failed: health.failed,
             success_rate,
+            failing_since: health.failing_since,
             breaker: health.breaker.as_str(),
         }
     }

@@ -5,11 +5,12 @@ use domain::Timestamp;
 use domain::delivery::State;
 use std::time::Duration;
 use store::retention::Kind;
+use wire::Hint;
 
 const FORGET_EVERY: Duration = Duration::from_mins(10);
 /// Between two pages, so that those who work go first.
 const BREATH: Duration = Duration::from_millis(20);
-/// How long deliveries wait for a subscription that its endpoint disabled.
+/// How long deliveries wait for a subscription that was disabled, by anybody but its owner.
 const HELD_FOR: Duration = Duration::from_hours(30 * 24);
 /// How many refused requests are kept of one tenant.
 const MOST_QUARANTINED: i64 = 10_000;
@@ -85,17 +86,24 @@ async fn forget(context: &Context, lengths: Lengths) -> Result<(), store::Error>
     give_up_held(context, now.minus(HELD_FOR)).await
 }
 
-/// Gives up what waits for a subscription that its endpoint disabled before this.
+/// Gives up what waits for a subscription that was disabled before this, by anybody but its owner.
 async fn give_up_held(context: &Context, before: Timestamp) -> Result<(), store::Error> {
     loop {
         let given_up = context.store.fail_held_deliveries(before).await?;
-        if given_up == 0 {
+        let deliveries = given_up.deliveries;
+        if deliveries == 0 {
             return Ok(());
         }
-        for _ in 0..given_up {
+        for _ in 0..deliveries {
             context.metrics.delivery(State::Failed.as_str());
         }
-        tracing::info!(deliveries = given_up, "deliveries were held for too long");
+        for _ in 0..given_up.told.events {
+            context.metrics.event("tidings");
+        }
+        for shard in given_up.told.shards {
+            context.broker.hint(Hint::Events(shard));
+        }
+        tracing::info!(deliveries, "deliveries were held for too long");
         tokio::time::sleep(BREATH).await;
     }
 }

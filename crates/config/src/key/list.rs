@@ -178,6 +178,12 @@ pub const KEYS: &[Key] = &[
         MINUTE,
     ),
     plain(
+        "dispatcher.disable_after",
+        "TIDINGS_DISPATCHER__DISABLE_AFTER",
+        "after which time with nothing but failures a subscription is disabled",
+        "a duration from 1 hour to 365 days, such as 5d, or off",
+    ),
+    plain(
         "dispatcher.breaker.min_requests",
         "TIDINGS_DISPATCHER__BREAKER__MIN_REQUESTS",
         "how many attempts there must be before an endpoint that fails is left alone",

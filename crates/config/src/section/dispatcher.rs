@@ -1,3 +1,4 @@
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::UP_TO_A_MINUTE;
@@ -11,6 +12,10 @@ const MAX_DELAYS: usize = 50;
 /// The longest wait between two attempts: 30 days.
 const MAX_DELAY: Duration = Duration::from_hours(30 * 24);
 
+/// What fails for less than an hour is a restart, not an endpoint that is gone.
+const HOUR_TO_A_YEAR: RangeInclusive<Duration> =
+    Duration::from_hours(1)..=Duration::from_hours(365 * 24);
+
 /// How deliveries are attempted.
 #[derive(Debug, Clone)]
 pub struct Dispatcher {
@@ -20,6 +25,8 @@ pub struct Dispatcher {
     /// How long one attempt may take, from connecting to the end of the answer, of subscriptions that
     /// do not say it: 1 to 60 s.
     pub timeout: Duration,
+    /// After which time with nothing but failures a subscription is disabled: 1 hour to 365 days. None: never.
+    pub disable_after: Option<Duration>,
     /// When an endpoint that fails is left alone.
     pub breaker: Breaker,
 }
@@ -59,6 +66,9 @@ impl Dispatcher {
             timeout: settings
                 .get("dispatcher.timeout")?
                 .duration(UP_TO_A_MINUTE)?,
+            disable_after: settings
+                .get("dispatcher.disable_after")?
+                .duration_or_off(HOUR_TO_A_YEAR)?,
             breaker: Breaker::read(settings)?,
         })
     }

@@ -119,7 +119,8 @@ pub enum EndpointAuth {
 }
 
 /// Why nothing leaves for a subscription.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum DisabledReason {
     /// Its owner said so.
     Manual,
@@ -127,11 +128,13 @@ pub enum DisabledReason {
     Gone,
     /// Its endpoint asked for it, with `webhook-delivery: disable`.
     Asked,
+    /// It had nothing but failures for too long.
+    Failing,
 }
 
 impl DisabledReason {
     /// Every reason.
-    pub const ALL: [Self; 3] = [Self::Manual, Self::Gone, Self::Asked];
+    pub const ALL: [Self; 4] = [Self::Manual, Self::Gone, Self::Asked, Self::Failing];
 
     /// Its name in the API.
     pub const fn as_str(self) -> &'static str {
@@ -139,6 +142,7 @@ impl DisabledReason {
             Self::Manual => "manual",
             Self::Gone => "gone",
             Self::Asked => "asked",
+            Self::Failing => "failing",
         }
     }
 

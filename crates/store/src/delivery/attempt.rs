@@ -4,15 +4,20 @@ use super::Place;
 use super::row::AttemptRow;
 use crate::Store;
 use crate::dialect;
+use crate::dialect::attempt::Written;
 use crate::error::Error;
+use crate::news::{self, Told};
 use crate::shard::{Fenced, numbers_of, those_held};
 use crate::sql_types::{Moment, Uid};
 use crate::subscription;
+use crate::warning::{self, Judged};
 use domain::attempt::Detail;
 use domain::delivery::{Cause, State};
-use domain::id::{AttemptId, DeliveryId, SubscriptionId};
+use domain::id::{AttemptId, DeliveryId, EventId, SubscriptionId};
+use domain::news::What;
 use domain::subscription::DisabledReason;
 use domain::{Shard, Timestamp};
+use std::time::Duration;
 
 /// What an attempt did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,8 +26,16 @@ pub struct Attempt {
     pub id: AttemptId,
     /// Of which delivery.
     pub delivery_id: DeliveryId,
+    /// Of which event.
+    pub event_id: EventId,
+    /// Of which type that is.
+    pub event_type: String,
     /// To which subscription.
     pub subscription_id: SubscriptionId,
+    /// When the settings it was made with were last changed.
+    pub settings_of: Timestamp,
+    /// After which time with nothing but failures the subscription is disabled; none: never.
+    pub disable_after: Option<Duration>,
     /// Under which lease.
     pub lease: Fenced,
     /// Its number, from 1.
@@ -45,20 +58,19 @@ pub struct Attempt {
     pub then: Then,
     /// Why the delivery failed, where that is what follows.
     pub cause: Option<Cause>,
-    /// Whether nothing is to leave for the subscription any more.
-    pub disables: Option<Disables>,
+    /// Whether nothing is to leave for the subscription any more, as its endpoint said.
+    pub disables: Option<DisabledReason>,
 }
 
-/// An endpoint wants nothing any more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Disables {
-    /// As it said.
-    pub reason: DisabledReason,
-    /// When it said so.
-    pub at: Timestamp,
-    /// When the settings that the attempt was made with were last changed: whoever changed them since
-    /// then meant another endpoint, or this one all the same.
-    pub settings_of: Timestamp,
+/// What recording attempts did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Recorded {
+    /// The shards whose leases are lost.
+    pub lost: Vec<Shard>,
+    /// The subscriptions that were disabled.
+    pub disabled: Vec<(SubscriptionId, DisabledReason)>,
+    /// What was told of subscriptions.
+    pub told: Told,
 }
 
 /// What follows an attempt.
@@ -71,27 +83,47 @@ pub enum Then {
 }
 
 impl Store {
-    /// Records attempts and what follows from them, for their subscriptions too. An attempt of a lease that has passed on, or
-    /// one recorded before, changes nothing; the shards whose leases are lost.
-    pub async fn record_attempts(&self, batch: Vec<Attempt>) -> Result<Vec<Shard>, Error> {
+    /// Records attempts and what follows from them, for their subscriptions too: whether these are warned
+    /// of, disabled, or have recovered, and the events that tell it. An attempt of a lease that has passed
+    /// on, or one recorded before, changes nothing.
+    pub async fn record_attempts(&self, batch: Vec<Attempt>) -> Result<Recorded, Error> {
+        let (clock, random) = (self.clock.clone(), self.random.clone());
         self.write(move |connection| {
             let mut leases: Vec<Fenced> = batch.iter().map(|attempt| attempt.lease).collect();
             leases.sort_unstable_by_key(|lease| (lease.shard, lease.fence));
             leases.dedup();
             failpoint::reach!(StoreBeforeRecord);
             let records: Vec<Record> = batch.iter().map(Record::new).collect();
-            let fences = dialect::attempt::record(connection, &numbers_of(&leases), &records)?;
+            let Written { fences, noted } =
+                dialect::attempt::record(connection, &numbers_of(&leases), &records)?;
             let held = those_held(&leases, fences);
-            for attempt in batch.iter().filter(|attempt| held.contains(&attempt.lease)) {
-                if let Some(disables) = attempt.disables {
-                    subscription::disable(connection, attempt.subscription_id, disables)?;
-                }
-            }
-            Ok(leases
-                .iter()
-                .filter(|lease| !held.contains(lease))
-                .map(|lease| lease.shard)
-                .collect())
+            let Judged {
+                mut news,
+                mut disabling,
+            } = warning::judge(connection, &batch, &noted)?;
+            let of_held = batch.iter().filter(|attempt| held.contains(&attempt.lease));
+            disabling.extend(of_held.filter_map(warning::asked));
+            let now = clock.now();
+            let disabled = subscription::disable(connection, disabling, now)?;
+            news.extend(disabled.iter().map(|disabled| {
+                let what = What::Disabled {
+                    reason: disabled.reason,
+                    disabled_at: now,
+                    failing_since: disabled.failing_since,
+                    last: disabled.last,
+                };
+                (disabled.id, what)
+            }));
+            let lost = leases.iter().filter(|lease| !held.contains(lease));
+            Ok(Recorded {
+                lost: lost.map(|lease| lease.shard).collect(),
+                disabled: disabled
+                    .iter()
+                    .map(|disabled| (disabled.id, disabled.reason))
+                    .collect(),
+                // The last, because no subscription is made while the tenant's events are written.
+                told: news::tell(connection, news, now, &random)?,
+            })
         })
         .await
     }

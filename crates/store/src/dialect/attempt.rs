@@ -9,26 +9,34 @@ use crate::delivery::{CANCELLED, PENDING, encode_state};
 use crate::error::Error;
 use crate::schema::{attempts, deliveries, subscriptions};
 use crate::sql_types::{Id, Instant, Moment, Uid};
+use crate::warning::Noted;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Integer, Nullable, SmallInt, Text};
+use diesel::sql_types::{BigInt, Bool, Integer, Nullable, SmallInt, Text};
 use domain::delivery::State;
 use std::collections::{BTreeMap, HashMap};
 
+/// What was written.
+pub(crate) struct Written {
+    /// The fences of the shards that are leased; they hold until the transaction ends.
+    pub(crate) fences: Vec<(i16, i64)>,
+    /// What may mean more for its subscription.
+    pub(crate) noted: Vec<Noted>,
+}
+
 /// Writes attempts under leases that hold, moves their deliveries on while those are pending, and
-/// counts how their subscriptions fared. What was recorded before changes nothing. The fences of the
-/// shards that are leased; they hold until the transaction ends.
+/// counts how their subscriptions fared. What was recorded before changes nothing.
 pub(crate) fn record(
     connection: &mut Connection,
     leased: &[i16],
     records: &[Record],
-) -> Result<Vec<(i16, i64)>, Error> {
+) -> Result<Written, Error> {
     match connection {
         Connection::Sqlite(c) => {
             let fences: Vec<(i16, i64)> = lease::fence(leased).load(c)?;
             let held: HashMap<i16, i64> = fences.iter().copied().collect();
             let is_held = |record: &&Record| held.get(&record.lease.0) == Some(&record.lease.1);
-            record_each(c, records.iter().filter(is_held))?;
-            Ok(fences)
+            let noted = record_each(c, records.iter().filter(is_held))?;
+            Ok(Written { fences, noted })
         }
         Connection::Postgres(session) => {
             let (kept, fences, recorded) = session.together(async |c| {
@@ -36,13 +44,14 @@ pub(crate) fn record(
                     biased;
                     together::execute(c, lease::keep(leased)),
                     together::load(c, lease::fence(leased)),
-                    together::execute(c, record_all(records)),
+                    together::load(c, record_all(records)),
                 )
             });
             kept?;
-            let fences = fences?;
-            recorded?;
-            Ok(fences)
+            Ok(Written {
+                fences: fences?,
+                noted: recorded?,
+            })
         }
     }
 }
@@ -50,8 +59,9 @@ pub(crate) fn record(
 fn record_each<'a>(
     c: &mut SqliteConnection,
     records: impl Iterator<Item = &'a Record>,
-) -> QueryResult<()> {
+) -> QueryResult<Vec<Noted>> {
     let mut fared: BTreeMap<Uid, Fared> = BTreeMap::new();
+    let mut new = Vec::new();
     for record in records {
         let row = &record.row;
         let inserted = diesel::insert_into(attempts::table)
@@ -66,9 +76,10 @@ fn record_each<'a>(
             move_on_after_change(c, record)?;
         }
         fared.entry(record.subscription_id).or_default().count(row);
+        new.push((record, moved > 0 && record.state == State::Failed));
     }
-    for (id, fared) in fared {
-        diesel::update(subscriptions::table.find(id))
+    for (id, fared) in &fared {
+        diesel::update(subscriptions::table.find(*id))
             .set((
                 subscriptions::delivered.eq(subscriptions::delivered + fared.delivered),
                 subscriptions::failed.eq(subscriptions::failed + fared.failed),
@@ -81,7 +92,45 @@ fn record_each<'a>(
             ))
             .execute(c)?;
     }
-    Ok(())
+    note(c, fared.into_keys().collect(), &new)
+}
+
+/// Those of these attempts that failed, or whose subscriptions had.
+fn note(
+    c: &mut SqliteConnection,
+    subscriptions: Vec<Uid>,
+    new: &[(&Record, bool)],
+) -> QueryResult<Vec<Noted>> {
+    type Stood = (Uid, bool, Option<Moment>, Option<Moment>, Option<i16>, bool);
+    let stood: Vec<Stood> = subscriptions::table
+        .filter(subscriptions::id.eq_any(subscriptions))
+        .select((
+            subscriptions::id,
+            subscriptions::is_enabled,
+            subscriptions::failing_since,
+            subscriptions::failing_until,
+            subscriptions::failing_told,
+            subscriptions::owes_recovery,
+        ))
+        .load(c)?;
+    let stood: HashMap<Uid, Stood> = stood.into_iter().map(|stood| (stood.0, stood)).collect();
+    let noted = new.iter().filter_map(|(record, has_failed)| {
+        let (subscription_id, is_enabled, since, until, told, owes_recovery) =
+            *stood.get(&record.subscription_id)?;
+        let is_of_note = record.row.error.is_some() || since.is_some() || owes_recovery;
+        is_of_note.then_some(Noted {
+            delivery_id: record.row.delivery_id,
+            number: record.row.number,
+            has_failed: *has_failed,
+            subscription_id,
+            is_enabled,
+            since,
+            until,
+            told,
+            owes_recovery,
+        })
+    });
+    Ok(noted.collect())
 }
 
 /// Leaves a delivery where its attempt leaves it; how many rows that was.
@@ -141,9 +190,22 @@ impl Fared {
     }
 }
 
+/// The columns of [`Noted`].
+type NotedColumns = (
+    Id,
+    Integer,
+    Bool,
+    Id,
+    Bool,
+    Nullable<Instant>,
+    Nullable<Instant>,
+    Nullable<SmallInt>,
+    Bool,
+);
+
 /// As [`record_each`], of those whose lease holds. Of two attempts of one delivery the later one says
 /// where it stands; one that got a fresh budget or was cancelled meanwhile is not ended by a failure.
-fn record_all(records: &[Record]) -> Statement<'_> {
+fn record_all(records: &[Record]) -> Statement<'_, NotedColumns> {
     let text = "with told as (\
                     select distinct on (delivery_id, number) t.* from unnest({}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}) \
                         as t (delivery_id, number, id, started_at, duration_ms, status_code, error, \
@@ -173,21 +235,32 @@ fn record_all(records: &[Record]) -> Statement<'_> {
                             when deliveries.budget_from <> last.budget_from then 0 \
                             else last.state end \
                     from last where deliveries.id = last.delivery_id \
-                        and deliveries.state in (0, 3) and deliveries.id = any({})), \
+                        and deliveries.state in (0, 3) and deliveries.id = any({}) \
+                    returning deliveries.id, deliveries.state), \
                 fared as (\
                     select subscription_id, \
                         count(*) filter (where error is null) as delivered, \
                         count(*) filter (where error is not null) as failed, \
                         max(started_at) filter (where error is null) as success, \
                         max(started_at) filter (where error is not null) as failure \
-                    from new group by subscription_id) \
-                update subscriptions set \
-                    delivered = subscriptions.delivered + fared.delivered, \
-                    failed = subscriptions.failed + fared.failed, \
-                    last_success_at = greatest(fared.success, last_success_at), \
-                    last_failure_at = greatest(fared.failure, last_failure_at) \
-                from fared where subscriptions.id = fared.subscription_id \
-                    and subscriptions.id = any({})";
+                    from new group by subscription_id), \
+                stood as (\
+                    update subscriptions set \
+                        delivered = subscriptions.delivered + fared.delivered, \
+                        failed = subscriptions.failed + fared.failed, \
+                        last_success_at = greatest(fared.success, last_success_at), \
+                        last_failure_at = greatest(fared.failure, last_failure_at) \
+                    from fared where subscriptions.id = fared.subscription_id \
+                        and subscriptions.id = any({}) \
+                    returning id, is_enabled, failing_since, failing_until, failing_told, \
+                        owes_recovery) \
+                select new.delivery_id, new.number, coalesce(moved.state = 2, false), stood.id, \
+                    stood.is_enabled, stood.failing_since, stood.failing_until, \
+                    stood.failing_told, stood.owes_recovery \
+                from new join stood on stood.id = new.subscription_id \
+                    left join moved on moved.id = new.delivery_id \
+                where new.error is not null or stood.failing_since is not null \
+                    or stood.owes_recovery";
     let rows = || records.iter().map(|record| &record.row);
     let subscriptions = || {
         records

@@ -15,7 +15,9 @@ use crate::subscription::{self, Subscription};
 use diesel::dsl::count_star;
 use diesel::prelude::*;
 use domain::account::Environment;
+use domain::event::Resource;
 use domain::id::{DeliveryId, SubscriptionId, TenantId};
+use domain::news;
 use domain::replay::{Selection, State, next_page_at, page_size};
 use domain::{Random, Shard, Timestamp};
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -65,6 +67,8 @@ struct Selected {
     id: Uid,
     event_type: String,
     environment: Environment,
+    /// The subscription it is news of, and is not told to.
+    news_of: Option<SubscriptionId>,
     /// The order in which it was written.
     position: i64,
     /// How far the replay is after it.
@@ -113,7 +117,11 @@ pub(crate) fn next(
     } else {
         let most = u32::try_from(recovery::PAGE).unwrap_or(u32::MAX);
         let size = page_size(row.next_at.into(), now, row.per_second(), most);
-        find(connection, &row, since, usize::try_from(size).unwrap_or(1))?
+        let mut work = find(connection, &row, since, usize::try_from(size).unwrap_or(1))?;
+        if let Work::Make { events, .. } = &mut work {
+            find_subjects(connection, events)?;
+        }
+        work
     };
     Ok(Next::Page(Box::new(Page { row, work })))
 }
@@ -260,6 +268,31 @@ fn in_range(
     })
 }
 
+/// Of which subscriptions events are news.
+fn find_subjects(connection: &mut Connection, events: &mut [Selected]) -> Result<(), Error> {
+    let news = events
+        .iter()
+        .filter(|event| news::is_news(&event.event_type));
+    let ids: Vec<Uid> = news.map(|event| event.id).collect();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<(Uid, Option<String>)> = each!(connection, c => events::table
+        .filter(events::id.eq_any(&ids))
+        .select((events::id, events::resource))
+        .load(c))?;
+    let resources: HashMap<Uid, Option<String>> = rows.into_iter().collect();
+    for event in events {
+        let resource = resources.get(&event.id).and_then(Option::as_deref);
+        let resource: Option<Resource> = resource
+            .map(serde_json::from_str)
+            .transpose()
+            .map_err(|_| Error::unreadable("an event with an unreadable resource"))?;
+        event.news_of = news::about(&event.event_type, resource.as_ref());
+    }
+    Ok(())
+}
+
 fn selected(event: EventColumns, reached: i64) -> Result<Selected, Error> {
     let (id, event_type, environment, position, ..) = event;
     let environment = environment
@@ -269,6 +302,7 @@ fn selected(event: EventColumns, reached: i64) -> Result<Selected, Error> {
         id,
         event_type,
         environment,
+        news_of: None,
         position,
         reached,
     })
@@ -415,6 +449,9 @@ fn make(
 /// To one alone, also what was there before it; to all, what each could have had.
 fn is_told(replay: &ReplayRow, known: &Subscription, event: &Selected) -> bool {
     let interest = &known.interest;
+    if event.news_of == Some(interest.subscription_id) {
+        return false;
+    }
     if replay.subscription_id.is_some() {
         interest.matches(&event.event_type, &event.environment)
     } else {

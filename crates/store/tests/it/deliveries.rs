@@ -1,7 +1,7 @@
 use crate::scene::Scene;
 use domain::attempt::Detail;
 use domain::delivery::State;
-use domain::id::{AttemptId, SubscriptionId};
+use domain::id::{AttemptId, EventId, SubscriptionId};
 use domain::shard::LEASE;
 use domain::{Shard, Timestamp};
 use std::time::Duration;
@@ -28,7 +28,11 @@ pub fn attempt(scene: &Scene, holding: &Holding, to: Recipient, then: Then) -> A
     Attempt {
         id: AttemptId::new(scene.clock.now(), &scene.random),
         delivery_id: to.delivery_id,
+        event_id: EventId::new(scene.clock.now(), &scene.random),
+        event_type: "job.created".to_owned(),
         subscription_id: to.subscription_id,
+        settings_of: scene.clock.now(),
+        disable_after: None,
         lease: lease(holding, to),
         number: to.attempts + 1,
         budget_from: to.budget_from,
@@ -93,6 +97,7 @@ async fn a_delivery_is_retried_when_it_is_due_and_ends_delivered(scene: Scene) {
             .record_attempts(vec![failed.clone()])
             .await
             .unwrap()
+            .lost
             .is_empty()
     );
     assert!(
@@ -185,8 +190,8 @@ async fn the_next_owner_finds_what_the_dead_one_had_in_memory_and_its_late_recor
     assert_eq!(recipients(&claim_due(&scene, &heir, 9).await.owed), [to]);
 
     let late = attempt(&scene, &dead, to, Then::End(State::Delivered));
-    let lost = scene.store.record_attempts(vec![late]).await.unwrap();
-    assert_eq!(lost, [Shard::of_subscription(subscription)]);
+    let recorded = scene.store.record_attempts(vec![late]).await.unwrap();
+    assert_eq!(recorded.lost, [Shard::of_subscription(subscription)]);
     assert_eq!(states(&scene, subscription).await, [(State::Pending, 0); 2]);
 }
 

@@ -8,7 +8,7 @@ use domain::delivery::{Cause, State};
 use domain::id::SubscriptionId;
 use domain::subscription::{DisabledReason, Pattern, Settings};
 use std::time::Duration;
-use tidings_store::delivery::{Attempt, Disables, Recipient, Then};
+use tidings_store::delivery::{Attempt, Recipient, Then};
 use tidings_store::directory::{Directory, Found};
 use tidings_store::shard::{Fenced, Holding};
 use tidings_store::subscription::{
@@ -37,11 +37,8 @@ fn lease(holding: &Holding, to: Recipient) -> Fenced {
 fn gone(scene: &Scene, holding: &Holding, to: Recipient, of: &Subscription) -> Attempt {
     Attempt {
         cause: Some(Cause::Gone),
-        disables: Some(Disables {
-            reason: DisabledReason::Gone,
-            at: scene.clock.now(),
-            settings_of: of.updated_at,
-        }),
+        disables: Some(DisabledReason::Gone),
+        settings_of: of.updated_at,
         ..attempt(scene, holding, to, Then::End(State::Failed))
     }
 }
@@ -73,8 +70,8 @@ async fn an_answer_disables_its_subscription_once_and_only_for_the_shards_owner(
     let late = gone(&scene, &dead, to, &made);
     scene.clock.advance(domain::shard::LEASE * 2);
     let heir = scene.hold_all("b").await;
-    let lost = scene.store.record_attempts(vec![late]).await.unwrap();
-    assert_eq!(lost, [Shard::of_subscription(id)]);
+    let recorded = scene.store.record_attempts(vec![late]).await.unwrap();
+    assert_eq!(recorded.lost, [Shard::of_subscription(id)]);
     assert!(find(&scene, id).await.is_enabled, "it is not the owner's");
 
     let directory = Directory::default();
@@ -131,7 +128,10 @@ async fn what_waits_for_a_subscription_that_its_endpoint_disabled_is_given_up_in
         .await
         .unwrap();
     let disabled_at = find(&scene, id).await.disabled_at.unwrap();
-    let give_up = async |before| scene.store.fail_held_deliveries(before).await.unwrap();
+    let give_up = async |before| {
+        let given_up = scene.store.fail_held_deliveries(before).await;
+        given_up.unwrap().deliveries
+    };
     assert_eq!(give_up(disabled_at).await, 0);
     let later = disabled_at.plus(Duration::from_secs(1));
     assert_eq!(give_up(later).await, 1);

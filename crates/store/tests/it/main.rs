@@ -69,4 +69,5 @@ mod timeline;
 mod tls;
 mod trips;
 mod turns;
+mod warnings;
 mod writes;

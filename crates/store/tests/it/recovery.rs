@@ -32,8 +32,8 @@ async fn owed(scene: &Scene, holding: &Holding, events: usize) -> (SubscriptionI
 
 async fn end(scene: &Scene, holding: &Holding, to: &[Recipient], then: Then) {
     let ended = to.iter().map(|to| attempt(scene, holding, *to, then));
-    let lost = scene.store.record_attempts(ended.collect()).await;
-    assert!(lost.unwrap().is_empty());
+    let recorded = scene.store.record_attempts(ended.collect()).await;
+    assert!(recorded.unwrap().lost.is_empty());
 }
 
 pub async fn recover(scene: &Scene, holding: &Holding, directory: &Directory) -> Page {

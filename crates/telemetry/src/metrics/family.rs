@@ -24,6 +24,7 @@ const REPORT_OUTCOMES: [&str; 6] = [
 ];
 
 const JOURNAL_OUTCOMES: [&str; 3] = ["kept", "forwarded", "confirmed_late"];
+const DISABLED: [&str; 3] = ["gone", "asked", "failing"];
 const SIGNALS: [&str; 5] = [
     "failures_of_source",
     "failures_of_account",
@@ -43,6 +44,7 @@ pub(super) struct Families {
     pub orphans_expired: IntCounter,
     pub reports_missed: GaugeVec,
     pub subscriptions: IntGaugeVec,
+    pub subscriptions_disabled: IntCounterVec,
     pub breakers: IntGaugeVec,
     pub replays: IntGaugeVec,
     pub shards_owned: IntGauge,
@@ -89,6 +91,7 @@ impl Families {
                 GaugeVec::new(opts(Name::ReportsMissed), Name::ReportsMissed.labels())?,
             )?,
             subscriptions: int_gauge(registry, Name::Subscriptions)?,
+            subscriptions_disabled: told(Name::SubscriptionsDisabled, &DISABLED)?,
             breakers: int_gauge(registry, Name::Breakers)?,
             replays: int_gauge(registry, Name::Replays)?,
             shards_owned: enter(registry, IntGauge::with_opts(opts(Name::ShardsOwned))?)?,

@@ -155,6 +155,14 @@ impl Metrics {
             .set(gauge(count));
     }
 
+    /// A subscription was disabled, and not by its owner.
+    pub fn subscription_disabled(&self, reason: &str) {
+        self.families
+            .subscriptions_disabled
+            .with_label_values(&[reason])
+            .inc();
+    }
+
     /// How many breakers of subscriptions are in `state`.
     pub fn set_breakers(&self, state: &str, count: u64) {
         self.families
@@ -292,6 +300,7 @@ mod tests {
         metrics.orphans_expired(2);
         metrics.set_reports_missed([("orange", Some(0.25))]);
         metrics.set_subscriptions("active", 7);
+        metrics.subscription_disabled("failing");
         metrics.set_breakers("open", 1);
         metrics.set_replays("running", 2);
         metrics.set_shards_owned(64);
@@ -351,6 +360,7 @@ mod tests {
             r#"tidings_dead_letters{queue="jobs"} 2"#,
             "tidings_orphans_expired_total 2",
             r#"tidings_subscriptions{state="active"} 7"#,
+            r#"tidings_subscriptions_disabled_total{reason="failing"} 1"#,
             r#"tidings_breakers{state="open"} 1"#,
             r#"tidings_replays{state="running"} 2"#,
             "tidings_shards_owned 64",

@@ -23,6 +23,8 @@ pub enum Name {
     ReportsMissed,
     /// `tidings_subscriptions`
     Subscriptions,
+    /// `tidings_subscriptions_disabled_total`
+    SubscriptionsDisabled,
     /// `tidings_breakers`
     Breakers,
     /// `tidings_replays`
@@ -63,7 +65,7 @@ pub enum Name {
 
 impl Name {
     /// Every name there is.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::Callbacks,
         Self::SecurityEvents,
         Self::Reports,
@@ -74,6 +76,7 @@ impl Name {
         Self::OrphansExpired,
         Self::ReportsMissed,
         Self::Subscriptions,
+        Self::SubscriptionsDisabled,
         Self::Breakers,
         Self::Replays,
         Self::ShardsOwned,
@@ -160,6 +163,11 @@ impl Name {
                 "tidings_subscriptions",
                 &["state"],
                 "Subscriptions, by their state.",
+            ),
+            Self::SubscriptionsDisabled => (
+                "tidings_subscriptions_disabled_total",
+                &["reason"],
+                "Subscriptions that were disabled by anybody but their owners, by why.",
             ),
             Self::Breakers => (
                 "tidings_breakers",

@@ -367,6 +367,7 @@ mod tests {
                 retry: None,
                 timeout_seconds: 1,
             },
+            disable_after: None,
             api_url: String::new(),
             version: "0",
             clock,

@@ -98,6 +98,7 @@ impl From<Parts> for dispatcher::Context {
     fn from(parts: Parts) -> Self {
         Self {
             usual: usual(&parts.config.dispatcher),
+            disable_after: parts.config.dispatcher.disable_after,
             api_url: parts
                 .config
                 .subscriptions

@@ -1,6 +1,7 @@
 //! How events are sent: as their webhook says, and what is kept of each attempt.
 
 mod ending;
+mod health;
 mod rotating;
 mod schedule;
 mod shown;

@@ -62,7 +62,7 @@ async fn a_webhook_shows_everything_and_its_secret_only_when_it_is_made() {
         (&json!("active"), &Value::Null)
     );
     let health = json!({ "last_success_at": null, "last_failure_at": null, "delivered": 0,
-        "failed": 0, "success_rate": null, "breaker": "closed" });
+        "failed": 0, "success_rate": null, "failing_since": null, "breaker": "closed" });
     assert_eq!(made["health"], health);
     assert_eq!(made["created_at"], made["updated_at"]);
 
