@@ -13,10 +13,10 @@ pub(super) enum Check {
     /// A signature over the body.
     Hmac {
         /// The secret.
-        #[schema(value_type = String, required = false, min_length = 16, max_length = 512)]
+        #[schema(min_length = 16, max_length = 512)]
         secret: Option<String>,
         /// The new secret and the old one, while they change.
-        #[schema(value_type = Vec<String>, required = false, min_items = 1, max_items = 2)]
+        #[schema(min_items = 1, max_items = 2)]
         secrets: Option<Vec<String>>,
         /// `sha256`, `sha512`, `sha1` or `md5`.
         algorithm: Algorithm,
@@ -25,16 +25,12 @@ pub(super) enum Check {
         /// The header that has it.
         header: String,
         /// What stands before it in the header.
-        #[schema(value_type = String, required = false)]
         prefix: Option<String>,
         /// What is signed: the body alone unless you say otherwise.
-        #[schema(value_type = Signed, required = false)]
         signed: Option<Signed>,
         /// The header of the timestamp, in Unix seconds.
-        #[schema(value_type = String, required = false)]
         timestamp_header: Option<String>,
         /// How old the timestamp may be: 300 unless you say otherwise.
-        #[schema(value_type = u32, required = false)]
         tolerance_seconds: Option<u32>,
     },
     /// A key in a header.
@@ -59,7 +55,6 @@ pub(super) enum Check {
         #[schema(min_length = 16, max_length = 512)]
         auth_token: String,
         /// The URL that Twilio signs, where it is not the one of the answer.
-        #[schema(value_type = String, required = false)]
         public_url: Option<String>,
     },
     /// The signature of Vonage.
@@ -76,7 +71,6 @@ pub(super) enum Check {
         #[schema(min_items = 1)]
         cidrs: Vec<String>,
         /// Has to be true for a network that is every address.
-        #[schema(value_type = bool, required = false)]
         allow_any: Option<bool>,
     },
 }

@@ -2,13 +2,16 @@
 //! null is there.
 
 use serde_json::{Value, json};
-use utoipa::openapi::schema::{ArrayItems, Schema, SchemaType, Type};
+use std::collections::BTreeSet;
+use utoipa::openapi::schema::{AdditionalProperties, ArrayItems, Schema, SchemaType, Type};
 use utoipa::openapi::{Components, OpenApi, Ref, RefOr};
 
 const PAGE: &str = "Page_";
+const SCHEMAS: &str = "#/components/schemas/";
 
 /// Completes the schemas of all components.
 pub(super) fn complete(document: &mut OpenApi) {
+    let asked = asked(document);
     let Some(components) = &mut document.components else {
         return;
     };
@@ -30,17 +33,72 @@ pub(super) fn complete(document: &mut OpenApi) {
             data.items = ArrayItems::RefOrSchema(Box::new(Ref::from_schema_name(item).into()));
         }
     }
-    components.schemas.values_mut().for_each(require_nullable);
+    for (name, schema) in &mut components.schemas {
+        if asked.contains(name) {
+            refuse_unknown(schema);
+        } else {
+            require_nullable(schema);
+        }
+    }
 }
 
-/// In what we answer a field that may be null is there, as null. What is asked for takes no unknown fields, by which
-/// it is told apart.
+/// The names of the schemas that bodies of requests have, also inside of others.
+fn asked(document: &OpenApi) -> BTreeSet<String> {
+    let document = serde_json::to_value(document).unwrap_or_default();
+    let mut asked = BTreeSet::new();
+    let mut open = Vec::new();
+    for item in members(&document["paths"]) {
+        for operation in members(item) {
+            references(&operation["requestBody"], &mut open);
+        }
+    }
+    while let Some(name) = open.pop() {
+        references(&document["components"]["schemas"][&name], &mut open);
+        open.retain(|other| *other != name && !asked.contains(other));
+        asked.insert(name);
+    }
+    asked
+}
+
+fn members(value: &Value) -> impl Iterator<Item = &Value> {
+    value
+        .as_object()
+        .into_iter()
+        .flat_map(|members| members.values())
+}
+
+/// Adds the names of the schemas that are referred to.
+fn references(value: &Value, names: &mut Vec<String>) {
+    if let Some(reference) = value["$ref"].as_str() {
+        names.extend(reference.strip_prefix(SCHEMAS).map(str::to_owned));
+    }
+    let items = value.as_array().into_iter().flatten();
+    members(value)
+        .chain(items)
+        .for_each(|inside| references(inside, names));
+}
+
+/// What is asked for has no unknown fields, nor has what it may be one of, of which the types do not say it.
+fn refuse_unknown(schema: &mut RefOr<Schema>) {
+    let RefOr::T(Schema::OneOf(one)) = schema else {
+        return;
+    };
+    for variant in &mut one.items {
+        if let RefOr::T(Schema::Object(object)) = variant
+            && !object.properties.is_empty()
+        {
+            object.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
+        }
+    }
+}
+
+/// In what we answer a field that may be null is there, as null.
 fn require_nullable(schema: &mut RefOr<Schema>) {
     let RefOr::T(schema) = schema else {
         return;
     };
     match schema {
-        Schema::Object(object) if object.additional_properties.is_none() => {
+        Schema::Object(object) => {
             for (name, field) in &object.properties {
                 if is_nullable(field) && !object.required.contains(name) {
                     object.required.push(name.clone());
@@ -85,7 +143,7 @@ fn page(schema: &RefOr<Schema>, components: &Components) -> Option<Value> {
 fn of(schema: &RefOr<Schema>, components: &Components) -> Option<Value> {
     let named = match schema {
         RefOr::Ref(named) => {
-            let name = named.ref_location.strip_prefix("#/components/schemas/")?;
+            let name = named.ref_location.strip_prefix(SCHEMAS)?;
             components.schemas.get(name)?
         }
         RefOr::T(_) => schema,

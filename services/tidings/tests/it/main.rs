@@ -14,6 +14,7 @@ mod distributed;
 mod door;
 mod durability;
 mod erasure;
+mod generated;
 mod journal;
 mod messages;
 mod pace;
