@@ -1,5 +1,6 @@
 //! Provider accounts: their names in callback URLs.
 
+use crate::described::{described, text};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -41,6 +42,15 @@ impl Slug {
         RESERVED_SLUGS.contains(&self.as_str())
     }
 }
+
+described!(
+    Slug,
+    text(
+        "The name of a provider account in its callback URLs, unique in the installation",
+        "^[a-z0-9][a-z0-9-]{0,62}$",
+        "clinic-ke",
+    )
+);
 
 impl FromStr for Slug {
     type Err = InvalidSlug;
@@ -99,6 +109,15 @@ impl Default for Environment {
         Self("production".to_owned())
     }
 }
+
+described!(
+    Environment,
+    text(
+        "Where messages, events and webhooks belong, so that tests never reach production endpoints",
+        "^[a-z0-9][a-z0-9_-]{0,31}$",
+        "production",
+    )
+);
 
 impl FromStr for Environment {
     type Err = InvalidEnvironment;

@@ -1,6 +1,7 @@
 //! What is kept of an attempt beside its result.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// What is kept of an attempt, for the one who looks for what went wrong.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,7 +29,7 @@ pub struct Detail {
 
 /// How long the parts of an attempt took, in milliseconds. A part that did not end has no time, nor
 /// has the making of a connection that was there before.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct Timing {
     /// Finding the addresses.

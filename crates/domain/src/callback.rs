@@ -6,11 +6,13 @@ use crate::report::{DedupeKey, Report};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// Which of an account's callback URLs was called.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schema(as = CallbackKind)]
 pub enum Kind {
     /// Delivery reports.
     Reports,
@@ -99,8 +101,9 @@ pub fn id(account: AccountId, kind: Kind, statements: &[Statement]) -> CallbackI
 }
 
 /// How far the work on a callback is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = CallbackStatus)]
 pub enum Status {
     /// Recorded; its statements are not applied yet.
     Received,

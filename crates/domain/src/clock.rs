@@ -1,5 +1,6 @@
 //! Time as milliseconds, and the clock that is passed in wherever time is read.
 
+use crate::described::{described, moment};
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
@@ -88,6 +89,8 @@ impl Timestamp {
         Some(Self(zoned.timestamp().as_millisecond()))
     }
 }
+
+described!(Timestamp, moment());
 
 /// RFC 3339 in UTC with milliseconds and `Z`: `2026-11-23T21:09:00.000Z`.
 impl fmt::Display for Timestamp {

@@ -2,16 +2,21 @@
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use utoipa::ToSchema;
 
 /// The most digits before and after the point.
 const MAX_WHOLE_DIGITS: usize = 12;
 const MAX_FRACTION_DIGITS: usize = 8;
 
 /// An amount of money, as it was told: `0.8000` stays `0.8000`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, try_from = "Told")]
 pub struct Cost {
+    /// The decimal number.
+    #[schema(pattern = r"^[0-9]{1,12}(\.[0-9]{1,8})?$")]
     amount: String,
+    /// The currency (ISO 4217).
+    #[schema(pattern = "^[A-Z]{3}$")]
     currency: String,
 }
 

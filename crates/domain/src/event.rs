@@ -7,6 +7,7 @@ use crate::json::Raw;
 use crate::message::Message;
 use crate::state::State;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// The largest `data` of a published event, in bytes.
 pub const MAX_DATA_BYTES: usize = 256 * 1024;
@@ -45,7 +46,7 @@ pub struct Event {
 }
 
 /// What an event is about.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Resource {
     /// Its kind: `message`, or the publisher's own word.
@@ -55,6 +56,7 @@ pub struct Resource {
     pub id: String,
     /// More about it, as published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
     pub data: Option<Raw>,
 }
 

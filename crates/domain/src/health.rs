@@ -7,6 +7,7 @@ use crate::tally::{OTHER_NETWORK, SLOT, SLOTS_AN_HOUR, Sums};
 use serde::Serialize;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use utoipa::ToSchema;
 
 /// How many ends are needed to say anything.
 pub const FEWEST_ENDS: u64 = 20;
@@ -18,7 +19,7 @@ pub const USUAL: i32 = 24 * SLOTS_AN_HOUR;
 const MOST_NETWORKS: usize = 32;
 
 /// How a provider account fares.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Condition {
     /// Its reports come.
@@ -30,33 +31,69 @@ pub enum Condition {
 }
 
 /// What is told of a provider account's health.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[schema(as = ProviderAccountHealth, examples(json!({
+    "provider_account": "clinic-ke",
+    "provider": "africastalking",
+    "state": "healthy",
+    "since": null,
+    "window_seconds": 3600,
+    "reports_per_minute": 2.0,
+    "usual_reports_per_minute": 1.9,
+    "delay_ms": { "p50": 3100, "p95": 9800 },
+    "missed_ratio": 0.0,
+    "heard": 118,
+    "missed": 0,
+    "silent": 0,
+    "success_by_network": { "63902": { "delivered": 110, "ended": 118, "ratio": 0.932 } },
+})))]
 pub struct Health {
+    /// The account's slug.
     provider_account: Slug,
+    /// Its provider.
     provider: String,
+    /// How it fares.
     state: Condition,
+    /// Since when, where that was told.
     since: Option<Timestamp>,
+    /// Of how long a time this is told.
     window_seconds: u64,
+    /// How many reports came.
     reports_per_minute: f64,
+    /// How many came in the day before.
     usual_reports_per_minute: Option<f64>,
+    /// How long after messages were sent their reports came.
     delay_ms: Delay,
+    /// The part of messages that ended without a report of their own; null where there were too few.
     missed_ratio: Option<f64>,
+    /// Messages that ended by a report.
     heard: u64,
+    /// Messages that ended since the provider was asked.
     missed: u64,
+    /// Messages of which nothing was heard.
     silent: u64,
+    /// How messages fared on each network.
     success_by_network: BTreeMap<String, OnNetwork>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+/// How long it took, in milliseconds; null where nothing came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = ReportDelay)]
 struct Delay {
+    /// Half took at most this long.
     p50: Option<u64>,
+    /// 95 of 100 took at most this long.
     p95: Option<u64>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+/// How messages fared on a network.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, ToSchema)]
 struct OnNetwork {
+    /// Messages that were delivered.
     delivered: u64,
+    /// Messages that ended.
     ended: u64,
+    /// The part of them that was delivered.
     ratio: Option<f64>,
 }
 

@@ -5,6 +5,7 @@
 //! answer "not found" without asking the store.
 
 use crate::clock::Timestamp;
+use crate::described::{described, text};
 use crate::random::Random;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
@@ -60,6 +61,15 @@ macro_rules! ids {
                     .ok_or(InvalidId($prefix))
             }
         }
+
+        described!(
+            $name,
+            text(
+                concat!("An id that begins with `", $prefix, "_`"),
+                concat!("^", $prefix, "_[0-7][0-9a-hjkmnp-tv-z]{25}$"),
+                concat!($prefix, "_01h455vb4pex5vsknk084sn02q"),
+            )
+        );
 
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

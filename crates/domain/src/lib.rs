@@ -10,6 +10,7 @@ pub mod clock;
 pub mod cost;
 pub mod dead_letter;
 pub mod delivery;
+mod described;
 pub mod erasure;
 pub mod event;
 pub mod health;

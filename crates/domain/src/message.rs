@@ -14,6 +14,7 @@ use crate::poll::{Due, Plan};
 use crate::report::{FailureClass, Report};
 use crate::send_attempt::{MAX_SEND_ATTEMPTS, SendAttempt, Sending};
 use crate::state::{Standing, State};
+use utoipa::ToSchema;
 
 /// One SMS the platform sent.
 #[derive(Debug, Clone, PartialEq)]
@@ -120,7 +121,8 @@ pub struct Applied {
 }
 
 /// What became of a report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, ToSchema)]
+#[schema(as = ReportOutcome, rename_all = "lowercase")]
 pub enum Outcome {
     /// It won: the message stands on it.
     Applied,

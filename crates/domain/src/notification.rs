@@ -4,6 +4,7 @@ use crate::clock::Timestamp;
 use crate::id::TenantId;
 use crate::state::State;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// A notification of the platform, as its messages make it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,7 +24,8 @@ pub struct Notification {
 }
 
 /// How many messages are in each state.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = NotificationCounts)]
 pub struct Counts {
     /// Registered, and nothing heard of.
     pub pending: u32,
@@ -81,14 +83,38 @@ impl Notification {
 }
 
 /// What is shown of a notification, and told when its state changes.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Notification, examples(json!({
+    "notification_id": "reminder-7",
+    "state": "sent",
+    "counts": {
+        "pending": 0,
+        "sent": 3,
+        "delivered": 117,
+        "failed": 0,
+        "expired": 0,
+        "rejected": 0,
+        "unknown": 0,
+    },
+    "messages": 120,
+    "created_at": "2026-11-23T21:09:00.000Z",
+    "sent_at": "2026-11-23T21:09:01.100Z",
+    "delivered_at": null,
+})))]
 pub struct NotificationData<'a> {
+    /// Your id of it.
     notification_id: &'a str,
+    /// The state that its messages make together.
     state: State,
+    /// How many are in which state.
     counts: Counts,
+    /// How many there are.
     messages: u32,
+    /// When its first message was registered.
     created_at: Timestamp,
+    /// When its first message was sent.
     sent_at: Option<Timestamp>,
+    /// When its last message was delivered, once all are.
     delivered_at: Option<Timestamp>,
 }
 

@@ -5,6 +5,7 @@ use crate::clock::Timestamp;
 use crate::state::State;
 use std::collections::BTreeMap;
 use std::time::Duration;
+use utoipa::ToSchema;
 
 /// The word of a report that says that no report came.
 pub const SILENCE: &str = "silence";
@@ -250,7 +251,8 @@ impl Default for Silence {
 }
 
 /// What came of asking about a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ToSchema)]
+#[schema(as = PollOutcome, rename_all = "lowercase")]
 pub enum Outcome {
     /// The provider said something new.
     Reported,

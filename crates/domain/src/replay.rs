@@ -7,6 +7,7 @@ use crate::subscription::Pattern;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::Duration;
+use utoipa::ToSchema;
 
 /// The most events that one replay may name by their ids.
 pub const MAX_IDS: usize = 1_000;
@@ -16,8 +17,9 @@ pub const MAX_PER_SECOND: u32 = 1_000;
 const MOST_BEHIND: Duration = Duration::from_secs(1);
 
 /// How far a replay is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = ReplayState)]
 pub enum State {
     /// Its deliveries are being made.
     Running,

@@ -7,6 +7,7 @@ use crate::phone;
 use crate::state::State;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use utoipa::ToSchema;
 
 /// The longest message id or client reference, in bytes; a longer one is not a report we know.
 pub const MAX_ID_BYTES: usize = 512;
@@ -58,7 +59,7 @@ pub struct Report {
 }
 
 /// What kind of failure a provider's reason is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FailureClass {
     /// The number will never work.
@@ -105,8 +106,9 @@ impl FailureClass {
 }
 
 /// Who made a statement.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = ReportSource, rename_all = "lowercase")]
 pub enum Source {
     /// The provider called us.
     Callback,

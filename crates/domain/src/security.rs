@@ -6,10 +6,14 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt;
 use std::net::IpAddr;
+use utoipa::ToSchema;
 
 /// The type of a security event: why a callback was refused, or what was odd about one that was not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
+)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = SecurityEventType)]
 pub enum Reason {
     /// The source address is in none of the account's networks.
     UnauthorizedIp,

@@ -6,6 +6,7 @@ mod control;
 mod count;
 pub mod crash;
 pub mod fuzz;
+mod generated;
 pub mod postgres;
 mod quiet;
 pub mod rabbitmq;

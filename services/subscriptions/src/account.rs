@@ -1,80 +1,135 @@
 //! `/v1/provider-accounts`.
 
+mod check;
 mod status_api;
 
 use crate::caller::Caller;
-use crate::list::Query;
+use crate::list::{PageView, Query};
+use crate::openapi::{Paging, Routes, operation};
 use crate::{Context, Desk, failure, input};
-use actix_web::http::Method;
-use actix_web::web::{self, Path, Payload, ServiceConfig};
+use actix_web::web::{self, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
+use check::Check;
 use domain::Timestamp;
 use domain::account::{Environment, Slug};
 use domain::id::{AccountId, TenantId};
 use providers::Provider;
 use providers::access::StatusAccess;
-use runtime::http::{Code, Problem, only};
+use runtime::http::{Code, Problem};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use signing::checks::{Checks, Invalid};
 use status_api::{SilenceView, WriteSilence};
 use std::collections::BTreeMap;
 use store::account::{Account, Created};
+use utoipa::ToSchema;
 use wire::Hint;
 
 /// Stands for the token in the URLs of an account whose token is not shown any more.
 const HIDDEN_TOKEN: &str = "{token}";
 
-pub(crate) fn routes(routes: &mut ServiceConfig) {
+pub(crate) fn routes(routes: &mut Routes) {
+    let refused = [Code::UrlNotAllowed];
     routes
-        .service(
-            web::resource("/v1/provider-accounts")
-                .route(web::post().to(create))
-                .route(web::get().to(list))
-                .default_service(only(&[Method::GET, Method::POST])),
-        )
-        .service(
-            web::resource("/v1/provider-accounts/{id}")
-                .route(web::get().to(get))
-                .route(web::put().to(replace))
-                .route(web::delete().to(delete))
-                .default_service(only(&[Method::GET, Method::PUT, Method::DELETE])),
-        )
-        .service(
-            web::resource("/v1/provider-accounts/{id}/rotate-token")
-                .route(web::post().to(rotate_token))
-                .default_service(only(&[Method::POST])),
-        );
+        .add(operation!(create).refuses(&[
+            Code::SlugTaken,
+            Code::SlugReserved,
+            Code::UrlNotAllowed,
+        ]))
+        .add(operation!(list))
+        .add(operation!(get))
+        .add(operation!(replace).refuses(&refused))
+        .add(operation!(delete))
+        .add(operation!(rotate_token).refuses(&[Code::Conflict]));
 }
 
-#[derive(Deserialize)]
+/// A provider account to make, or what one is to be.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = WriteProviderAccount, examples(json!({
+    "provider": "africastalking",
+    "slug": "clinic-ke",
+    "auth": [{ "type": "token" }],
+})))]
 struct WriteAccount {
+    /// Whose format its callbacks have.
+    #[schema(schema_with = provider_names)]
     provider: String,
+    /// Its name in callback URLs, unique in the installation. It stays what it is.
+    #[schema(value_type = Slug)]
     slug: String,
+    /// What every callback has to pass, all of it.
     #[serde(default)]
+    #[schema(value_type = Vec<Check>, min_items = 1, max_items = 8, required)]
     auth: Value,
+    /// Where its messages belong; `production` unless you say otherwise.
     #[serde(default, deserialize_with = "input::present")]
+    #[schema(value_type = Environment, required = false)]
     environment: Option<String>,
+    /// How the provider is asked what became of messages: `base_url`, `per_second` and the credentials of its
+    /// API, which differ. Null, or left out: it is not asked.
     #[serde(default)]
+    #[schema(value_type = Option<Object>, required = false)]
     status_api: Value,
+    /// What becomes of messages of which nothing is heard.
     silence: Option<WriteSilence>,
 }
 
-#[derive(Serialize)]
+/// A provider account.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ProviderAccount, examples(json!({
+    "id": "acc_01h455vb4pex5vsknk084sn02q",
+    "provider": "africastalking",
+    "slug": "clinic-ke",
+    "environment": "production",
+    "auth": [{ "type": "token" }],
+    "callback_urls": {
+        "reports": "https://sms.example.com/v1/callbacks/clinic-ke/{token}/reports",
+        "inbound": "https://sms.example.com/v1/callbacks/clinic-ke/{token}/inbound",
+    },
+    "status_api": null,
+    "silence": { "state": "unknown", "after_seconds": null },
+    "created_at": "2026-11-23T21:09:00.000Z",
+    "updated_at": "2026-11-23T21:09:00.000Z",
+})))]
 struct AccountView {
+    /// Its id.
     id: AccountId,
+    /// Whose format its callbacks have.
     provider: String,
+    /// Its name in callback URLs.
     slug: Slug,
+    /// Where its messages belong.
     environment: Environment,
+    /// What every callback has to pass, without what is secret in it.
+    #[schema(value_type = Vec<Object>)]
     auth: Value,
+    /// Where the provider is to send what, by kind. The token of a `token` check is in them where it was just
+    /// made; later it says `{token}`.
     callback_urls: BTreeMap<&'static str, String>,
+    /// How the provider is asked, without what is secret in it; null where it is not.
+    #[schema(value_type = Option<Object>)]
     status_api: Value,
+    /// What becomes of messages of which nothing is heard.
     silence: SilenceView,
+    /// When it was made.
     created_at: Timestamp,
+    /// When it was last changed.
     updated_at: Timestamp,
 }
 
+/// Make a provider account
+///
+/// The answer has the URLs to give to the provider, with the token of a `token` check: it is shown only now.
+/// A provider's own name is a slug for the operator alone.
+#[utoipa::path(
+    post,
+    path = "/v1/provider-accounts",
+    tag = "Provider accounts",
+    operation_id = "create_provider_account",
+    request_body = WriteAccount,
+    responses((status = 201, description = "It is made", body = AccountView)),
+)]
 async fn create(
     request: HttpRequest,
     payload: Payload,
@@ -127,6 +182,17 @@ async fn create(
     }
 }
 
+/// List provider accounts
+///
+/// Newest first, without their tokens.
+#[utoipa::path(
+    get,
+    path = "/v1/provider-accounts",
+    tag = "Provider accounts",
+    operation_id = "list_provider_accounts",
+    params(Paging),
+    responses((status = 200, description = "A page of them", body = PageView<AccountView>)),
+)]
 async fn list(
     request: HttpRequest,
     desk: web::Data<Desk>,
@@ -152,6 +218,17 @@ async fn list(
     Ok(HttpResponse::Ok().json(query.show(caller.tenant, page, |view| view)))
 }
 
+/// Read a provider account
+///
+/// Without what is secret in it: the URLs say `{token}` where the token was.
+#[utoipa::path(
+    get,
+    path = "/v1/provider-accounts/{id}",
+    tag = "Provider accounts",
+    operation_id = "get_provider_account",
+    params(("id" = AccountId, Path, description = "The provider account")),
+    responses((status = 200, description = "The account", body = AccountView)),
+)]
 async fn get(
     id: Path<String>,
     desk: web::Data<Desk>,
@@ -162,8 +239,19 @@ async fn get(
     Ok(HttpResponse::Ok().json(view(&desk.context, account, &checks, None)?))
 }
 
+/// Change a provider account
+///
 /// Replaces the checks, the environment, and how the provider is asked. A token that was there stays, and so do
-/// secrets of the status API that are left out; a new token is shown.
+/// secrets of the status API that are left out; a new token is shown. Provider and slug stay what they are.
+#[utoipa::path(
+    put,
+    path = "/v1/provider-accounts/{id}",
+    tag = "Provider accounts",
+    operation_id = "replace_provider_account",
+    params(("id" = AccountId, Path, description = "The provider account")),
+    request_body = WriteAccount,
+    responses((status = 200, description = "It is changed", body = AccountView)),
+)]
 async fn replace(
     id: Path<String>,
     request: HttpRequest,
@@ -207,6 +295,17 @@ async fn replace(
     Ok(HttpResponse::Ok().json(view(context, account, &checks, new_token)?))
 }
 
+/// Delete a provider account
+///
+/// Its callbacks are refused from then on; its messages stay.
+#[utoipa::path(
+    delete,
+    path = "/v1/provider-accounts/{id}",
+    tag = "Provider accounts",
+    operation_id = "delete_provider_account",
+    params(("id" = AccountId, Path, description = "The provider account")),
+    responses((status = 204, description = "It is gone")),
+)]
 async fn delete(
     id: Path<String>,
     desk: web::Data<Desk>,
@@ -223,7 +322,18 @@ async fn delete(
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// Makes a new token; the old one stops working at once.
+/// Make a new token
+///
+/// The old one stops working at once: give the provider the new URLs, which are shown only now.
+/// `409` where the account has no `token` check.
+#[utoipa::path(
+    post,
+    path = "/v1/provider-accounts/{id}/rotate-token",
+    tag = "Provider accounts",
+    operation_id = "rotate_provider_account_token",
+    params(("id" = AccountId, Path, description = "The provider account")),
+    responses((status = 200, description = "The account with its new URLs", body = AccountView)),
+)]
 async fn rotate_token(
     id: Path<String>,
     desk: web::Data<Desk>,
@@ -249,6 +359,13 @@ async fn rotate_token(
     );
     save(context, account.clone()).await?;
     Ok(HttpResponse::Ok().json(view(context, account, &checks, checks.token())?))
+}
+
+fn provider_names() -> utoipa::openapi::schema::Object {
+    crate::openapi::said(
+        "Whose format its callbacks have.",
+        crate::openapi::word(providers::registry::all().iter().map(|known| known.name())),
+    )
 }
 
 fn read_names(

@@ -3,76 +3,138 @@
 mod demand;
 
 use crate::caller::Caller;
-use crate::list::Query;
+use crate::list::{self, PageView, Query};
+use crate::openapi::{Between, OfTenant, Paging, Routes, operation, parameters, query, text, word};
 use crate::{Desk, failure, input};
-use actix_web::http::Method;
-use actix_web::web::{self, Path, Payload, ServiceConfig};
+use actix_web::web::{self, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use demand::{Cancel, Purge, Requeue};
 use domain::Timestamp;
 use domain::id::{CallbackId, DeadLetterId, TenantId};
-use runtime::http::{Problem, only};
+use runtime::http::Problem;
 use serde::Serialize;
-use serde_json::json;
 use store::dead_letter::{DeadLetter, Filter};
+use utoipa::ToSchema;
 use wire::Queue;
 
 /// How many pages of 500 one request changes at the most; the answer says what is left.
 const MOST_PAGES: usize = 100;
 
-pub(crate) fn routes(routes: &mut ServiceConfig) {
+pub(crate) fn routes(routes: &mut Routes) {
     routes
-        .service(
-            web::resource("/v1/dead-letters")
-                .route(web::get().to(list))
-                .default_service(only(&[Method::GET])),
-        )
-        .service(
-            web::resource("/v1/dead-letters/requeue")
-                .route(web::post().to(requeue))
-                .default_service(only(&[Method::POST])),
-        )
-        .service(
-            web::resource("/v1/dead-letters/cancel")
-                .route(web::post().to(cancel))
-                .default_service(only(&[Method::POST])),
-        )
-        .service(
-            web::resource("/v1/dead-letters/purge")
-                .route(web::post().to(purge))
-                .default_service(only(&[Method::POST])),
-        )
-        .service(
-            web::resource("/v1/dead-letters/{id}")
-                .route(web::get().to(get))
-                .default_service(only(&[Method::GET])),
-        )
-        .service(
-            web::resource("/v1/dead-letters/{id}/requeue")
-                .route(web::post().to(requeue_one))
-                .default_service(only(&[Method::POST])),
-        );
+        .add(operation!(list))
+        .add(operation!(requeue))
+        .add(operation!(cancel))
+        .add(operation!(purge))
+        .add(operation!(get))
+        .add(operation!(requeue_one));
 }
 
-#[derive(Serialize)]
+parameters! {
+    /// Of which dead letters.
+    Filters:
+    query("queue", "From this queue", word(Queue::ALL.map(Queue::as_str))),
+    query("kind", "Of this kind of job", text(list::MAX_VALUE_BYTES)),
+    query("account", "Of the account of this slug", text(list::MAX_VALUE_BYTES)),
+}
+
+/// A job that was given up.
+#[derive(Serialize, ToSchema)]
+#[schema(as = DeadLetter, examples(json!({
+    "id": "dlt_01h455vb4pex5vsknk084sn02q",
+    "queue": "callbacks",
+    "kind": "callback",
+    "provider_account": "clinic-ke",
+    "callback_id": "cb_01h455vb4pex5vsknk084sn02q",
+    "reason": "attempts_exhausted",
+    "last_error": "the store refused it",
+    "attempts": 5,
+    "first_seen_at": "2026-11-23T21:09:00.000Z",
+    "died_at": "2026-11-23T21:09:31.000Z",
+    "requeue_at": null,
+    "size_bytes": 214,
+    "body_base64": null,
+})))]
 struct DeadLetterView {
+    /// Its id.
     id: DeadLetterId,
+    /// From which queue it came.
     queue: String,
+    /// What kind of job it is.
     kind: String,
+    /// The slug of the account it is of.
     provider_account: Option<String>,
+    /// The callback it is of.
     callback_id: Option<CallbackId>,
+    /// Why it was given up.
     reason: String,
+    /// What went wrong the last time.
     last_error: Option<String>,
+    /// How often it was tried.
     attempts: u32,
+    /// When it was first tried.
     first_seen_at: Timestamp,
+    /// When it was given up.
     died_at: Timestamp,
+    /// When it is done again, where that was asked for.
     requeue_at: Option<Timestamp>,
+    /// How long it is.
     size_bytes: u32,
+    /// The job as it was; null in lists.
+    #[schema(content_encoding = "base64")]
     body_base64: Option<String>,
 }
 
+/// One that is done again.
+#[derive(Serialize, ToSchema)]
+#[schema(as = DeadLetterRequeued, examples(json!({
+    "id": "dlt_01h455vb4pex5vsknk084sn02q",
+    "status": "requeueing",
+})))]
+struct RequeuedView {
+    /// The dead letter.
+    id: DeadLetterId,
+    /// Always `requeueing`.
+    status: &'static str,
+}
+
+/// How many a filter matches, and with how many of them something was done.
+#[derive(Default, Serialize, ToSchema)]
+#[schema(as = DeadLettersMatched, examples(json!({ "matching": 12, "requeueing": 12 })))]
+struct MatchedView {
+    /// How many it matches.
+    matching: u64,
+    /// How many are done again; absent in a dry run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = u64, required = false)]
+    requeueing: Option<u64>,
+    /// How many are gone; absent in a dry run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = u64, required = false)]
+    purged: Option<u64>,
+}
+
+/// How many stay given up.
+#[derive(Serialize, ToSchema)]
+#[schema(as = DeadLettersCancelled, examples(json!({ "cancelled": 12 })))]
+struct CancelledView {
+    /// How many would have been done again, and are not.
+    cancelled: u64,
+}
+
+/// List dead letters
+///
+/// Jobs that were tried as often as they may be. Nothing is done with them until you say so.
+#[utoipa::path(
+    get,
+    path = "/v1/dead-letters",
+    tag = "Dead letters",
+    operation_id = "list_dead_letters",
+    params(Filters, Between, OfTenant, Paging),
+    responses((status = 200, description = "A page of them", body = PageView<DeadLetterView>)),
+)]
 async fn list(
     request: HttpRequest,
     desk: web::Data<Desk>,
@@ -102,6 +164,17 @@ async fn list(
     Ok(HttpResponse::Ok().json(query.show(tenant, page, DeadLetterView::from)))
 }
 
+/// Read a dead letter
+///
+/// With the job as it was.
+#[utoipa::path(
+    get,
+    path = "/v1/dead-letters/{id}",
+    tag = "Dead letters",
+    operation_id = "get_dead_letter",
+    params(("id" = DeadLetterId, Path, description = "The dead letter"), OfTenant),
+    responses((status = 200, description = "The dead letter", body = DeadLetterView)),
+)]
 async fn get(
     id: Path<String>,
     request: HttpRequest,
@@ -114,7 +187,17 @@ async fn get(
     Ok(HttpResponse::Ok().json(DeadLetterView::from(letter)))
 }
 
-/// Marks one to be done again: the tracker publishes it within about a second.
+/// Have a dead letter done again
+///
+/// Within about a second.
+#[utoipa::path(
+    post,
+    path = "/v1/dead-letters/{id}/requeue",
+    tag = "Dead letters",
+    operation_id = "requeue_dead_letter",
+    params(("id" = DeadLetterId, Path, description = "The dead letter"), OfTenant),
+    responses((status = 202, description = "It will be done again", body = RequeuedView)),
+)]
 async fn requeue_one(
     id: Path<String>,
     request: HttpRequest,
@@ -134,10 +217,27 @@ async fn requeue_one(
         .mark_for_requeue(tenant, filter, demand::USUAL_RATE, 0)
         .await;
     marked.map_err(failure::of_store)?;
-    Ok(HttpResponse::Accepted().json(json!({ "id": letter.id, "status": "requeueing" })))
+    Ok(HttpResponse::Accepted().json(RequeuedView {
+        id: letter.id,
+        status: "requeueing",
+    }))
 }
 
-/// Marks all that a filter wants.
+/// Have dead letters done again
+///
+/// All that the filter matches, so many in each second. Ask with `dry_run` first: the answer says how many there are.
+#[utoipa::path(
+    post,
+    path = "/v1/dead-letters/requeue",
+    tag = "Dead letters",
+    operation_id = "requeue_dead_letters",
+    params(OfTenant),
+    request_body = Requeue,
+    responses(
+        (status = 200, description = "How many would be done again", body = MatchedView),
+        (status = 202, description = "They will be done again", body = MatchedView),
+    ),
+)]
 async fn requeue(
     request: HttpRequest,
     payload: Payload,
@@ -166,9 +266,25 @@ async fn requeue(
         }
         marked += page;
     }
-    Ok(HttpResponse::Accepted().json(json!({ "matching": matching, "requeueing": marked })))
+    Ok(HttpResponse::Accepted().json(MatchedView {
+        matching,
+        requeueing: Some(marked),
+        purged: None,
+    }))
 }
 
+/// Leave dead letters dead
+///
+/// Those that the filter matches and that wait to be done again.
+#[utoipa::path(
+    post,
+    path = "/v1/dead-letters/cancel",
+    tag = "Dead letters",
+    operation_id = "cancel_dead_letters",
+    params(OfTenant),
+    request_body = Cancel,
+    responses((status = 200, description = "How many wait no more", body = CancelledView)),
+)]
 async fn cancel(
     request: HttpRequest,
     payload: Payload,
@@ -188,9 +304,21 @@ async fn cancel(
         }
         cancelled += page;
     }
-    Ok(HttpResponse::Ok().json(json!({ "cancelled": cancelled })))
+    Ok(HttpResponse::Ok().json(CancelledView { cancelled }))
 }
 
+/// Purge dead letters
+///
+/// All that the filter matches, for ever. Ask with `dry_run` first: the answer says how many there are.
+#[utoipa::path(
+    post,
+    path = "/v1/dead-letters/purge",
+    tag = "Dead letters",
+    operation_id = "purge_dead_letters",
+    params(OfTenant),
+    request_body = Purge,
+    responses((status = 200, description = "How many there were, and how many are gone", body = MatchedView)),
+)]
 async fn purge(
     request: HttpRequest,
     payload: Payload,
@@ -221,7 +349,11 @@ async fn purge(
         }
         purged += page;
     }
-    Ok(HttpResponse::Ok().json(json!({ "matching": matching, "purged": purged })))
+    Ok(HttpResponse::Ok().json(MatchedView {
+        matching,
+        requeueing: None,
+        purged: Some(purged),
+    }))
 }
 
 async fn find(desk: &Desk, tenant: TenantId, id: &str) -> Result<DeadLetter, Problem> {
@@ -240,7 +372,10 @@ async fn count(desk: &Desk, tenant: TenantId, filter: &Filter) -> Result<u64, Pr
 }
 
 fn would_match(matching: u64) -> HttpResponse {
-    HttpResponse::Ok().json(json!({ "matching": matching }))
+    HttpResponse::Ok().json(MatchedView {
+        matching,
+        ..MatchedView::default()
+    })
 }
 
 impl From<DeadLetter> for DeadLetterView {

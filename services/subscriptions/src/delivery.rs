@@ -2,67 +2,91 @@
 
 use crate::caller::Caller;
 use crate::input::{self, Faults, present};
+use crate::openapi::{Routes, operation, word};
 use crate::webhook::{self, DeliveryView};
 use crate::{Desk, failure, list};
-use actix_web::http::Method;
-use actix_web::web::{self, Path, Payload, ServiceConfig};
+use actix_web::web::{self, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use domain::delivery::{State, Wanted};
-use domain::id::DeliveryId;
+use domain::id::{DeliveryId, SubscriptionId};
 use domain::subscription::Pattern;
 use domain::{Shard, Timestamp, replay};
-use runtime::http::{Code, Problem, only};
-use serde::Deserialize;
-use serde_json::json;
+use runtime::http::{Code, Problem};
+use serde::{Deserialize, Serialize};
 use store::delivery::Recovered;
 use store::sweep::{Action, Filter};
+use utoipa::ToSchema;
 use wire::Hint;
 
-pub(crate) fn routes(routes: &mut ServiceConfig) {
-    let post = || only(&[Method::POST]);
+pub(crate) fn routes(routes: &mut Routes) {
     routes
-        .service(
-            web::resource("/v1/deliveries/{id}")
-                .route(web::get().to(get))
-                .default_service(only(&[Method::GET])),
-        )
-        .service(
-            web::resource("/v1/deliveries/{id}/retry")
-                .route(web::post().to(retry))
-                .default_service(post()),
-        )
-        .service(
-            web::resource("/v1/deliveries/{id}/cancel")
-                .route(web::post().to(cancel))
-                .default_service(post()),
-        )
-        .service(
-            web::resource("/v1/webhooks/{id}/deliveries/retry")
-                .route(web::post().to(retry_many))
-                .default_service(post()),
-        )
-        .service(
-            web::resource("/v1/webhooks/{id}/deliveries/cancel")
-                .route(web::post().to(cancel_many))
-                .default_service(post()),
-        );
+        .add(operation!(get))
+        .add(operation!(retry).refuses(&[Code::Conflict]))
+        .add(operation!(cancel).refuses(&[Code::Conflict]))
+        .add(operation!(retry_many).refuses(&[Code::UnknownEventType]))
+        .add(operation!(cancel_many).refuses(&[Code::UnknownEventType]));
 }
 
 /// Which deliveries of a webhook.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = ManyDeliveries, examples(json!({
+    "state": "pending",
+    "event_types": ["sms.*"],
+    "after": "2026-11-23T00:00:00Z",
+    "dry_run": true,
+})))]
 struct Many {
+    /// How far they are. To retry: `failed`, `cancelled`, `retrying` or `pending`; to cancel: `pending` or
+    /// `retrying`.
+    #[schema(schema_with = wanted)]
     state: String,
+    /// Of these types of events, or beginnings of types.
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Vec<String>, required = false, min_items = 1)]
     event_types: Option<Vec<String>>,
+    /// Made after this moment.
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Timestamp, required = false)]
     after: Option<String>,
+    /// Made before this moment.
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Timestamp, required = false)]
     before: Option<String>,
+    /// Only says how many there are.
     #[serde(default)]
     dry_run: bool,
 }
 
+/// How many deliveries were meant.
+#[derive(Serialize, ToSchema)]
+#[schema(as = DeliveriesMatched, examples(json!({ "matched": 120 })))]
+struct MatchedView {
+    /// How many there are.
+    matched: u64,
+}
+
+fn wanted() -> utoipa::openapi::schema::Object {
+    let undelivered = Wanted::ALL
+        .into_iter()
+        .filter(|wanted| *wanted != Wanted::In(State::Delivered));
+    crate::openapi::said(
+        "How far they are. To retry: `failed`, `cancelled`, `retrying` or `pending`; to cancel: `pending` or `retrying`.",
+        word(undelivered.map(Wanted::as_str)),
+    )
+}
+
+/// Read a delivery
+///
+/// With every attempt: what was sent, what came back, how long it took.
+#[utoipa::path(
+    get,
+    path = "/v1/deliveries/{id}",
+    tag = "Deliveries",
+    operation_id = "get_delivery",
+    params(("id" = DeliveryId, Path, description = "The delivery")),
+    responses((status = 200, description = "The delivery", body = DeliveryView)),
+)]
 async fn get(
     id: Path<String>,
     desk: web::Data<Desk>,
@@ -77,7 +101,18 @@ async fn get(
     Ok(HttpResponse::Ok().json(DeliveryView::from(found)))
 }
 
-/// Has one tried again at once; one that ended without success with a fresh budget.
+/// Retry a delivery
+///
+/// At once; one that ended without success with a fresh budget of attempts. `409` where it is delivered, or its webhook
+/// deleted.
+#[utoipa::path(
+    post,
+    path = "/v1/deliveries/{id}/retry",
+    tag = "Deliveries",
+    operation_id = "retry_delivery",
+    params(("id" = DeliveryId, Path, description = "The delivery")),
+    responses((status = 202, description = "It is tried again", body = DeliveryView)),
+)]
 async fn retry(
     id: Path<String>,
     desk: web::Data<Desk>,
@@ -92,7 +127,17 @@ async fn retry(
     Ok(HttpResponse::Accepted().json(view))
 }
 
-/// Cancels a pending one. An attempt that is under way goes on, and may still deliver it.
+/// Cancel a delivery
+///
+/// That is pending. An attempt that is under way goes on, and may still deliver it. `409` where it ended.
+#[utoipa::path(
+    post,
+    path = "/v1/deliveries/{id}/cancel",
+    tag = "Deliveries",
+    operation_id = "cancel_delivery",
+    params(("id" = DeliveryId, Path, description = "The delivery")),
+    responses((status = 200, description = "It is cancelled", body = DeliveryView)),
+)]
 async fn cancel(
     id: Path<String>,
     desk: web::Data<Desk>,
@@ -124,6 +169,21 @@ fn judge(desk: &Desk, recovered: Recovered) -> Result<DeliveryView, Problem> {
     }
 }
 
+/// Retry many deliveries of a webhook
+///
+/// Say how far they are, and perhaps of which types and which time. Ask with `dry_run` first.
+#[utoipa::path(
+    post,
+    path = "/v1/webhooks/{id}/deliveries/retry",
+    tag = "Deliveries",
+    operation_id = "retry_webhook_deliveries",
+    params(("id" = SubscriptionId, Path, description = "The webhook")),
+    request_body = Many,
+    responses(
+        (status = 200, description = "How many there are", body = MatchedView),
+        (status = 202, description = "How many there are; it is being done", body = MatchedView),
+    ),
+)]
 async fn retry_many(
     id: Path<String>,
     request: HttpRequest,
@@ -141,6 +201,21 @@ async fn retry_many(
     sweep(&id, &desk, caller, Action::Retry, body, &allowed).await
 }
 
+/// Cancel many deliveries of a webhook
+///
+/// Say how far they are, and perhaps of which types and which time. Ask with `dry_run` first.
+#[utoipa::path(
+    post,
+    path = "/v1/webhooks/{id}/deliveries/cancel",
+    tag = "Deliveries",
+    operation_id = "cancel_webhook_deliveries",
+    params(("id" = SubscriptionId, Path, description = "The webhook")),
+    request_body = Many,
+    responses(
+        (status = 200, description = "How many there are", body = MatchedView),
+        (status = 202, description = "How many there are; it is being done", body = MatchedView),
+    ),
+)]
 async fn cancel_many(
     id: Path<String>,
     request: HttpRequest,
@@ -173,7 +248,7 @@ async fn sweep(
         .count_deliveries(caller.tenant, subscription, filter.clone())
         .await
         .map_err(failure::of_store)?;
-    let answer = json!({ "matched": matched });
+    let answer = MatchedView { matched };
     if dry_run {
         return Ok(HttpResponse::Ok().json(answer));
     }

@@ -2,55 +2,94 @@
 
 use crate::caller::Caller;
 use crate::list::Query;
+use crate::openapi::{OfTenant, Routes, operation};
 use crate::{Context, Desk, failure, input, quarantine};
-use actix_web::http::Method;
-use actix_web::web::{self, Payload, ServiceConfig};
+use actix_web::web::{self, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use domain::Timestamp;
 use domain::erasure::Number;
 use domain::id::TenantId;
-use runtime::http::{Problem, only};
+use runtime::http::Problem;
 use serde::{Deserialize, Serialize};
 use store::page::Window;
 use store::quarantine::{Filter, Quarantined};
+use utoipa::ToSchema;
 
 /// How many refused requests are opened at a time.
 const PAGE: u32 = 100;
 
-pub(crate) fn routes(routes: &mut ServiceConfig) {
-    routes.service(
-        web::resource("/v1/erasures")
-            .route(web::post().to(erase))
-            .default_service(only(&[Method::POST])),
-    );
+pub(crate) fn routes(routes: &mut Routes) {
+    routes.add(operation!(erase));
 }
 
-#[derive(Deserialize)]
+/// A number to forget.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = ErasePhone, examples(json!({ "phone": "+254700000001" })))]
 struct Erase {
+    /// The number with its country code: `+` and 7 to 15 digits.
     phone: String,
 }
 
 /// What was done, in rows.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Erasure, examples(json!({
+    "tenant_id": "ten_01h455vb4pex5vsknk084sn02q",
+    "erased_at": "2026-11-23T21:09:00.000Z",
+    "erased": {
+        "messages": 3,
+        "history": 9,
+        "callbacks": 6,
+        "events": 6,
+        "attempts": 6,
+        "orphans": 0,
+        "dead_letters": 0,
+        "quarantine": 0,
+    },
+})))]
 struct ErasureView {
+    /// Whose data it was.
     tenant_id: TenantId,
+    /// When.
     erased_at: Timestamp,
+    /// How much of what.
     erased: CountsView,
 }
 
-#[derive(Serialize)]
+/// How much of what.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ErasureCounts)]
 struct CountsView {
+    /// Messages to or from the number.
     messages: usize,
+    /// Entries of their histories.
     history: usize,
+    /// Callbacks that name it.
     callbacks: usize,
+    /// Events that name it.
     events: usize,
+    /// Attempts whose answers name it.
     attempts: usize,
+    /// Reports that wait for their message.
     orphans: usize,
+    /// Jobs that were given up.
     dead_letters: usize,
+    /// Refused requests.
     quarantine: usize,
 }
 
+/// Forget a phone number
+///
+/// Wherever it is named. What is left of a message keeps its state and its ids. Nothing brings the number back.
+#[utoipa::path(
+    post,
+    path = "/v1/erasures",
+    tag = "Messages",
+    operation_id = "erase_phone",
+    params(OfTenant),
+    request_body = Erase,
+    responses((status = 200, description = "What was erased", body = ErasureView)),
+)]
 async fn erase(
     request: HttpRequest,
     payload: Payload,

@@ -2,25 +2,26 @@
 
 use crate::caller::Caller;
 use crate::input::Faults;
-use crate::list::Query;
+use crate::list::{PageView, Query};
+use crate::openapi::{IdempotencyKey, Paging, Routes, operation};
 use crate::webhook::DeliveryView;
 use crate::{Context, Desk, failure, input};
-use actix_web::http::Method;
 use actix_web::http::header::HeaderMap;
-use actix_web::web::{self, Path, Payload, ServiceConfig};
+use actix_web::web::{self, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use domain::account::Environment;
 use domain::event::{Event, MAX_DATA_BYTES, Resource};
 use domain::id::{EventId, TenantId};
 use domain::json::Raw;
 use domain::{Shard, Timestamp, catalog};
-use runtime::http::{Code, Problem, only};
+use runtime::http::{Code, Problem};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use store::event::{Kept, Published};
 use store::idempotency::{Answer, Claim};
 use telemetry::TraceContext;
 use telemetry::trace::Kind;
+use utoipa::ToSchema;
 use wire::Hint;
 
 /// The only version of every type in the catalog today.
@@ -29,70 +30,154 @@ const IDEMPOTENCY_KEY: &str = "idempotency-key";
 const REPLAYED: &str = "idempotency-replayed";
 const MAX_KEY_BYTES: usize = 255;
 
-pub(crate) fn routes(routes: &mut ServiceConfig) {
+pub(crate) fn routes(routes: &mut Routes) {
     routes
-        .service(
-            web::resource("/v1/events")
-                .route(web::post().to(publish))
-                .route(web::get().to(list))
-                .default_service(only(&[Method::GET, Method::POST])),
-        )
-        .service(
-            web::resource("/v1/events/{id}")
-                .route(web::get().to(get))
-                .default_service(only(&[Method::GET])),
-        );
+        .add(operation!(publish).refuses(&[
+            Code::UnknownEventType,
+            Code::ReservedEventType,
+            Code::IdempotencyMismatch,
+        ]))
+        .add(operation!(list))
+        .add(operation!(get));
 }
 
-#[derive(Deserialize)]
+/// An event to publish.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(examples(json!({
+    "type": "job.created",
+    "data": { "job_id": "job_42", "patients": 120 },
+    "resource": { "type": "job", "id": "job_42" },
+})))]
 struct PublishEvent {
+    /// Its type: one of the catalog that Tidings does not raise itself.
     #[serde(rename = "type")]
     event_type: String,
+    /// What it says: an object of at most 256 KiB. Numbers keep their digits, and members their order.
+    #[schema(value_type = Object)]
     data: Raw,
+    /// The version of its type.
+    #[schema(minimum = 1, maximum = 1)]
     version: Option<u32>,
+    /// What it is about.
     resource: Option<Resource>,
+    /// What published it; `api` unless you say otherwise.
+    #[schema(min_length = 1, max_length = 128)]
     source: Option<String>,
+    /// Who and what caused it.
     context: Option<EventContext>,
+    /// Whatever you want to see again with it: at most 16 KiB, nested at most 8 deep.
+    #[schema(value_type = Option<Object>)]
     metadata: Option<Raw>,
+    /// Where it belongs: only webhooks of the same environment are told. `production` unless you say otherwise.
     #[serde(default, deserialize_with = "input::present")]
+    #[schema(value_type = Environment, required = false)]
     environment: Option<String>,
 }
 
 /// Who and what caused an event.
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct EventContext {
+    /// The user.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1, max_length = 128)]
     user_id: Option<String>,
+    /// The user's session.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1, max_length = 128)]
     session_id: Option<String>,
+    /// The request.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1, max_length = 128)]
     request_id: Option<String>,
+    /// The address it came from.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1, max_length = 128)]
     source_ip: Option<String>,
 }
 
-#[derive(Serialize)]
-struct EventView {
+/// An event that is published.
+#[derive(Serialize, ToSchema)]
+#[schema(as = EventPublished, examples(json!({ "id": "evt_01h455vb4pex5vsknk084sn02q" })))]
+struct PublishedView {
+    /// Its id, which is the `webhook-id` of its deliveries.
     id: EventId,
+}
+
+/// An event.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Event, examples(json!({
+    "id": "evt_01h455vb4pex5vsknk084sn02q",
+    "type": "job.created",
+    "category": "job",
+    "version": 1,
+    "timestamp": "2026-11-23T21:09:00.000Z",
+    "tenant_id": "ten_01h455vb4pex5vsknk084sn02q",
+    "environment": "production",
+    "sequence": 42,
+    "source": "api",
+    "resource": { "type": "job", "id": "job_42" },
+    "context": null,
+    "metadata": null,
+    "data": { "job_id": "job_42", "patients": 120 },
+})))]
+struct EventView {
+    /// Its id, which is the `webhook-id` of its deliveries.
+    id: EventId,
+    /// Its type.
     #[serde(rename = "type")]
     event_type: String,
+    /// The category of its type.
     category: String,
+    /// The version of its type.
     version: u32,
+    /// When it was raised.
     timestamp: Timestamp,
+    /// Whose it is.
     tenant_id: TenantId,
+    /// Where it belongs.
     environment: Environment,
+    /// Its place among the tenant's events; null for the moment until it has one.
     sequence: Option<i64>,
+    /// What raised it.
     source: String,
+    /// What it is about.
     resource: Option<Resource>,
+    /// Who and what caused it.
+    #[schema(value_type = Option<Object>)]
     context: Option<Raw>,
+    /// What its publisher wanted to see again with it.
+    #[schema(value_type = Option<Object>)]
     metadata: Option<Raw>,
+    /// What it says.
+    #[schema(value_type = Object)]
     data: Raw,
+    /// To whom it is owed, and how far that is; not in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Vec<DeliveryView>, required = false)]
     deliveries: Option<Vec<DeliveryView>>,
 }
 
+/// Publish an event
+///
+/// It is kept when this is answered, and told to every webhook of the tenant that wants its type. With an
+/// `Idempotency-Key` the same request may be sent again for 24 hours: the first answer is repeated, marked by
+/// `idempotency-replayed: true`.
+#[utoipa::path(
+    post,
+    path = "/v1/events",
+    tag = "Events",
+    operation_id = "publish_event",
+    params(IdempotencyKey),
+    request_body = PublishEvent,
+    responses((
+        status = 202,
+        description = "It is published",
+        body = PublishedView,
+        headers(("idempotency-replayed" = String, description = "`true` where this answer is repeated")),
+    )),
+)]
 async fn publish(
     request: HttpRequest,
     payload: Payload,
@@ -133,7 +218,7 @@ async fn publish(
     };
     let answer = Answer {
         status: 202,
-        body: format!(r#"{{"id":"{id}"}}"#),
+        body: serde_json::to_string(&PublishedView { id }).unwrap_or_default(),
     };
     let claim = key.map(|key| Claim {
         tenant_id: caller.tenant,
@@ -176,6 +261,17 @@ fn respond(
     }
 }
 
+/// List events
+///
+/// Newest first, without their deliveries.
+#[utoipa::path(
+    get,
+    path = "/v1/events",
+    tag = "Events",
+    operation_id = "list_events",
+    params(Paging),
+    responses((status = 200, description = "A page of them", body = PageView<EventView>)),
+)]
 async fn list(
     request: HttpRequest,
     desk: web::Data<Desk>,
@@ -188,6 +284,17 @@ async fn list(
     Ok(HttpResponse::Ok().json(query.show(caller.tenant, page, |kept| view(kept, None))))
 }
 
+/// Read an event
+///
+/// With its deliveries.
+#[utoipa::path(
+    get,
+    path = "/v1/events/{id}",
+    tag = "Events",
+    operation_id = "get_event",
+    params(("id" = EventId, Path, description = "The event")),
+    responses((status = 200, description = "The event", body = EventView)),
+)]
 async fn get(
     id: Path<String>,
     desk: web::Data<Desk>,

@@ -2,21 +2,30 @@
 
 use crate::caller::Caller;
 use crate::list::Query;
+use crate::openapi::{OfTenant, Routes, operation};
 use crate::{Desk, failure};
-use actix_web::http::Method;
-use actix_web::web::{self, Path, ServiceConfig};
+use actix_web::web::{self, Path};
 use actix_web::{HttpRequest, HttpResponse};
+use domain::health::Health;
 use domain::id::AccountId;
-use runtime::http::{Problem, only};
+use runtime::http::Problem;
 
-pub(crate) fn routes(routes: &mut ServiceConfig) {
-    routes.service(
-        web::resource("/v1/provider-accounts/{id}/health")
-            .route(web::get().to(get))
-            .default_service(only(&[Method::GET])),
-    );
+pub(crate) fn routes(routes: &mut Routes) {
+    routes.add(operation!(get));
 }
 
+/// How a provider account fares
+///
+/// Whether its reports come by themselves, how fast, and whether its messages arrive: of the last hour, with the
+/// day before to compare.
+#[utoipa::path(
+    get,
+    path = "/v1/provider-accounts/{id}/health",
+    tag = "Provider accounts",
+    operation_id = "get_provider_account_health",
+    params(("id" = AccountId, Path, description = "The provider account"), OfTenant),
+    responses((status = 200, description = "How it fares", body = Health)),
+)]
 async fn get(
     id: Path<String>,
     request: HttpRequest,

@@ -15,6 +15,7 @@ mod input;
 mod list;
 mod message;
 mod notification;
+mod openapi;
 mod orphan;
 mod poll;
 mod quarantine;
@@ -27,6 +28,7 @@ mod tenant;
 mod timeline;
 mod webhook;
 
+pub use openapi::document;
 pub use tenant::{TenantView, create_tenant};
 
 use actix_web::web;
@@ -134,27 +136,10 @@ pub fn serve(config: config::Subscriptions, context: Context) -> Result<Serving,
         waits,
         context,
     });
+    let served = openapi::Served::new();
     runtime::http::serve(listener, &shutdown, move |routes| {
         routes.app_data(desk.clone());
-        tenant::routes(routes);
-        account::routes(routes);
-        health::routes(routes);
-        webhook::routes(routes);
-        delivery::routes(routes);
-        replay::routes(routes);
-        event::routes(routes);
-        message::routes(routes);
-        ruling::routes(routes);
-        notification::routes(routes);
-        send_attempt::routes(routes);
-        timeline::routes(routes);
-        poll::routes(routes);
-        orphan::routes(routes);
-        callback::routes(routes);
-        statistics::routes(routes);
-        security::routes(routes);
-        quarantine::routes(routes);
-        dead_letter::routes(routes);
-        erasure::routes(routes);
+        openapi::routes().serve(routes);
+        served.routes(routes);
     })
 }

@@ -14,13 +14,14 @@ use std::fmt::Display;
 use std::str::FromStr;
 use store::asked::Asked;
 use store::page::{Page, Window};
+use utoipa::ToSchema;
 
-const DEFAULT_LIMIT: u32 = 50;
-const MAX_LIMIT: u32 = 100;
+pub(crate) const DEFAULT_LIMIT: u32 = 50;
+pub(crate) const MAX_LIMIT: u32 = 100;
 /// What a filter by time takes.
 pub(crate) const TIME: &str = "a time in RFC 3339, like 2026-11-23T21:09:00Z";
 /// A longer value is no value of ours.
-const MAX_VALUE_BYTES: usize = 512;
+pub(crate) const MAX_VALUE_BYTES: usize = 512;
 
 /// The shortest beginning that a list is asked for: a shorter one is nearly everything.
 const MIN_PREFIX_CHARS: usize = 3;
@@ -31,10 +32,13 @@ pub(crate) struct Query {
     path: String,
 }
 
-/// A page, as it is shown.
-#[derive(Serialize)]
+/// A page of a list, newest first.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Page)]
 pub(crate) struct PageView<T> {
+    /// What is on it.
     pub data: Vec<T>,
+    /// What to ask for the next page with; null on the last one.
     pub next_cursor: Option<String>,
 }
 

@@ -2,73 +2,169 @@
 
 mod view;
 
-pub(crate) use view::view;
+pub(crate) use view::{MessageView, view};
 
 use crate::caller::Caller;
 use crate::first_poll::asked;
 use crate::input::Faults;
-use crate::list::{Query, TIME};
+use crate::list::{self, PageView, Query, TIME};
+use crate::openapi::{Between, Paging, Routes, operation, parameters, query, text, word};
 use crate::{Context, Desk, failure, input};
-use actix_web::http::Method;
-use actix_web::web::{self, Path, Payload, ServiceConfig};
+use actix_web::web::{self, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
-use domain::account::Slug;
+use domain::account::{Environment, Slug};
 use domain::cost::Cost;
 use domain::id::{MessageId, TenantId};
 use domain::json::Raw;
 use domain::message::Registration;
 use domain::report::FailureClass;
 use domain::{State, Timestamp, phone};
-use runtime::http::{Code, Problem, only};
+use runtime::http::{Code, Problem};
 use serde::Deserialize;
 use store::account::Account;
 use store::ledger::Effects;
 use store::message::{Filter, Held, NewMessage, Registered};
 use telemetry::Stage;
+use utoipa::ToSchema;
+use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Schema, Type};
 use wire::Hint;
 
 /// The most parts a message is sent in.
 const MAX_PARTS: u32 = 255;
 
-pub(crate) fn routes(routes: &mut ServiceConfig) {
+pub(crate) fn routes(routes: &mut Routes) {
     routes
-        .service(
-            web::resource("/v1/messages")
-                .route(web::post().to(register))
-                .route(web::get().to(list))
-                .default_service(only(&[Method::GET, Method::POST])),
-        )
-        .service(
-            web::resource("/v1/messages/{id}")
-                .route(web::get().to(get))
-                .default_service(only(&[Method::GET])),
-        );
+        .add(operation!(register).refuses(&[Code::Conflict]))
+        .add(operation!(list))
+        .add(operation!(get));
 }
 
-#[derive(Deserialize)]
+parameters! {
+    /// Of which messages.
+    Filters:
+    query("provider_message_id", "Of this id of the provider", text(list::MAX_VALUE_BYTES)),
+    query(
+        "provider_message_id_prefix",
+        "Whose id of the provider begins so: at least 3 characters, and not beside the whole id",
+        text(list::MAX_VALUE_BYTES),
+    ),
+    query("client_reference", "Of this reference of yours", text(list::MAX_VALUE_BYTES)),
+    query(
+        "client_reference_prefix",
+        "Whose reference begins so: at least 3 characters, and not beside the whole reference",
+        text(list::MAX_VALUE_BYTES),
+    ),
+    query("notification_id", "Of this notification", text(list::MAX_VALUE_BYTES)),
+    query(
+        "notification_id_prefix",
+        "Whose notification's id begins so: at least 3 characters, and not beside the whole id",
+        text(list::MAX_VALUE_BYTES),
+    ),
+    query("to", "To this number, like `+260970000001`", text(list::MAX_VALUE_BYTES)),
+    query(
+        "to_prefix",
+        "To numbers that begin so, like `+26097`; not beside the whole number",
+        text(list::MAX_VALUE_BYTES),
+    ),
+    query("state", "In this state", word(State::ALL.map(State::as_str))),
+    query(
+        "failure_class",
+        "That failed so",
+        word(FailureClass::ALL.map(FailureClass::as_str)),
+    ),
+}
+
+/// A message that was sent, or is about to be.
+///
+/// Reports are matched by `provider_message_id`, else by `client_reference`: name one of them at least.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(examples(json!({
+    "provider_account": "clinic-ke",
+    "provider_message_id": "ATXid_1",
+    "to": "+254700000001",
+    "from": "CLINIC",
+    "notification_id": "reminder-7",
+    "metadata": { "visit": 7 },
+})))]
 struct RegisterMessage {
+    /// The slug of the account it was sent through.
+    #[schema(value_type = Slug)]
     provider_account: String,
+    /// The provider's id of it.
+    #[schema(min_length = 1, max_length = 128)]
     provider_message_id: Option<String>,
+    /// The reference that you gave the provider.
+    #[schema(min_length = 1, max_length = 128)]
     client_reference: Option<String>,
+    /// The number it goes to: `+` and 7 to 15 digits. Spaces and hyphens are taken out.
     to: String,
+    /// From whom.
+    #[schema(min_length = 1, max_length = 128)]
     from: Option<String>,
+    /// Your notification that it is part of.
+    #[schema(min_length = 1, max_length = 128)]
     notification_id: Option<String>,
+    /// In how many parts it is sent.
+    #[schema(minimum = 1, maximum = 255)]
     parts: Option<u32>,
+    /// What it costs.
     cost: Option<WantedCost>,
+    /// Whatever you want to see again with it: at most 16 KiB, nested at most 8 deep.
+    #[schema(value_type = Option<Object>)]
     metadata: Option<Raw>,
+    /// Where it belongs; where its account does, unless you say otherwise.
     #[serde(default, deserialize_with = "input::present")]
+    #[schema(value_type = Environment, required = false)]
     environment: Option<String>,
 }
 
-#[derive(Deserialize)]
+/// What a message costs.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = WriteCost)]
 struct WantedCost {
-    /// A number, or a text with one: its digits are kept as they are written.
+    /// A number, or a text with one: its digits are kept as they are written. At most 12 digits, and 8 after
+    /// the point.
+    #[schema(schema_with = amount)]
     amount: Raw,
+    /// Three letters (ISO 4217).
+    #[schema(pattern = "^[A-Za-z]{3}$")]
     currency: String,
 }
 
+/// A number, or a text with one.
+fn amount() -> Schema {
+    let text = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .pattern(Some(r"^[0-9]{1,12}(\.[0-9]{1,8})?$"));
+    let number = ObjectBuilder::new()
+        .schema_type(Type::Number)
+        .minimum(Some(0))
+        .maximum(Some(999_999_999_999_i64));
+    let amount = OneOfBuilder::new().item(text).item(number).description(Some(
+        "A number, or a text with one: its digits are kept as they are written. At most 12 digits, and 8 after the \
+         point.",
+    ));
+    Schema::OneOf(amount.build())
+}
+
+/// Register a message
+///
+/// So that its reports are matched and its webhooks told. It is `pending` until the provider says something; reports
+/// that came before it join it within seconds. The same message again is answered with `200` and the message there
+/// is; another one under the same ids with `409` and its `existing_id`.
+#[utoipa::path(
+    post,
+    path = "/v1/messages",
+    tag = "Messages",
+    operation_id = "register_message",
+    request_body = RegisterMessage,
+    responses(
+        (status = 201, description = "It is registered", body = MessageView),
+        (status = 200, description = "It was registered before", body = MessageView),
+    ),
+)]
 async fn register(
     request: HttpRequest,
     payload: Payload,
@@ -102,6 +198,17 @@ async fn register(
     }
 }
 
+/// List messages
+///
+/// With their history, newest first.
+#[utoipa::path(
+    get,
+    path = "/v1/messages",
+    tag = "Messages",
+    operation_id = "list_messages",
+    params(Filters, Between, Paging),
+    responses((status = 200, description = "A page of them", body = PageView<MessageView>)),
+)]
 async fn list(
     request: HttpRequest,
     desk: web::Data<Desk>,
@@ -163,6 +270,17 @@ fn phone_beginning(text: &str) -> Option<String> {
     is_number.then(|| format!("+{digits}"))
 }
 
+/// Read a message
+///
+/// What was sent, what became of it, and everything that was said of it, oldest first.
+#[utoipa::path(
+    get,
+    path = "/v1/messages/{id}",
+    tag = "Messages",
+    operation_id = "get_message",
+    params(("id" = MessageId, Path, description = "The message")),
+    responses((status = 200, description = "The message with its history", body = MessageView)),
+)]
 async fn get(
     id: Path<String>,
     desk: web::Data<Desk>,

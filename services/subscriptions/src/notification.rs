@@ -2,21 +2,29 @@
 
 use crate::caller::Caller;
 use crate::input::MAX_TEXT_CHARS;
+use crate::openapi::{Routes, operation};
 use crate::{Desk, failure};
 use actix_web::HttpResponse;
-use actix_web::http::Method;
-use actix_web::web::{self, Path, ServiceConfig};
+use actix_web::web::{self, Path};
 use domain::notification::NotificationData;
-use runtime::http::{Problem, only};
+use runtime::http::Problem;
 
-pub(crate) fn routes(routes: &mut ServiceConfig) {
-    routes.service(
-        web::resource("/v1/notifications/{id}")
-            .route(web::get().to(get))
-            .default_service(only(&[Method::GET])),
-    );
+pub(crate) fn routes(routes: &mut Routes) {
+    routes.add(operation!(get));
 }
 
+/// Read a notification
+///
+/// How many of its messages are in which state, and the state they make together. The id is your own: the
+/// `notification_id` that its messages were registered with.
+#[utoipa::path(
+    get,
+    path = "/v1/notifications/{id}",
+    tag = "Notifications",
+    operation_id = "get_notification",
+    params(("id" = String, Path, description = "Your id of the notification", min_length = 1, max_length = 128)),
+    responses((status = 200, description = "The notification", body = NotificationData<'static>)),
+)]
 async fn get(
     id: Path<String>,
     desk: web::Data<Desk>,

@@ -2,25 +2,33 @@
 
 use crate::caller::Caller;
 use crate::first_poll::{asked_of, can_ask};
-use crate::message::view;
+use crate::message::{MessageView, view};
+use crate::openapi::{Routes, operation};
 use crate::{Desk, failure};
 use actix_web::HttpResponse;
-use actix_web::http::Method;
-use actix_web::web::{self, Path, ServiceConfig};
+use actix_web::web::{self, Path};
 use domain::id::MessageId;
 use domain::message::Message;
-use runtime::http::{Code, Problem, only};
+use runtime::http::{Code, Problem};
 use store::poll::Wished;
 use wire::Hint;
 
-pub(crate) fn routes(routes: &mut ServiceConfig) {
-    routes.service(
-        web::resource("/v1/messages/{id}/poll")
-            .route(web::post().to(poll))
-            .default_service(only(&[Method::POST])),
-    );
+pub(crate) fn routes(routes: &mut Routes) {
+    routes.add(operation!(poll).refuses(&[Code::Conflict]));
 }
 
+/// Ask the provider what became of a message
+///
+/// Now, and not when it would be asked by itself. What it answers is applied as a report is, a moment later. `409`
+/// where the provider cannot be asked, or there is nothing to ask any more.
+#[utoipa::path(
+    post,
+    path = "/v1/messages/{id}/poll",
+    tag = "Messages",
+    operation_id = "poll_message",
+    params(("id" = MessageId, Path, description = "The message")),
+    responses((status = 202, description = "It will be asked", body = MessageView)),
+)]
 async fn poll(
     id: Path<String>,
     desk: web::Data<Desk>,

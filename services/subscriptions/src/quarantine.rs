@@ -1,66 +1,115 @@
 //! `/v1/quarantine`: refused requests, and taking one in once what was wrong is mended.
 
 use crate::caller::Caller;
-use crate::list::Query;
+use crate::list::{self, PageView, Query};
+use crate::openapi::{OfTenant, Paging, Routes, operation, parameters, query, text, word};
 use crate::security::reasons;
 use crate::{Context, Desk, failure};
-use actix_web::http::Method;
-use actix_web::web::{self, Path, ServiceConfig};
+use actix_web::web::{self, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use domain::Timestamp;
 use domain::callback::Kind;
 use domain::id::{CallbackId, QuarantineId, ReceiptId, TenantId};
 use domain::security::Reason;
 use reception::{Account, Kept, Request};
-use runtime::http::{Code, Problem, only};
+use runtime::http::{Code, Problem};
 use serde::Serialize;
-use serde_json::json;
 use store::quarantine::{Filter, Quarantined};
+use utoipa::ToSchema;
 use wire::{CallbackJob, Envelope, Job, Queue};
 
 /// How much of a body is shown, in bytes.
 const MAX_SHOWN_BYTES: usize = 4_096;
 
-pub(crate) fn routes(routes: &mut ServiceConfig) {
+pub(crate) fn routes(routes: &mut Routes) {
     routes
-        .service(
-            web::resource("/v1/quarantine")
-                .route(web::get().to(list))
-                .default_service(only(&[Method::GET])),
-        )
-        .service(
-            web::resource("/v1/quarantine/{id}")
-                .route(web::get().to(get))
-                .default_service(only(&[Method::GET])),
-        )
-        .service(
-            web::resource("/v1/quarantine/{id}/ingest")
-                .route(web::post().to(ingest))
-                .default_service(only(&[Method::POST])),
-        );
+        .add(operation!(list))
+        .add(operation!(get))
+        .add(operation!(ingest).refuses(&[Code::Conflict, Code::Unrecognised]));
 }
 
-#[derive(Serialize)]
+parameters! {
+    /// Of which requests.
+    Filters:
+    query("account", "That came to the account of this slug", text(list::MAX_VALUE_BYTES)),
+    query("reason", "That were refused for this", word(Reason::ALL.map(Reason::as_str))),
+}
+
+/// A refused request.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Quarantined, examples(json!({
+    "id": "qua_01h455vb4pex5vsknk084sn02q",
+    "provider_account": "clinic-ke",
+    "kind": "reports",
+    "reason": "malformed",
+    "received_at": "2026-11-23T21:09:00.000Z",
+    "source_ip": "203.0.113.7",
+    "size_bytes": 412,
+})))]
 struct QuarantineView {
+    /// Its id.
     id: QuarantineId,
+    /// The slug that was called.
     provider_account: String,
+    /// Which URL was called.
     kind: Kind,
+    /// Why it was refused.
     reason: Reason,
+    /// When it came.
     received_at: Timestamp,
+    /// From which address.
     source_ip: String,
+    /// How long its body is.
     size_bytes: u32,
 }
 
 /// One refused request, with as much of it as helps to see what is wrong: the names of its headers, and
 /// the shape of its body without a digit of it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = QuarantinedInDetail, examples(json!({
+    "id": "qua_01h455vb4pex5vsknk084sn02q",
+    "provider_account": "clinic-ke",
+    "kind": "reports",
+    "reason": "malformed",
+    "received_at": "2026-11-23T21:09:00.000Z",
+    "source_ip": "203.0.113.7",
+    "size_bytes": 22,
+    "header_names": ["content-type", "content-length"],
+    "body_redacted": "id=ATXid_#&status=Suc",
+})))]
 struct DetailView {
     #[serde(flatten)]
     quarantined: QuarantineView,
+    /// The headers it was sent with.
     header_names: Vec<String>,
+    /// The beginning of its body, every digit replaced.
     body_redacted: String,
 }
 
+/// A request that was taken in.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Ingested, examples(json!({
+    "status": "accepted",
+    "callback_id": "cb_01h455vb4pex5vsknk084sn02q",
+})))]
+struct IngestedView {
+    /// Always `accepted`.
+    status: &'static str,
+    /// The callback that it became.
+    callback_id: CallbackId,
+}
+
+/// List requests in quarantine
+///
+/// Genuine requests that could not be read: mend what was wrong, and take them in.
+#[utoipa::path(
+    get,
+    path = "/v1/quarantine",
+    tag = "Quarantine",
+    operation_id = "list_quarantine",
+    params(Filters, OfTenant, Paging),
+    responses((status = 200, description = "A page of them", body = PageView<QuarantineView>)),
+)]
 async fn list(
     request: HttpRequest,
     desk: web::Data<Desk>,
@@ -83,6 +132,17 @@ async fn list(
     Ok(HttpResponse::Ok().json(query.show(tenant, page, QuarantineView::from)))
 }
 
+/// Read a request in quarantine
+///
+/// With the shape of its body, every digit replaced: enough to see what is wrong, and no phone number.
+#[utoipa::path(
+    get,
+    path = "/v1/quarantine/{id}",
+    tag = "Quarantine",
+    operation_id = "get_quarantined",
+    params(("id" = QuarantineId, Path, description = "The refused request"), OfTenant),
+    responses((status = 200, description = "The request, without what may name somebody", body = DetailView)),
+)]
 async fn get(
     id: Path<String>,
     request: HttpRequest,
@@ -105,8 +165,18 @@ async fn get(
     }))
 }
 
+/// Take a request in
+///
 /// Takes a refused request in: it must pass the checks that its account has now, as of the time when it
 /// was received, and say something that is understood now.
+#[utoipa::path(
+    post,
+    path = "/v1/quarantine/{id}/ingest",
+    tag = "Quarantine",
+    operation_id = "ingest_quarantined",
+    params(("id" = QuarantineId, Path, description = "The refused request"), OfTenant),
+    responses((status = 200, description = "It is taken in", body = IngestedView)),
+)]
 async fn ingest(
     id: Path<String>,
     request: HttpRequest,
@@ -212,10 +282,10 @@ async fn publish(context: &Context, job: CallbackJob) -> Result<(), Problem> {
 }
 
 fn accepted(callback_id: CallbackId) -> HttpResponse {
-    HttpResponse::Ok().json(json!({
-        "status": "accepted",
-        "callback_id": callback_id,
-    }))
+    HttpResponse::Ok().json(IngestedView {
+        status: "accepted",
+        callback_id,
+    })
 }
 
 /// Its text, every digit replaced: enough to see its shape, and no phone number.

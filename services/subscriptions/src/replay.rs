@@ -3,80 +3,116 @@
 mod demand;
 
 use crate::caller::Caller;
-use crate::list::Query;
+use crate::list::{PageView, Query};
+use crate::openapi::{Paging, Routes, operation};
 use crate::{Desk, failure, input};
-use actix_web::http::Method;
-use actix_web::web::{self, Path, Payload, ServiceConfig};
+use actix_web::web::{self, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use demand::CreateReplay;
 use domain::Timestamp;
 use domain::id::{EventId, ReplayId, SubscriptionId};
 use domain::replay::{Selection, State};
-use runtime::http::{Code, Problem, only};
+use runtime::http::{Code, Problem};
 use serde::Serialize;
-use serde_json::json;
 use store::replay::{Changed, Demand, Replay, Wish};
+use utoipa::ToSchema;
 
-pub(crate) fn routes(routes: &mut ServiceConfig) {
-    let post = || only(&[Method::POST]);
+pub(crate) fn routes(routes: &mut Routes) {
+    let ended = [Code::Conflict];
     routes
-        .service(
-            web::resource("/v1/replays")
-                .route(web::post().to(create))
-                .route(web::get().to(list))
-                .default_service(only(&[Method::GET, Method::POST])),
-        )
-        .service(
-            web::resource("/v1/replays/{id}")
-                .route(web::get().to(get))
-                .default_service(only(&[Method::GET])),
-        )
-        .service(
-            web::resource("/v1/replays/{id}/pause")
-                .route(web::post().to(pause))
-                .default_service(post()),
-        )
-        .service(
-            web::resource("/v1/replays/{id}/resume")
-                .route(web::post().to(resume))
-                .default_service(post()),
-        )
-        .service(
-            web::resource("/v1/replays/{id}/cancel")
-                .route(web::post().to(cancel))
-                .default_service(post()),
-        );
+        .add(operation!(create).refuses(&[Code::UnknownEventType]))
+        .add(operation!(list))
+        .add(operation!(get))
+        .add(operation!(pause).refuses(&ended))
+        .add(operation!(resume).refuses(&ended))
+        .add(operation!(cancel).refuses(&ended));
 }
 
-#[derive(Serialize)]
+/// A replay: old events, told again.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Replay, examples(json!({
+    "id": "rpl_01h455vb4pex5vsknk084sn02q",
+    "state": "running",
+    "total": 1200,
+    "done": 300,
+    "deliveries": 300,
+    "webhook_id": "sub_01h455vb4pex5vsknk084sn02q",
+    "events": {
+        "from": "2026-11-22T00:00:00.000Z",
+        "to": "2026-11-23T00:00:00.000Z",
+        "types": ["sms.delivered"],
+    },
+    "per_second": 50,
+    "created_at": "2026-11-23T21:09:00.000Z",
+    "ended_at": null,
+})))]
 struct ReplayView {
+    /// Its id.
     id: ReplayId,
+    /// How far it is.
     state: State,
     /// How many events there were when it was asked for.
     total: u64,
     /// Of how many the deliveries are made.
     done: u64,
+    /// How many deliveries that are.
     deliveries: u64,
+    /// The webhook that is told; null: every one that wants the events.
     webhook_id: Option<SubscriptionId>,
+    /// Which events.
     events: EventsView,
+    /// How many in each second; null: as fast as it goes.
     per_second: Option<u32>,
+    /// When it was asked for.
     created_at: Timestamp,
+    /// When it ended.
     ended_at: Option<Timestamp>,
 }
 
-#[derive(Serialize)]
+/// Which events.
+#[derive(Serialize, ToSchema)]
 #[serde(untagged)]
+#[schema(as = ReplayedEvents)]
 enum EventsView {
+    /// These.
     Ids {
+        /// Their ids.
         ids: Vec<EventId>,
     },
+    /// Those of a time.
     Range {
+        /// From this moment on.
         from: Timestamp,
+        /// Until this one.
         to: Timestamp,
+        /// Of these types; null: of all.
         types: Option<Vec<String>>,
     },
 }
 
+/// How many events there are.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ReplayCount, examples(json!({ "total": 1200 })))]
+struct CountView {
+    /// How many would be told.
+    total: u64,
+}
+
+/// Tell old events again
+///
+/// To one webhook, or to all that want them: by their ids, or those of a time. Receivers see the same `webhook-id` and
+/// `webhook-replay: true`. Ask with `dry_run` first: the answer says how many events there are.
+#[utoipa::path(
+    post,
+    path = "/v1/replays",
+    tag = "Replays",
+    operation_id = "create_replay",
+    request_body = CreateReplay,
+    responses(
+        (status = 202, description = "It runs", body = ReplayView),
+        (status = 200, description = "How many events would be told: a dry run", body = CountView),
+    ),
+)]
 async fn create(
     request: HttpRequest,
     payload: Payload,
@@ -102,7 +138,7 @@ async fn create(
             .count_selected(caller.tenant, wanted.selection, since)
             .await;
         let total = total.map_err(failure::of_store)?;
-        return Ok(HttpResponse::Ok().json(json!({ "total": total })));
+        return Ok(HttpResponse::Ok().json(CountView { total }));
     }
     let begun = store
         .begin_replay(Demand {
@@ -117,6 +153,17 @@ async fn create(
     Ok(HttpResponse::Accepted().json(ReplayView::from(begun)))
 }
 
+/// List replays
+///
+/// Newest first, those that ended included.
+#[utoipa::path(
+    get,
+    path = "/v1/replays",
+    tag = "Replays",
+    operation_id = "list_replays",
+    params(Paging),
+    responses((status = 200, description = "A page of them", body = PageView<ReplayView>)),
+)]
 async fn list(
     request: HttpRequest,
     desk: web::Data<Desk>,
@@ -129,6 +176,17 @@ async fn list(
     Ok(HttpResponse::Ok().json(query.show(caller.tenant, page, ReplayView::from)))
 }
 
+/// Read a replay
+///
+/// How far it is: `done` of `total` events.
+#[utoipa::path(
+    get,
+    path = "/v1/replays/{id}",
+    tag = "Replays",
+    operation_id = "get_replay",
+    params(("id" = ReplayId, Path, description = "The replay")),
+    responses((status = 200, description = "The replay", body = ReplayView)),
+)]
 async fn get(
     id: Path<String>,
     desk: web::Data<Desk>,
@@ -143,6 +201,17 @@ async fn get(
     Ok(HttpResponse::Ok().json(ReplayView::from(found)))
 }
 
+/// Pause a replay
+///
+/// `409` where it has ended.
+#[utoipa::path(
+    post,
+    path = "/v1/replays/{id}/pause",
+    tag = "Replays",
+    operation_id = "pause_replay",
+    params(("id" = ReplayId, Path, description = "The replay")),
+    responses((status = 200, description = "The replay", body = ReplayView)),
+)]
 async fn pause(
     id: Path<String>,
     desk: web::Data<Desk>,
@@ -151,6 +220,17 @@ async fn pause(
     change(&id, &desk, caller, Wish::Pause).await
 }
 
+/// Resume a replay
+///
+/// `409` where it has ended.
+#[utoipa::path(
+    post,
+    path = "/v1/replays/{id}/resume",
+    tag = "Replays",
+    operation_id = "resume_replay",
+    params(("id" = ReplayId, Path, description = "The replay")),
+    responses((status = 200, description = "The replay", body = ReplayView)),
+)]
 async fn resume(
     id: Path<String>,
     desk: web::Data<Desk>,
@@ -159,6 +239,17 @@ async fn resume(
     change(&id, &desk, caller, Wish::Resume).await
 }
 
+/// Cancel a replay
+///
+/// Deliveries that are made already stay. `409` where it has ended otherwise.
+#[utoipa::path(
+    post,
+    path = "/v1/replays/{id}/cancel",
+    tag = "Replays",
+    operation_id = "cancel_replay",
+    params(("id" = ReplayId, Path, description = "The replay")),
+    responses((status = 200, description = "The replay", body = ReplayView)),
+)]
 async fn cancel(
     id: Path<String>,
     desk: web::Data<Desk>,

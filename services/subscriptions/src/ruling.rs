@@ -2,34 +2,58 @@
 
 use crate::caller::Caller;
 use crate::input::Faults;
-use crate::message::{tell, view};
+use crate::message::{MessageView, tell, view};
+use crate::openapi::{Routes, operation, word};
 use crate::{Desk, failure, input};
-use actix_web::http::Method;
-use actix_web::web::{self, Path, Payload, ServiceConfig};
+use actix_web::web::{self, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use domain::State;
 use domain::id::{MessageId, TenantId};
-use runtime::http::{Code, Problem, only};
+use runtime::http::{Code, Problem};
 use serde::Deserialize;
 use store::message::{Ruled, Ruling};
+use utoipa::ToSchema;
 
-pub(crate) fn routes(routes: &mut ServiceConfig) {
-    routes.service(
-        web::resource("/v1/messages/{id}/state")
-            .route(web::post().to(rule))
-            .default_service(only(&[Method::POST])),
-    );
+pub(crate) fn routes(routes: &mut Routes) {
+    routes.add(operation!(rule).refuses(&[Code::WouldLose]));
 }
 
-#[derive(Deserialize)]
+/// What a person says became of a message.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(examples(json!({ "state": "delivered", "reason": "the patient answered it by phone" })))]
 struct SetState {
+    /// Any state but `pending`.
+    #[schema(schema_with = states)]
     state: String,
+    /// Why: whoever looks at the message will ask.
+    #[schema(min_length = 1, max_length = 128)]
     reason: String,
+    /// Overrules a stronger statement. From then on only another person changes the state.
     #[serde(default)]
     force: bool,
 }
 
+fn states() -> utoipa::openapi::schema::Object {
+    let said = State::ALL
+        .into_iter()
+        .filter(|state| *state != State::Pending);
+    crate::openapi::said("Any state but `pending`.", word(said.map(State::as_str)))
+}
+
+/// Say what became of a message
+///
+/// Kept in its history with the reason and who said it, and told by webhook where it changes the state. A statement
+/// that a stronger one outweighs is `409`, unless it is forced.
+#[utoipa::path(
+    post,
+    path = "/v1/messages/{id}/state",
+    tag = "Messages",
+    operation_id = "set_message_state",
+    params(("id" = MessageId, Path, description = "The message")),
+    request_body = SetState,
+    responses((status = 200, description = "The message as it is now", body = MessageView)),
+)]
 async fn rule(
     id: Path<String>,
     request: HttpRequest,

@@ -3,35 +3,60 @@
 use crate::caller::Caller;
 use crate::first_poll::asked_of;
 use crate::input::Faults;
-use crate::message::{check_ids, compared, conflict, find_account, tell, view};
+use crate::message::{MessageView, check_ids, compared, conflict, find_account, tell, view};
+use crate::openapi::{Routes, operation};
 use crate::{Desk, failure, input};
-use actix_web::http::Method;
-use actix_web::web::{self, Path, Payload, ServiceConfig};
+use actix_web::web::{self, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use domain::Timestamp;
+use domain::account::Slug;
 use domain::id::MessageId;
 use domain::send_attempt::{MAX_SEND_ATTEMPTS, SendAttempt};
-use runtime::http::{Problem, only};
+use runtime::http::{Code, Problem};
 use serde::Deserialize;
 use store::account::Account;
 use store::send_attempt::SentAgain;
+use utoipa::ToSchema;
 
-pub(crate) fn routes(routes: &mut ServiceConfig) {
-    routes.service(
-        web::resource("/v1/messages/{id}/attempts")
-            .route(web::post().to(send_again))
-            .default_service(only(&[Method::POST])),
-    );
+pub(crate) fn routes(routes: &mut Routes) {
+    routes.add(operation!(send_again).refuses(&[Code::Conflict]));
 }
 
-#[derive(Deserialize)]
+/// With what a message was sent again.
+///
+/// Reports are matched by `provider_message_id`, else by `client_reference`: name one of them at least.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(examples(json!({ "provider_account": "clinic-ke", "provider_message_id": "ATXid_2" })))]
 struct SendAgain {
+    /// The slug of the account it was sent through this time.
+    #[schema(value_type = Slug)]
     provider_account: String,
+    /// The provider's new id of it.
+    #[schema(min_length = 1, max_length = 128)]
     provider_message_id: Option<String>,
+    /// The reference that you gave the provider this time.
+    #[schema(min_length = 1, max_length = 128)]
     client_reference: Option<String>,
 }
 
+/// Say that a message was sent again
+///
+/// Through the same provider or another. It is `pending` again unless it was delivered, and the reports of every time
+/// it was sent count. The same attempt again is answered with `200`; ids that belong to another message with `409` and
+/// its `existing_id`.
+#[utoipa::path(
+    post,
+    path = "/v1/messages/{id}/attempts",
+    tag = "Messages",
+    operation_id = "send_message_again",
+    params(("id" = MessageId, Path, description = "The message")),
+    request_body = SendAgain,
+    responses(
+        (status = 201, description = "The message with its new send attempt", body = MessageView),
+        (status = 200, description = "This send attempt was there already", body = MessageView),
+    ),
+)]
 async fn send_again(
     id: Path<String>,
     request: HttpRequest,

@@ -2,69 +2,146 @@
 
 use crate::caller::Caller;
 use crate::list::{Query, TIME};
+use crate::openapi::{OfTenant, Routes, operation, parameters, query, word};
 use crate::{Desk, failure, input};
-use actix_web::http::Method;
-use actix_web::web::{self, ServiceConfig};
+use actix_web::web;
 use actix_web::{HttpRequest, HttpResponse};
 use domain::Timestamp;
 use domain::account::Slug;
 use domain::histogram::Histogram;
 use domain::tally::{SLOTS_AN_HOUR, Slot, Sums};
 use providers::registry;
-use runtime::http::{Problem, only};
+use runtime::http::Problem;
 use serde::Serialize;
 use std::ops::Range;
 use std::time::Duration;
 use store::tally::Filter;
+use utoipa::{PartialSchema, ToSchema};
 
 /// What is told unless a time is named.
 const USUAL: Duration = Duration::from_hours(24);
 /// How much is told at the most.
 const MOST: Duration = Duration::from_hours(24 * 31);
 
-pub(crate) fn routes(routes: &mut ServiceConfig) {
-    routes.service(
-        web::resource("/v1/statistics/callbacks")
-            .route(web::get().to(callbacks))
-            .default_service(only(&[Method::GET])),
-    );
+pub(crate) fn routes(routes: &mut Routes) {
+    routes.add(operation!(callbacks));
 }
 
-#[derive(Serialize)]
+parameters! {
+    /// Of which callbacks, and of which time.
+    Filters:
+    query(
+        "provider",
+        "Of this provider",
+        word(registry::all().iter().map(|provider| provider.name())),
+    ),
+    query("account", "That came to the account of this slug", Slug::schema()),
+    query(
+        "after",
+        "From this moment on: a day before `before` unless you say otherwise, at most 31",
+        Timestamp::schema(),
+    ),
+    query("before", "Until this moment: now, unless you say otherwise", Timestamp::schema()),
+}
+
+/// What came, by hour and provider, and all together.
+#[derive(Serialize, ToSchema)]
+#[schema(as = CallbackStatistics, examples(json!({
+    "data": [{
+        "hour": "2026-11-23T21:00:00.000Z",
+        "provider": "africastalking",
+        "received": 120,
+        "processed": 120,
+        "failed": 0,
+        "dead_lettered": 0,
+        "applied": 118,
+        "duplicate": 1,
+        "stale": 1,
+        "orphaned": 0,
+        "unmapped": 0,
+        "processing_ms": { "p50": 12, "p95": 40, "p99": 95 },
+    }],
+    "totals": {
+        "received": 120,
+        "processed": 120,
+        "failed": 0,
+        "dead_lettered": 0,
+        "applied": 118,
+        "duplicate": 1,
+        "stale": 1,
+        "orphaned": 0,
+        "unmapped": 0,
+        "processing_ms": { "p50": 12, "p95": 40, "p99": 95 },
+    },
+})))]
 struct StatisticsView {
+    /// Hours in which something came, oldest first.
     data: Vec<HourView>,
+    /// All of it.
     totals: CountsView,
 }
 
-#[derive(Serialize)]
+/// What came from one provider in one hour.
+#[derive(Serialize, ToSchema)]
+#[schema(as = CallbackHour)]
 struct HourView {
+    /// When the hour began.
     hour: Timestamp,
+    /// The provider.
     provider: String,
     #[serde(flatten)]
     counts: CountsView,
 }
 
-#[derive(Serialize)]
+/// How many callbacks came, and what came of their reports.
+#[derive(Serialize, ToSchema)]
+#[schema(as = CallbackCounts)]
 struct CountsView {
+    /// Callbacks that came.
     received: u64,
+    /// Of which the work was done.
     processed: u64,
+    /// How often the work failed, to be tried again.
     failed: u64,
+    /// That were given up.
     dead_lettered: u64,
+    /// Reports that changed a message.
     applied: u64,
+    /// That had come before.
     duplicate: u64,
+    /// That a stronger one outweighs.
     stale: u64,
+    /// That no message matched.
     orphaned: u64,
+    /// Whose word is on no list.
     unmapped: u64,
+    /// How long it took from a callback's receipt until its work was done.
     processing_ms: QuantilesView,
 }
 
-#[derive(Serialize)]
+/// Half, 95 and 99 of 100 took at most this long, in milliseconds; null where nothing was done.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Quantiles)]
 struct QuantilesView {
+    /// The median.
     p50: Option<u64>,
+    /// The 95th percentile.
     p95: Option<u64>,
+    /// The 99th percentile.
     p99: Option<u64>,
 }
 
+/// Count callbacks
+///
+/// How many came, what became of them and how fast, by hour and provider.
+#[utoipa::path(
+    get,
+    path = "/v1/statistics/callbacks",
+    tag = "Statistics",
+    operation_id = "count_callbacks",
+    params(Filters, OfTenant),
+    responses((status = 200, description = "The counts", body = StatisticsView)),
+)]
 async fn callbacks(
     request: HttpRequest,
     desk: web::Data<Desk>,

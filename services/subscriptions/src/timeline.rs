@@ -2,112 +2,211 @@
 
 use crate::caller::Caller;
 use crate::list::Query;
+use crate::openapi::{OfTenant, Routes, operation};
 use crate::{Desk, failure};
-use actix_web::http::Method;
-use actix_web::web::{self, Path, ServiceConfig};
+use actix_web::web::{self, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use domain::account::Slug;
 use domain::callback::Status;
 use domain::delivery::State as DeliveryState;
 use domain::id::{AttemptId, CallbackId, DeliveryId, EventId, MessageId, SubscriptionId};
 use domain::message::{Message, Outcome};
+use domain::poll::Outcome as PollOutcome;
+use domain::report::Source;
 use domain::send_attempt::SendAttempt;
 use domain::{State, Timestamp};
-use runtime::http::{Problem, only};
+use runtime::http::Problem;
 use serde::Serialize;
 use store::callback::Receipt;
 use store::message::Entry;
 use store::timeline::{Line, Owed, Poll, Timeline, Told, Tried, What};
+use utoipa::ToSchema;
 
-pub(crate) fn routes(routes: &mut ServiceConfig) {
-    routes.service(
-        web::resource("/v1/messages/{id}/timeline")
-            .route(web::get().to(get))
-            .default_service(only(&[Method::GET])),
-    );
+pub(crate) fn routes(routes: &mut Routes) {
+    routes.add(operation!(get));
 }
 
-#[derive(Serialize)]
+/// Everything of one message, in order of time.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Timeline, examples(json!({
+    "data": [
+        {
+            "at": "2026-11-23T21:09:00.000Z",
+            "kind": "registered",
+            "message_id": "msg_01h455vb4pex5vsknk084sn02q",
+            "provider_account": "clinic-ke",
+            "provider_message_id": "ATXid_1",
+            "client_reference": null,
+        },
+        {
+            "at": "2026-11-23T21:09:04.200Z",
+            "kind": "report",
+            "source": "callback",
+            "callback_id": "cb_01h455vb4pex5vsknk084sn02q",
+            "send_attempt": 1,
+            "word": "Success",
+            "state": "delivered",
+            "applied": true,
+            "provider_time": "2026-11-23T21:09:04.000Z",
+            "failure_reason": null,
+        },
+    ],
+    "truncated": false,
+})))]
 struct TimelineView {
+    /// What happened, oldest first.
     data: Vec<LineView>,
+    /// Whether there is more than is shown.
     truncated: bool,
 }
 
-#[derive(Serialize)]
+/// One thing that happened.
+#[derive(Serialize, ToSchema)]
+#[schema(as = TimelineLine)]
 struct LineView {
+    /// When.
     at: Timestamp,
     #[serde(flatten)]
     what: WhatView,
 }
 
-#[derive(Serialize)]
+/// What happened, by its `kind`.
+#[derive(Serialize, ToSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
+#[schema(as = TimelineEntry)]
 enum WhatView {
+    /// The message was registered.
     Registered {
+        /// The message.
         message_id: MessageId,
+        /// The account it was sent through.
         provider_account: Slug,
+        /// The provider's id of it.
         provider_message_id: Option<String>,
+        /// The reference that you gave the provider.
         client_reference: Option<String>,
     },
+    /// It was sent again.
     SendAttempt {
+        /// For the how manieth time.
         send_attempt: u32,
+        /// The account it was sent through.
         provider_account: Slug,
+        /// The provider's id of it.
         provider_message_id: Option<String>,
+        /// The reference that you gave the provider.
         client_reference: Option<String>,
     },
+    /// The provider was asked.
     Poll {
+        /// About which time of being sent.
         send_attempt: u32,
+        /// What came of it.
+        #[schema(value_type = PollOutcome)]
         outcome: &'static str,
+        /// More about it.
         detail: Option<String>,
     },
+    /// A callback came that speaks of it.
     Callback {
+        /// The callback.
         callback_id: CallbackId,
+        /// The slug of the account it came to.
         provider_account: String,
+        /// Whether the same came before.
         repeated: bool,
+        /// How far the work on it is.
         status: Status,
+        /// When it was done.
         processed_at: Option<Timestamp>,
+        /// What came of its reports of this message.
+        #[schema(value_type = Vec<Outcome>)]
         outcomes: Vec<&'static str>,
     },
+    /// A provider said what became of it.
     Report {
+        /// How we heard it.
+        #[schema(value_type = Source)]
         source: &'static str,
+        /// The callback it came with.
         callback_id: Option<CallbackId>,
+        /// Which time of being sent it is about.
         send_attempt: u32,
+        /// The provider's word.
         word: String,
+        /// The state that the word means.
         state: Option<State>,
+        /// Whether it changed the state.
         applied: bool,
+        /// When it happened, where the provider told it.
         provider_time: Option<Timestamp>,
+        /// Why it was not delivered.
         failure_reason: Option<String>,
     },
+    /// A person said what became of it.
     Ruling {
+        /// Which time of being sent it is about.
         send_attempt: u32,
+        /// The state.
         state: Option<State>,
+        /// Whether it changed the state.
         applied: bool,
+        /// Why.
         reason: Option<String>,
+        /// Who.
         actor: Option<String>,
     },
+    /// An event was raised.
     Event {
+        /// The event.
         event_id: EventId,
+        /// Its type.
         #[serde(rename = "type")]
         event_type: String,
+        /// Its place among the tenant's events; null until it has one.
         sequence: Option<i64>,
     },
+    /// The event is owed to a webhook.
     Delivery {
+        /// The delivery.
         delivery_id: DeliveryId,
+        /// The event.
         event_id: EventId,
+        /// The webhook.
         subscription_id: SubscriptionId,
+        /// How far it is.
         state: DeliveryState,
+        /// When it is tried next.
         next_attempt_at: Option<Timestamp>,
     },
+    /// The endpoint was called.
     Attempt {
+        /// The attempt.
         attempt_id: AttemptId,
+        /// The delivery.
         delivery_id: DeliveryId,
+        /// The first is 1.
         number: u32,
+        /// How long it took.
         duration_ms: i64,
+        /// What the endpoint answered.
         status_code: Option<u16>,
+        /// What went wrong.
         error: Option<String>,
     },
 }
 
+/// Read the timeline of a message
+///
+/// Every callback, report, event, delivery and attempt of it in order of time: to see where news was lost.
+#[utoipa::path(
+    get,
+    path = "/v1/messages/{id}/timeline",
+    tag = "Messages",
+    operation_id = "get_message_timeline",
+    params(("id" = MessageId, Path, description = "The message"), OfTenant),
+    responses((status = 200, description = "The timeline", body = TimelineView)),
+)]
 async fn get(
     id: Path<String>,
     request: HttpRequest,

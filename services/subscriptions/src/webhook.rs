@@ -3,87 +3,47 @@
 mod attempt;
 mod rotation;
 mod settings;
+mod view;
+
+pub(crate) use view::DeliveryView;
 
 use crate::caller::Caller;
 use crate::input::Faults;
-use crate::list::Query;
+use crate::list::{PageView, Query};
+use crate::openapi::{Paging, Routes, operation, parameters, query, word};
 use crate::{Context, Desk, failure, input};
-use actix_web::http::Method;
-use actix_web::web::{self, Path, Payload, ServiceConfig};
+use actix_web::web::{self, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
-use attempt::AttemptView;
-use domain::Timestamp;
 use domain::account::Environment;
-use domain::delivery::{self, State};
-use domain::id::{DeliveryId, EventId, ReplayId, SubscriptionId, TenantId};
+use domain::delivery;
+use domain::id::{EventId, SubscriptionId, TenantId};
 use domain::subscription::{DisabledReason, Interest, InvalidPatterns, Pattern};
-use runtime::http::{Code, Problem, only};
-use serde::{Deserialize, Serialize};
-use settings::{
-    Asked, AskedAuth, AskedRateLimit, AskedRetry, AskedSigning, Judged, Kept, SettingsView,
-};
+use runtime::http::{Code, Problem};
+use settings::{Asked, Judged, Kept};
 use signing::WebhookSecret;
-use std::collections::BTreeMap;
-use store::delivery::{Delivery, Filter};
+use store::delivery::Filter;
 use store::subscription::{Change, EndpointSecret, Health, Subscription};
+use utoipa::PartialSchema;
+use view::{WebhookView, WriteWebhook, view};
 use wire::Hint;
 
-pub(crate) fn routes(routes: &mut ServiceConfig) {
+pub(crate) fn routes(routes: &mut Routes) {
+    let refused = [Code::UrlNotAllowed, Code::UnknownEventType];
     routes
-        .service(
-            web::resource("/v1/webhooks")
-                .route(web::post().to(create))
-                .route(web::get().to(list))
-                .default_service(only(&[Method::GET, Method::POST])),
-        )
-        .service(
-            web::resource("/v1/webhooks/{id}")
-                .route(web::get().to(get))
-                .route(web::put().to(replace))
-                .route(web::delete().to(delete))
-                .default_service(only(&[Method::GET, Method::PUT, Method::DELETE])),
-        )
-        .service(
-            web::resource("/v1/webhooks/{id}/secret/rotate")
-                .route(web::post().to(rotation::rotate))
-                .default_service(only(&[Method::POST])),
-        )
-        .service(
-            web::resource("/v1/webhooks/{id}/deliveries")
-                .route(web::get().to(deliveries))
-                .default_service(only(&[Method::GET])),
-        );
+        .add(operation!(create).refuses(&refused))
+        .add(operation!(list))
+        .add(operation!(get))
+        .add(operation!(replace).refuses(&refused))
+        .add(operation!(delete))
+        .add(operation!(rotation::rotate).refuses(&[Code::Conflict]))
+        .add(operation!(deliveries));
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WriteWebhook {
-    url: String,
-    events: Vec<String>,
-    secret: Option<String>,
-    name: Option<String>,
-    description: Option<String>,
-    #[serde(default, deserialize_with = "input::present")]
-    environment: Option<String>,
-    #[serde(default, deserialize_with = "input::present")]
-    enabled: Option<bool>,
-    #[serde(default, deserialize_with = "input::present")]
-    method: Option<String>,
-    #[serde(default, deserialize_with = "input::present")]
-    headers: Option<BTreeMap<String, String>>,
-    #[serde(default, deserialize_with = "input::present")]
-    retry: Option<AskedRetry>,
-    rate_limit: Option<AskedRateLimit>,
-    #[serde(default, deserialize_with = "input::present")]
-    max_in_flight: Option<i64>,
-    #[serde(default, deserialize_with = "input::present")]
-    timeout_seconds: Option<i64>,
-    #[serde(default, deserialize_with = "input::present")]
-    max_payload_bytes: Option<i64>,
-    #[serde(default, deserialize_with = "input::present")]
-    signing: Option<AskedSigning>,
-    #[serde(default, deserialize_with = "input::present")]
-    endpoint_auth: Option<AskedAuth>,
+parameters! {
+    /// Of which deliveries.
+    Filters:
+    query("state", "That are this far", word(delivery::Wanted::ALL.map(delivery::Wanted::as_str))),
+    query("event_id", "Of this event", EventId::schema()),
 }
 
 /// What was asked for, judged.
@@ -98,52 +58,18 @@ struct Wanted {
     settings: Judged,
 }
 
-#[derive(Serialize)]
-struct WebhookView {
-    id: SubscriptionId,
-    url: String,
-    events: Vec<String>,
-    name: Option<String>,
-    description: Option<String>,
-    environment: Environment,
-    enabled: bool,
-    #[serde(flatten)]
-    settings: SettingsView,
-    state: &'static str,
-    disabled_reason: Option<&'static str>,
-    health: HealthView,
-    created_at: Timestamp,
-    updated_at: Timestamp,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    secret: Option<String>,
-}
-
-#[derive(Serialize)]
-struct HealthView {
-    last_success_at: Option<Timestamp>,
-    last_failure_at: Option<Timestamp>,
-    delivered: i64,
-    failed: i64,
-    success_rate: Option<f64>,
-    failing_since: Option<Timestamp>,
-    breaker: &'static str,
-}
-
-/// A delivery, as it is shown.
-#[derive(Serialize)]
-pub(crate) struct DeliveryView {
-    id: DeliveryId,
-    event_id: EventId,
-    event_type: String,
-    subscription_id: SubscriptionId,
-    state: State,
-    error: Option<String>,
-    attempts: Vec<AttemptView>,
-    next_attempt_at: Option<Timestamp>,
-    created_at: Timestamp,
-    replay_id: Option<ReplayId>,
-}
-
+/// Make a webhook
+///
+/// Events that are published from then on are sent to it; older ones by a replay. The answer has the secret that its
+/// requests are signed with: it is shown only now.
+#[utoipa::path(
+    post,
+    path = "/v1/webhooks",
+    tag = "Webhooks",
+    operation_id = "create_webhook",
+    request_body = WriteWebhook,
+    responses((status = 201, description = "It is made", body = WebhookView)),
+)]
 async fn create(
     request: HttpRequest,
     payload: Payload,
@@ -196,13 +122,22 @@ async fn create(
         .await
         .map_err(failure::of_store)?;
     context.broker.hint(Hint::Subscriptions);
-    let shown = WebhookView {
-        secret: Some(secret.reveal()),
-        ..view(context, subscription)?
-    };
+    let mut shown = view(context, subscription)?;
+    shown.secret = Some(secret.reveal());
     Ok(HttpResponse::Created().json(shown))
 }
 
+/// List webhooks
+///
+/// Newest first, each with how its endpoint fares.
+#[utoipa::path(
+    get,
+    path = "/v1/webhooks",
+    tag = "Webhooks",
+    operation_id = "list_webhooks",
+    params(Paging),
+    responses((status = 200, description = "A page of them", body = PageView<WebhookView>)),
+)]
 async fn list(
     request: HttpRequest,
     desk: web::Data<Desk>,
@@ -224,6 +159,17 @@ async fn list(
     Ok(HttpResponse::Ok().json(query.show(caller.tenant, page, |view| view)))
 }
 
+/// Read a webhook
+///
+/// With how its endpoint fares, and without its secret.
+#[utoipa::path(
+    get,
+    path = "/v1/webhooks/{id}",
+    tag = "Webhooks",
+    operation_id = "get_webhook",
+    params(("id" = SubscriptionId, Path, description = "The webhook")),
+    responses((status = 200, description = "The webhook", body = WebhookView)),
+)]
 async fn get(
     id: Path<String>,
     desk: web::Data<Desk>,
@@ -233,7 +179,18 @@ async fn get(
     Ok(HttpResponse::Ok().json(view(&desk.context, found)?))
 }
 
-/// Replaces everything but the secrets, which stay unless others are given.
+/// Change a webhook
+///
+/// Replaces everything but the secrets, which stay unless others are given: what is left out has its default.
+#[utoipa::path(
+    put,
+    path = "/v1/webhooks/{id}",
+    tag = "Webhooks",
+    operation_id = "replace_webhook",
+    params(("id" = SubscriptionId, Path, description = "The webhook")),
+    request_body = WriteWebhook,
+    responses((status = 200, description = "It is changed", body = WebhookView)),
+)]
 async fn replace(
     id: Path<String>,
     request: HttpRequest,
@@ -277,8 +234,17 @@ async fn replace(
     Ok(HttpResponse::Ok().json(view(context, changed)?))
 }
 
-/// Ends a subscription and cancels what is still owed to it. Should the process die in between, the
-/// dispatcher cancels what it meets.
+/// Delete a webhook
+///
+/// What is still owed to it is cancelled.
+#[utoipa::path(
+    delete,
+    path = "/v1/webhooks/{id}",
+    tag = "Webhooks",
+    operation_id = "delete_webhook",
+    params(("id" = SubscriptionId, Path, description = "The webhook")),
+    responses((status = 204, description = "It is gone")),
+)]
 async fn delete(
     id: Path<String>,
     desk: web::Data<Desk>,
@@ -294,6 +260,7 @@ async fn delete(
         return Err(failure::not_found("webhook"));
     }
     context.broker.hint(Hint::Subscriptions);
+    // Should the process die in between, the dispatcher cancels what it meets.
     while context
         .store
         .cancel_deliveries(id)
@@ -303,6 +270,17 @@ async fn delete(
     Ok(HttpResponse::NoContent().finish())
 }
 
+/// List the deliveries of a webhook
+///
+/// With every attempt: what was sent, what came back, how long it took.
+#[utoipa::path(
+    get,
+    path = "/v1/webhooks/{id}/deliveries",
+    tag = "Deliveries",
+    operation_id = "list_webhook_deliveries",
+    params(("id" = SubscriptionId, Path, description = "The webhook"), Filters, Paging),
+    responses((status = 200, description = "A page of them", body = PageView<DeliveryView>)),
+)]
 async fn deliveries(
     id: Path<String>,
     request: HttpRequest,
@@ -426,68 +404,4 @@ pub(crate) async fn find(desk: &Desk, tenant: TenantId, id: &str) -> Result<Subs
     found
         .map_err(failure::of_store)?
         .ok_or_else(|| failure::not_found("webhook"))
-}
-
-fn view(context: &Context, subscription: Subscription) -> Result<WebhookView, Problem> {
-    let settings = settings::view(context, &subscription)?;
-    let Subscription {
-        interest,
-        health,
-        is_enabled,
-        ..
-    } = subscription;
-    Ok(WebhookView {
-        id: interest.subscription_id,
-        url: subscription.url,
-        events: interest.patterns.iter().map(ToString::to_string).collect(),
-        name: subscription.name,
-        description: subscription.description,
-        environment: interest.environment,
-        enabled: is_enabled,
-        settings,
-        state: if is_enabled { "active" } else { "disabled" },
-        disabled_reason: subscription.disabled_reason.map(DisabledReason::as_str),
-        health: health.into(),
-        created_at: subscription.created_at,
-        updated_at: subscription.updated_at,
-        secret: None,
-    })
-}
-
-impl From<Health> for HealthView {
-    fn from(health: Health) -> Self {
-        let all = health.delivered + health.failed;
-        #[expect(clippy::cast_precision_loss, reason = "a ratio for people to look at")]
-        let success_rate = (all > 0).then(|| health.delivered as f64 / all as f64);
-        Self {
-            last_success_at: health.last_success_at,
-            last_failure_at: health.last_failure_at,
-            delivered: health.delivered,
-            failed: health.failed,
-            success_rate,
-            failing_since: health.failing_since,
-            breaker: health.breaker.as_str(),
-        }
-    }
-}
-
-impl From<Delivery> for DeliveryView {
-    fn from(delivery: Delivery) -> Self {
-        Self {
-            id: delivery.id,
-            event_id: delivery.event_id,
-            event_type: delivery.event_type,
-            subscription_id: delivery.subscription_id,
-            state: delivery.state,
-            error: delivery.error,
-            attempts: delivery
-                .attempts
-                .into_iter()
-                .map(AttemptView::from)
-                .collect(),
-            next_attempt_at: delivery.next_attempt_at,
-            created_at: delivery.created_at,
-            replay_id: delivery.replay_id,
-        }
-    }
 }

@@ -42,6 +42,8 @@ enum What {
     /// Look through jobs that were given up, have them done again, or purge them: over the API of the
     /// running server, with its admin key, `subscriptions.admin_key`.
     DeadLetters(DeadLettersArgs),
+    /// Print the description of the API that a server has at /openapi.json.
+    Openapi,
     /// Receive webhooks on this machine, verify them and print them.
     Listen(ListenArgs),
     /// Be a provider of SMS, as badly as you like: take messages, call back, answer questions. For
@@ -129,6 +131,10 @@ impl Command {
                 what: KeysCommand::Rotate,
             }) => key::rotate(&load()?).await,
             What::DeadLetters(args) => dead_letter::dead_letters(&load()?, args).await,
+            What::Openapi => {
+                print::line(subscriptions::document().trim_end());
+                Ok(())
+            }
             What::Listen(args) => listen::listen(args.port, args.secret).await,
             What::ProviderSimulator(args) => simulator::simulate(*args).await,
         }

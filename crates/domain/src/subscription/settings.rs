@@ -1,6 +1,7 @@
 //! How a subscription's events are sent: what its owner set, and what holds where nothing was set.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// How many requests to one subscription may be under way at once, unless it says otherwise.
 pub const DEFAULT_MAX_IN_FLIGHT: u16 = 16;
@@ -36,8 +37,9 @@ pub struct Settings {
 }
 
 /// The method of a subscription's requests.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "UPPERCASE")]
+#[schema(as = WebhookMethod)]
 pub enum Method {
     /// `POST`.
     #[default]
@@ -61,7 +63,7 @@ pub enum Retry {
 }
 
 /// How many attempts may begin.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RateLimit {
     /// In any minute.
     pub per_minute: Option<u32>,
@@ -70,18 +72,18 @@ pub struct RateLimit {
 }
 
 /// How requests are signed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct Signing {
     /// In these ways.
     pub schemes: Vec<Scheme>,
-    /// What the names of the headers of the `sha256-…` schemes begin with; none is
-    /// [`DEFAULT_HEADER_PREFIX`].
+    /// What the names of the headers of the `sha256-…` schemes begin with; none is `X-Tidings`.
     pub header_prefix: Option<String>,
 }
 
 /// A way of signing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[schema(as = SigningScheme)]
 pub enum Scheme {
     /// Standard Webhooks, HMAC-SHA256.
     #[serde(rename = "v1")]
@@ -98,7 +100,7 @@ pub enum Scheme {
 }
 
 /// How requests prove themselves to an endpoint, besides the signature.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum EndpointAuth {
     /// Not at all.

@@ -3,6 +3,7 @@ use std::process::{Command, Stdio};
 use anyhow::{bail, ensure};
 
 use super::child::Children;
+use super::generated;
 use super::quiet::NoServices;
 use super::servers::Servers;
 use super::verifiers;
@@ -44,10 +45,11 @@ pub async fn run(children: &mut Children) -> anyhow::Result<()> {
         );
     }
     verifiers::prepare(children).await?;
+    generated::prepare(children).await?;
     Servers::prepare(children).await?;
     println!(
-        "a C compiler, strace, rustfmt, clippy, what verifies webhooks in Python and Node, and the servers \
-         that tests run on are there"
+        "a C compiler, strace, rustfmt, clippy, what verifies webhooks in Python and Node, what makes requests \
+         from the API's document, and the servers that tests run on are there"
     );
     Ok(())
 }

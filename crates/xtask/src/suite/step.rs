@@ -64,6 +64,19 @@ const TEST_OUTAGES: &[&str] = &[
 ];
 /// How long they are away, in seconds; the tests of the binary `faults` read it.
 const OUTAGE: (&str, &str) = ("TIDINGS_TEST_OUTAGE_SECONDS", "60");
+/// More requests that are made from the API's document than the other tests have time for.
+const TEST_GENERATED: &[&str] = &[
+    "test",
+    "--package",
+    "tidings",
+    "--locked",
+    "--test",
+    "it",
+    "--",
+    "generated::",
+];
+/// How many of each operation; the test reads it.
+const EXAMPLES: (&str, &str) = ("TIDINGS_TEST_EXAMPLES", "100");
 /// In which mode end-to-end tests run: `embedded`, or this.
 const DISTRIBUTED: (&str, &str) = ("TIDINGS_TEST_MODE", "distributed");
 const RELEASE: &[&str] = &["build", "--release", "--locked"];
@@ -78,6 +91,7 @@ pub enum Step {
     Deny,
     Test,
     Outages,
+    Generated,
     Fuzz,
     Release,
     Demo,
@@ -95,7 +109,13 @@ impl Step {
             Self::Test,
         ];
         if long {
-            steps.extend([Self::Outages, Self::Fuzz, Self::Release, Self::Demo]);
+            steps.extend([
+                Self::Outages,
+                Self::Generated,
+                Self::Fuzz,
+                Self::Release,
+                Self::Demo,
+            ]);
         }
         steps
     }
@@ -110,6 +130,7 @@ impl Step {
             Self::Deny => "cargo deny",
             Self::Test => "tests",
             Self::Outages => "long outages",
+            Self::Generated => "generated requests",
             Self::Fuzz => "fuzzing",
             Self::Release => "release build",
             Self::Demo => "demo",
@@ -125,7 +146,7 @@ impl Step {
             Self::Tidy => "cargo xtask tidy".to_owned(),
             Self::Deny => line(DENY),
             Self::Test => line(TEST),
-            Self::Outages => "cargo xtask test --long".to_owned(),
+            Self::Outages | Self::Generated => "cargo xtask test --long".to_owned(),
             Self::Fuzz => "cargo xtask fuzz".to_owned(),
             Self::Release => line(RELEASE),
             Self::Demo => format!("{} && target/release/tidings demo", line(RELEASE)),
@@ -142,6 +163,7 @@ impl Step {
             Self::Deny => deny(children).await,
             Self::Test => test(children, totals).await,
             Self::Outages => outages(children, totals).await,
+            Self::Generated => generated(children, totals).await,
             Self::Fuzz => fuzz::run(children, &fuzz::Arguments::default()).await,
             Self::Release => cargo(children, RELEASE).await,
             Self::Demo => demo(children).await,
@@ -189,6 +211,18 @@ async fn outages(children: &mut Children, totals: &mut Totals) -> anyhow::Result
     let (name, seconds) = OUTAGE;
     variables.push((name, seconds.to_owned()));
     count(children, TEST_OUTAGES, &variables, totals).await
+}
+
+async fn generated(children: &mut Children, totals: &mut Totals) -> anyhow::Result<()> {
+    let servers = Servers::start(children).await?;
+    let mut variables = servers.variables();
+    let (name, examples) = EXAMPLES;
+    variables.push((name, examples.to_owned()));
+    count(children, TEST_GENERATED, &variables, totals).await?;
+    let (name, mode) = DISTRIBUTED;
+    println!("\nthe same again, with {name}={mode}");
+    variables.push((name, mode.to_owned()));
+    count(children, TEST_GENERATED, &variables, totals).await
 }
 
 /// The exit code alone is not believed: a run of no tests, or of some of them, succeeds too.

@@ -9,7 +9,7 @@ use anyhow::Context;
 use super::child::Children;
 use super::setup::Tool;
 
-const PYTHON: Tool = Tool {
+pub const PYTHON: Tool = Tool {
     program: "python3",
     packages: &["python3", "python3-venv"],
 };
@@ -30,7 +30,7 @@ const INSTALLED: &str = "installed";
 /// Makes sure that they are there.
 pub async fn prepare(children: &mut Children) -> anyhow::Result<()> {
     let pinned = children.root().join(PINNED);
-    let home = beside_what_is_built()?;
+    let home = beside_what_is_built("verifiers")?;
     let wanted = pins(&pinned)?;
     if fs::read_to_string(home.join(INSTALLED)).is_ok_and(|installed| installed == wanted) {
         return Ok(());
@@ -51,8 +51,12 @@ pub async fn prepare(children: &mut Children) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Debian splits what makes an environment off.
-async fn install_python(children: &mut Children, home: &Path, pinned: &Path) -> anyhow::Result<()> {
+/// Makes an environment with what is pinned. Debian splits what makes environments off.
+pub async fn install_python(
+    children: &mut Children,
+    home: &Path,
+    pinned: &Path,
+) -> anyhow::Result<()> {
     let ensurepip = ["-c", "import ensurepip, venv"];
     if !super::setup::answers("python3", &ensurepip) {
         super::setup::install_or_say(children, "python3 -m venv", &["python3-venv"]).await?;
@@ -85,12 +89,12 @@ fn pins(pinned: &Path) -> anyhow::Result<String> {
     Ok(pins)
 }
 
-/// The test finds it from where its program is built.
-fn beside_what_is_built() -> anyhow::Result<PathBuf> {
+/// Where a test finds it, from where its own program is built.
+pub fn beside_what_is_built(name: &str) -> anyhow::Result<PathBuf> {
     let program = std::env::current_exe()?;
     let target = program.ancestors().nth(2);
     let target = target.context("this program is not where cargo builds it")?;
-    let home = target.join("verifiers");
+    let home = target.join(name);
     fs::create_dir_all(&home)?;
     Ok(home)
 }

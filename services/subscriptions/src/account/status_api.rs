@@ -14,23 +14,40 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::time::Duration;
 use store::account::Account;
+use utoipa::ToSchema;
 
 /// How often a provider may be asked in a second.
 const MOST_PER_SECOND: u64 = 100;
 /// The longest value of a field, in bytes.
 const MAX_VALUE_BYTES: usize = 512;
 
-#[derive(Deserialize)]
+/// What becomes of messages of which nothing is heard.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct WriteSilence {
+    /// `unknown` or `expired`.
+    #[schema(schema_with = ends)]
     state: String,
+    /// After how many seconds; the installation's own where none is named.
+    #[schema(minimum = 60, maximum = 2_592_000)]
     after_seconds: Option<u64>,
 }
 
-#[derive(Serialize)]
+/// What becomes of messages of which nothing is heard.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Silence)]
 pub(super) struct SilenceView {
+    /// The state they end in.
     state: State,
+    /// After how many seconds; null: after the installation's own.
     after_seconds: Option<u64>,
+}
+
+fn ends() -> utoipa::openapi::schema::Object {
+    crate::openapi::said(
+        "The state they end in: `unknown` or `expired`.",
+        crate::openapi::word(Silence::STATES.map(State::as_str)),
+    )
 }
 
 /// What becomes of messages of which nothing is heard; without a word, they end `unknown`.

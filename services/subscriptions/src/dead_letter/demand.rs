@@ -2,10 +2,12 @@
 
 use crate::input::{self, Faults, present};
 use domain::Timestamp;
+use domain::id::DeadLetterId;
 use runtime::http::Problem;
 use serde::Deserialize;
 use std::num::NonZeroU32;
 use store::dead_letter::Filter;
+use utoipa::ToSchema;
 use wire::Queue;
 
 /// How many are done again in each second, unless the request says otherwise.
@@ -18,46 +20,85 @@ const MOST_PER_SECOND: u32 = 500;
 /// As an error says it.
 pub(super) const TIME: &str = "a time in RFC 3339, like 2026-11-23T21:09:00Z";
 
-#[derive(Deserialize)]
+/// Which dead letters to have done again.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = RequeueDeadLetters, examples(json!({
+    "filter": { "queue": "callbacks", "after": "2026-11-23T00:00:00Z" },
+    "dry_run": true,
+})))]
 pub(super) struct Requeue {
+    /// Which ones.
     pub(super) filter: Wanted,
+    /// Only says how many there are.
     #[serde(default)]
     pub(super) dry_run: bool,
+    /// How many in each second; 50 unless you say otherwise.
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = u32, required = false, minimum = 1, maximum = 500)]
     pub(super) per_second: Option<u32>,
 }
 
-#[derive(Deserialize)]
+/// Which dead letters to purge.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = PurgeDeadLetters, examples(json!({
+    "filter": { "account": "clinic-ke" },
+    "dry_run": true,
+})))]
 pub(super) struct Purge {
+    /// Which ones.
     pub(super) filter: Wanted,
+    /// Only says how many there are.
     #[serde(default)]
     pub(super) dry_run: bool,
 }
 
-#[derive(Deserialize)]
+/// Which dead letters to leave dead.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = CancelDeadLetters, examples(json!({ "filter": { "queue": "callbacks" } })))]
 pub(super) struct Cancel {
+    /// Which ones.
     pub(super) filter: Wanted,
 }
 
 /// Which ones: all, where it says nothing. It has to be there.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = DeadLetterFilter)]
 pub(super) struct Wanted {
+    /// This one alone.
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = DeadLetterId, required = false)]
     id: Option<String>,
+    /// From this queue.
     #[serde(default, deserialize_with = "present")]
+    #[schema(schema_with = queue_names, required = false)]
     queue: Option<String>,
+    /// Of this kind of job.
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = String, required = false, min_length = 1, max_length = 128)]
     kind: Option<String>,
+    /// Of the account of this slug.
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = String, required = false, min_length = 1, max_length = 128)]
     account: Option<String>,
+    /// Given up after this moment.
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Timestamp, required = false)]
     after: Option<String>,
+    /// Given up before this moment.
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Timestamp, required = false)]
     before: Option<String>,
+}
+
+fn queue_names() -> utoipa::openapi::schema::Object {
+    crate::openapi::said(
+        "From this queue.",
+        crate::openapi::word(Queue::ALL.map(Queue::as_str)),
+    )
 }
 
 impl Wanted {

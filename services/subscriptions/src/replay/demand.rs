@@ -10,29 +10,51 @@ use domain::subscription::Pattern;
 use runtime::http::Problem;
 use serde::Deserialize;
 use std::collections::HashSet;
+use utoipa::ToSchema;
 
-#[derive(Deserialize)]
+/// Which events to tell again, and to whom.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(examples(json!({
+    "events": { "from": "2026-11-22T00:00:00Z", "to": "2026-11-23T00:00:00Z", "types": ["sms.*"] },
+    "webhook_id": "sub_01h455vb4pex5vsknk084sn02q",
+    "dry_run": true,
+})))]
 pub(super) struct CreateReplay {
+    /// Which events.
     events: Events,
+    /// The webhook to tell; every one that wants the events where none is named.
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = SubscriptionId, required = false)]
     webhook_id: Option<String>,
+    /// Only says how many events there are.
     #[serde(default)]
     pub(super) dry_run: bool,
+    /// How many in each second; as fast as it goes where none is named.
+    #[schema(minimum = 1, maximum = 1_000)]
     per_second: Option<i64>,
 }
 
 /// Either `ids`, or `from` and `to` and perhaps `types`.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = EventsToReplay)]
 struct Events {
+    /// These.
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Vec<EventId>, required = false, min_items = 1, max_items = 1_000)]
     ids: Option<Vec<String>>,
+    /// From this moment on.
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Timestamp, required = false)]
     from: Option<String>,
+    /// Until this one.
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Timestamp, required = false)]
     to: Option<String>,
+    /// Of these types, or beginnings of types.
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Vec<String>, required = false, min_items = 1)]
     types: Option<Vec<String>>,
 }
 

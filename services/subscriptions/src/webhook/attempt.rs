@@ -5,26 +5,46 @@ use domain::attempt::{Detail, Timing};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use store::delivery::Tried;
+use utoipa::ToSchema;
 
 /// The values of headers by their names; those of one name are joined, as RFC 9110 §5.3 has it.
 type Headers = BTreeMap<String, String>;
 
-#[derive(Serialize)]
+/// One request to an endpoint. What is null was not known, or not kept by an earlier release.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Attempt)]
 pub(super) struct AttemptView {
+    /// The first is 1.
     number: u32,
+    /// When it began.
     started_at: Timestamp,
+    /// How long it took.
     duration_ms: i64,
+    /// How long its parts took.
     timing: Option<Timing>,
+    /// What the endpoint answered.
     status_code: Option<u16>,
+    /// What went wrong, in one stable word.
     error: Option<String>,
+    /// A sentence about it.
     error_detail: Option<String>,
+    /// The method of the request.
     method: Option<String>,
+    /// The headers of the request, what is secret replaced.
+    #[schema(value_type = Option<BTreeMap<String, String>>)]
     request_headers: Option<Headers>,
+    /// The headers of the answer, as far as they were kept.
+    #[schema(value_type = Option<BTreeMap<String, String>>)]
     response_headers: Option<Headers>,
+    /// The beginning of the answer.
     response_body: Option<String>,
+    /// Whether there was more of the answer than was kept.
     response_cut: Option<bool>,
+    /// How long the body of the request was.
     payload_bytes: Option<u64>,
+    /// The SHA-256 of that body, in hex.
     payload_sha256: Option<String>,
+    /// The trace it belongs to, in hex.
     trace_id: Option<String>,
 }
 

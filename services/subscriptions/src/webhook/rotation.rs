@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use signing::WebhookSecret;
 use std::time::Duration;
 use store::subscription::{PreviousSecret, Rotated, Rotation, Subscription};
+use utoipa::ToSchema;
 use wire::Hint;
 
 /// How long the secret before signs, unless it is said: a day.
@@ -21,19 +22,43 @@ const MAX_OVERLAP_SECONDS: i64 = 30 * 86_400;
 /// How often a rotation is tried that meets others.
 const TRIES: u32 = 5;
 
-#[derive(Deserialize)]
+/// How to rotate a secret.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = RotateSecret, examples(json!({ "overlap_seconds": 86_400 })))]
 struct Rotate {
+    /// How long the secret before signs beside the new one: a day unless you say otherwise, 0 for not at all.
     #[serde(default, deserialize_with = "input::present")]
+    #[schema(value_type = i64, required = false, minimum = 0, maximum = 2_592_000)]
     overlap_seconds: Option<i64>,
 }
 
-#[derive(Serialize)]
+/// A new secret.
+#[derive(Serialize, ToSchema)]
+#[schema(as = RotatedSecret, examples(json!({
+    "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw0aMlRZy9jGk=",
+    "previous_expires_at": "2026-11-24T21:09:00.000Z",
+})))]
 struct RotatedView {
+    /// The secret. Keep it: it is shown only now.
     secret: String,
+    /// Until when the one before signs beside it; null: no more.
     previous_expires_at: Option<Timestamp>,
 }
 
+/// Rotate the secret of a webhook
+///
+/// Both secrets sign until the overlap ends: change your endpoint meanwhile. `409` where others change it at the same
+/// time, again and again.
+#[utoipa::path(
+    post,
+    path = "/v1/webhooks/{id}/secret/rotate",
+    tag = "Webhooks",
+    operation_id = "rotate_webhook_secret",
+    params(("id" = SubscriptionId, Path, description = "The webhook")),
+    request_body = Rotate,
+    responses((status = 200, description = "The new secret", body = RotatedView)),
+)]
 pub(super) async fn rotate(
     id: Path<String>,
     request: HttpRequest,

@@ -5,6 +5,7 @@ mod admin;
 mod authentication;
 mod bodies;
 mod callbacks;
+mod document;
 mod events;
 mod health;
 mod idempotency;
@@ -22,89 +23,11 @@ mod urls;
 mod webhook_settings;
 mod webhooks;
 
+use document::resources;
 use serde_json::{Value, json};
 use testkit::Answer;
 
 const PHONE: &str = "+254700000001";
-
-/// Every resource, with an id that nothing has, and the methods it takes.
-const RESOURCES: [(&str, &str); 36] = [
-    ("/v1/tenants", "POST"),
-    ("/v1/provider-accounts", "GET, POST"),
-    (
-        "/v1/provider-accounts/acc_00000000000000000000000000",
-        "GET, PUT, DELETE",
-    ),
-    (
-        "/v1/provider-accounts/acc_00000000000000000000000000/rotate-token",
-        "POST",
-    ),
-    (
-        "/v1/provider-accounts/acc_00000000000000000000000000/health",
-        "GET",
-    ),
-    ("/v1/statistics/callbacks", "GET"),
-    ("/v1/webhooks", "GET, POST"),
-    (
-        "/v1/webhooks/sub_00000000000000000000000000",
-        "GET, PUT, DELETE",
-    ),
-    (
-        "/v1/webhooks/sub_00000000000000000000000000/deliveries",
-        "GET",
-    ),
-    (
-        "/v1/webhooks/sub_00000000000000000000000000/secret/rotate",
-        "POST",
-    ),
-    (
-        "/v1/webhooks/sub_00000000000000000000000000/deliveries/retry",
-        "POST",
-    ),
-    (
-        "/v1/webhooks/sub_00000000000000000000000000/deliveries/cancel",
-        "POST",
-    ),
-    ("/v1/deliveries/dlv_00000000000000000000000000", "GET"),
-    (
-        "/v1/deliveries/dlv_00000000000000000000000000/retry",
-        "POST",
-    ),
-    (
-        "/v1/deliveries/dlv_00000000000000000000000000/cancel",
-        "POST",
-    ),
-    ("/v1/replays", "GET, POST"),
-    ("/v1/replays/rpl_00000000000000000000000000", "GET"),
-    ("/v1/replays/rpl_00000000000000000000000000/pause", "POST"),
-    ("/v1/replays/rpl_00000000000000000000000000/resume", "POST"),
-    ("/v1/replays/rpl_00000000000000000000000000/cancel", "POST"),
-    ("/v1/events", "GET, POST"),
-    ("/v1/events/evt_00000000000000000000000000", "GET"),
-    ("/v1/messages", "GET, POST"),
-    ("/v1/messages/msg_00000000000000000000000000", "GET"),
-    ("/v1/messages/msg_00000000000000000000000000/state", "POST"),
-    (
-        "/v1/messages/msg_00000000000000000000000000/attempts",
-        "POST",
-    ),
-    ("/v1/notifications/none", "GET"),
-    (
-        "/v1/messages/msg_00000000000000000000000000/timeline",
-        "GET",
-    ),
-    ("/v1/messages/msg_00000000000000000000000000/poll", "POST"),
-    ("/v1/orphans", "GET"),
-    ("/v1/callbacks", "GET"),
-    ("/v1/security-events", "GET"),
-    ("/v1/security-events/sec_00000000000000000000000000", "GET"),
-    ("/v1/quarantine", "GET"),
-    ("/v1/quarantine/qua_00000000000000000000000000", "GET"),
-    (
-        "/v1/quarantine/qua_00000000000000000000000000/ingest",
-        "POST",
-    ),
-];
 
 /// The names of an object's members, sorted.
 #[track_caller]

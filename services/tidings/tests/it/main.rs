@@ -15,6 +15,7 @@ mod door;
 mod durability;
 mod erasure;
 mod forbidden;
+mod generated;
 mod hostile;
 mod journal;
 mod messages;

@@ -1,6 +1,6 @@
 //! The admin listener, and that no route is on two listeners.
 
-use super::{PHONE, RESOURCES, members};
+use super::{PHONE, members, resources};
 use crate::app::{SOON, TestApp};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -109,7 +109,7 @@ async fn no_route_is_on_two_listeners() {
         tenant.api.get(path).await.expect_problem(404, "not_found");
         door.get(path).await.expect_problem(404, "not_found");
     }
-    for (path, methods) in RESOURCES {
+    for (path, methods) in &resources() {
         for method in methods.split(", ") {
             let answer = app.admin.request(method, path, &[], []).await;
             answer.expect_problem(404, "not_found");
@@ -118,6 +118,11 @@ async fn no_route_is_on_two_listeners() {
                 let answer = door.request(method, path, &[], []).await;
                 answer.expect_problem(404, "not_found");
             }
+        }
+    }
+    for path in ["/openapi.json", "/docs", "/docs/viewer.js"] {
+        for elsewhere in [&app.admin, &door] {
+            elsewhere.get(path).await.expect_problem(404, "not_found");
         }
     }
     let report = stub_report("m-1", "DELIVRD", PHONE, None);

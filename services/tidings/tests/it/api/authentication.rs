@@ -1,6 +1,6 @@
 //! Who may ask.
 
-use super::{RESOURCES, said};
+use super::{resources, said};
 use crate::app::TestApp;
 use serde_json::json;
 use testkit::{ADMIN_KEY, Api};
@@ -16,7 +16,7 @@ async fn without_a_valid_key_every_call_is_the_same_401() {
             .await
             .expect_problem(401, "unauthorized"),
     );
-    for (path, methods) in RESOURCES {
+    for (path, methods) in &resources() {
         for method in methods.split(", ") {
             let answer = anonymous.request(method, path, &[], "not even JSON").await;
             let problem = answer.expect_problem(401, "unauthorized");

@@ -1,0 +1,136 @@
+//! The API, described: OpenAPI 3.1, made from the routes themselves.
+
+mod answer;
+mod parameter;
+mod route;
+mod schema;
+mod served;
+
+pub(crate) use parameter::{
+    Between, IdempotencyKey, OfTenant, Paging, parameters, query, said, text, word, word_or_null,
+};
+pub(crate) use route::{Operation, Routes, operation};
+pub(crate) use served::Served;
+
+use crate::{
+    account, callback, dead_letter, delivery, erasure, event, health, message, notification,
+    orphan, poll, quarantine, replay, ruling, security, send_attempt, statistics, tenant, timeline,
+    webhook,
+};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::tag::TagBuilder;
+use utoipa::openapi::{InfoBuilder, LicenseBuilder, OpenApi};
+
+/// What holds for all operations, said once.
+const CONVENTIONS: &str = include_str!("openapi/conventions.md");
+const BEARER: &str = "key";
+
+/// What there is to do, and to what. The order is that of the document.
+const TAGS: [(&str, &str); 14] = [
+    ("Tenants", "Whose everything is, and the keys that open it."),
+    (
+        "Provider accounts",
+        "An account with a provider of SMS: how its callbacks are checked, and how it is asked.",
+    ),
+    (
+        "Messages",
+        "What was sent, the one state it has, and everything that was said of it.",
+    ),
+    (
+        "Notifications",
+        "What became of all messages of one notification, counted.",
+    ),
+    ("Orphans", "Reports that wait for their message."),
+    ("Callbacks", "What providers sent, and what came of it."),
+    ("Statistics", "What came, by hour and provider."),
+    ("Security", "What was refused at the door, and why."),
+    (
+        "Quarantine",
+        "Requests that could not be read, kept until what was wrong is mended.",
+    ),
+    (
+        "Dead letters",
+        "Jobs that were given up: look, mend, have them done again.",
+    ),
+    (
+        "Webhooks",
+        "Which events go where, and how: subscriptions to events.",
+    ),
+    (
+        "Deliveries",
+        "One event owed to one webhook, with every attempt.",
+    ),
+    ("Events", "What happened: published by you, or raised here."),
+    ("Replays", "Old events, told again."),
+];
+
+/// Every route of the API, with what is said of it.
+pub(crate) fn routes() -> Routes {
+    let mut routes = Routes::default();
+    for add in [
+        tenant::routes,
+        account::routes,
+        health::routes,
+        webhook::routes,
+        delivery::routes,
+        replay::routes,
+        event::routes,
+        message::routes,
+        ruling::routes,
+        notification::routes,
+        send_attempt::routes,
+        timeline::routes,
+        poll::routes,
+        orphan::routes,
+        callback::routes,
+        statistics::routes,
+        security::routes,
+        quarantine::routes,
+        dead_letter::routes,
+        erasure::routes,
+    ] {
+        add(&mut routes);
+    }
+    routes
+}
+
+/// The document: as it is served, and as it is kept in `docs/openapi.json`.
+pub fn document() -> String {
+    let mut document = routes().document();
+    introduce(&mut document);
+    let mut text = document.to_pretty_json().unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+fn introduce(document: &mut OpenApi) {
+    document.info = InfoBuilder::new()
+        .title("Tidings")
+        .version(env!("CARGO_PKG_VERSION"))
+        .description(Some(CONVENTIONS))
+        .license(Some(
+            LicenseBuilder::new()
+                .name("Apache-2.0")
+                .identifier(Some("Apache-2.0"))
+                .build(),
+        ))
+        .build();
+    let tag = |(name, description): (&str, &str)| {
+        TagBuilder::new()
+            .name(name)
+            .description(Some(description))
+            .build()
+    };
+    document.tags = Some(TAGS.map(tag).to_vec());
+    document.security = Some(vec![SecurityRequirement::new(BEARER, [] as [&str; 0])]);
+    let components = document.components.get_or_insert_default();
+    let key = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .description(Some(
+            "A tenant's API key, `tk_live_…`, or the operator's admin key, which acts for the platform tenant.",
+        ))
+        .build();
+    components.add_security_scheme(BEARER, SecurityScheme::Http(key));
+    answer::describe(components);
+    schema::complete(document);
+}
