@@ -4,13 +4,13 @@
 use super::step::{Kind, Step};
 use super::{Engine, MAX_IN_FLIGHT};
 use crate::dispatch;
-use crate::endpoint::Endpoint;
 use crate::lane::Lane;
 use crate::outgoing::Job;
 use crate::pace::Attempted;
 use domain::Shard;
 use domain::breaker::{self, Outcome};
 use domain::id::{SubscriptionId, TenantId};
+use endpoint::{Endpoint, Means};
 use std::sync::Arc;
 use std::time::Duration;
 use store::delivery::Attempt;
@@ -84,7 +84,12 @@ impl Engine {
         if !lane.can_start() {
             return false;
         }
-        match lane.endpoint(settings, || Endpoint::of(&context, settings)) {
+        let means = Means {
+            vault: &context.vault,
+            policy: context.client.policy(),
+            usual: &context.usual,
+        };
+        match lane.endpoint(settings, || Endpoint::of(means, settings)) {
             Ok(endpoint) => self.send_to(id, settings, endpoint),
             Err(error) => {
                 tracing::error!(subscription.id = %id, %error, "a subscription cannot be sent to; its deliveries wait");
