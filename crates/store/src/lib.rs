@@ -47,6 +47,7 @@ pub mod sweep;
 pub mod tally;
 pub mod tenant;
 pub mod timeline;
+pub mod trial;
 
 pub use error::Error;
 pub use page::Page;

@@ -65,6 +65,7 @@ impl App {
         let parts = Parts {
             client: client(&config, egress::ClientOptions::default())?,
             asking: asking(&config)?,
+            trying: trying(&config)?,
             metrics: Metrics::new(VERSION).map_err(Failure::runtime)?,
             tracer: tracer(&config).await?,
             tasks: Tasks::new(shutdown.clone()),
@@ -257,6 +258,15 @@ const fn breaker(config: &config::Breaker) -> domain::breaker::Rules {
 fn asking(config: &Config) -> Result<egress::Client, Failure> {
     let options = egress::ClientOptions {
         max_body_bytes: poller::MAX_ANSWER_BYTES,
+        ..egress::ClientOptions::default()
+    };
+    client(config, options)
+}
+
+/// What tries endpoints for people, who want to see how a connection comes about: it keeps none.
+fn trying(config: &Config) -> Result<egress::Client, Failure> {
+    let options = egress::ClientOptions {
+        max_idle_per_host: 0,
         ..egress::ClientOptions::default()
     };
     client(config, options)

@@ -57,13 +57,15 @@ pub enum Name {
     PollOldestOverdue,
     /// `tidings_provider_breakers`
     ProviderBreakers,
+    /// `tidings_webhook_trials_total`
+    Trials,
     /// `tidings_build_info`
     BuildInfo,
 }
 
 impl Name {
     /// Every name there is.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::Callbacks,
         Self::SecurityEvents,
         Self::Reports,
@@ -91,6 +93,7 @@ impl Name {
         Self::Polls,
         Self::PollOldestOverdue,
         Self::ProviderBreakers,
+        Self::Trials,
         Self::BuildInfo,
     ];
 
@@ -245,6 +248,11 @@ impl Name {
                 "tidings_provider_breakers",
                 &["provider", "state"],
                 "Accounts whose provider is left alone for a while, by why.",
+            ),
+            Self::Trials => (
+                "tidings_webhook_trials_total",
+                &["kind", "class"],
+                "Tests and checks of endpoints that people asked for, by what came of them.",
             ),
             Self::BuildInfo => (
                 "tidings_build_info",

@@ -225,7 +225,7 @@ impl Engine {
         let store = self.context.store.clone();
         self.begin(Kind::SetAside(id), async move {
             loop {
-                match store.cancel_deliveries(id).await {
+                match store.cancel_deliveries(&[id]).await {
                     Ok(true) => {}
                     Ok(false) => return Ok(Step::SetAside(id)),
                     Err(error) => {
