@@ -323,7 +323,8 @@ async fn create(
             Ok(ItemView::done(Some(shown.id.to_string()), 201, Some(shown)))
         }
     });
-    answer(items.collect::<Result<_, Problem>>()?, None, dry_run)
+    let items = items.collect::<Result<_, Problem>>()?;
+    Ok(answer(items, None, dry_run))
 }
 
 async fn change(
@@ -411,23 +412,19 @@ impl Selected {
                 })
                 .collect::<Result<_, _>>()?,
         };
-        answer(items, next, dry_run)
+        Ok(answer(items, next, dry_run))
     }
 }
 
-fn answer(
-    data: Vec<ItemView>,
-    next_cursor: Option<String>,
-    dry_run: bool,
-) -> Result<HttpResponse, Problem> {
+fn answer(data: Vec<ItemView>, next_cursor: Option<String>, dry_run: bool) -> HttpResponse {
     let failed = data.iter().filter(|item| item.problem.is_some()).count();
-    Ok(HttpResponse::Ok().json(BulkView {
+    HttpResponse::Ok().json(BulkView {
         dry_run,
         succeeded: data.len() - failed,
         failed,
         data,
         next_cursor,
-    }))
+    })
 }
 
 impl ItemView {
