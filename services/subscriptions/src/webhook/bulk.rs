@@ -1,8 +1,8 @@
 //! `POST /v1/webhooks/bulk`: one thing done to many webhooks, in one commit. Each item is done or refused by
 //! itself, and says so.
 
-use super::patch::{Patch, enabling, patching};
 use super::patch::PatchSchema;
+use super::patch::{Patch, enabling, patching};
 use super::view::{WebhookView, WriteWebhook, view};
 use super::{filter, new, show_new};
 use crate::caller::Caller;

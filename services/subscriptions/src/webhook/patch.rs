@@ -8,7 +8,7 @@ use crate::{Context, Desk, failure, input};
 use actix_web::web::{self, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use domain::Timestamp;
-use domain::id::TenantId;
+use domain::id::{SubscriptionId, TenantId};
 use runtime::http::Problem;
 use serde_json::{Map, Value};
 use store::subscription::{Change, Outcome, Subscription, Which};
