@@ -196,7 +196,7 @@ impl Patch {
 
     /// The webhook as it would be written now, with the patch.
     fn applied_to(&self, context: &Context, subscription: &Subscription) -> Result<Value, Problem> {
-        let mut document = settings::document(context, subscription)?;
+        let mut document = document(context, subscription)?;
         let interest = &subscription.interest;
         let patterns = interest.patterns.iter().map(ToString::to_string);
         let own: [(&str, Value); 6] = [
@@ -222,6 +222,23 @@ impl Patch {
         }
         Ok(Value::Object(document))
     }
+}
+
+/// Its settings, as they would be written to stay as they are. What is older than a setting leaves it out, and
+/// keeps what held then.
+fn document(context: &Context, subscription: &Subscription) -> Result<Map<String, Value>, Problem> {
+    let shown = serde_json::to_value(settings::view(context, subscription)?);
+    let Ok(Value::Object(mut document)) = shown else {
+        return Err(failure::broken());
+    };
+    let settings = &subscription.settings;
+    if settings.retry.is_none() {
+        document.remove("retry");
+    }
+    if settings.timeout_seconds.is_none() {
+        document.remove("timeout_seconds");
+    }
+    Ok(document)
 }
 
 /// Whether a member becomes something of another kind, of which the members before say nothing: another

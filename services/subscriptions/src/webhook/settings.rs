@@ -307,26 +307,6 @@ pub(super) fn view(
     })
 }
 
-/// As they would be written to stay as they are. What is older than a setting leaves it out, and keeps
-/// what held then.
-pub(super) fn document(
-    context: &Context,
-    subscription: &Subscription,
-) -> Result<serde_json::Map<String, serde_json::Value>, Problem> {
-    let shown = serde_json::to_value(view(context, subscription)?);
-    let serde_json::Value::Object(mut document) = shown.map_err(|error| unreadable(&error))? else {
-        return Err(unreadable(&"they are no object"));
-    };
-    let settings = &subscription.settings;
-    if settings.retry.is_none() {
-        document.remove("retry");
-    }
-    if settings.timeout_seconds.is_none() {
-        document.remove("timeout_seconds");
-    }
-    Ok(document)
-}
-
 fn open_headers(context: &Context, subscription: &Subscription) -> Result<Headers, Problem> {
     let Some(sealed) = &subscription.headers else {
         return Ok(Headers::new());
