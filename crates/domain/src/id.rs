@@ -121,6 +121,8 @@ ids! {
     ReplayId = "rpl";
     /// A sweep: many deliveries that are retried or cancelled at once. Never shown outside.
     SweepId = "swp";
+    /// A test of a subscription.
+    TrialId = "tst";
 }
 
 impl TenantId {

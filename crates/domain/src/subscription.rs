@@ -78,6 +78,17 @@ impl Pattern {
         catalog::find(text).map(|event_type| Self::Exact(event_type.name.to_owned()))
     }
 
+    /// All patterns that match this type, as they are written.
+    pub fn all_matching(event_type: &str) -> Vec<String> {
+        let prefixes = event_type
+            .match_indices('.')
+            .filter_map(|(at, _)| event_type.get(..=at));
+        let mut all = vec!["*".to_owned()];
+        all.extend(prefixes.map(|prefix| format!("{prefix}*")));
+        all.push(event_type.to_owned());
+        all
+    }
+
     /// Whether an event of this type is wanted.
     pub fn matches(&self, event_type: &str) -> bool {
         match self {
@@ -95,6 +106,37 @@ impl fmt::Display for Pattern {
             Self::Prefix(prefix) => write!(f, "{prefix}*"),
             Self::Exact(name) => f.write_str(name),
         }
+    }
+}
+
+/// How a subscription stands, in the API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum State {
+    /// Deliveries leave for it.
+    Active,
+    /// They do not.
+    Disabled,
+    /// They do not yet: its endpoint has not shown that it wants them. None is, before endpoints are
+    /// asked to.
+    Unverified,
+}
+
+impl State {
+    /// Every state.
+    pub const ALL: [Self; 3] = [Self::Active, Self::Disabled, Self::Unverified];
+
+    /// Its name in the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Disabled => "disabled",
+            Self::Unverified => "unverified",
+        }
+    }
+
+    /// The state of this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == name)
     }
 }
 
@@ -154,6 +196,16 @@ mod tests {
         }
         for name in ["smsx.delivered", "call.failed", "job.failed", "mms.sent"] {
             assert!(!matches(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_patterns_that_match_a_type_are_those_that_say_so() {
+        let all = Pattern::all_matching("sms.status.conflict");
+        assert_eq!(all, ["*", "sms.*", "sms.status.*", "sms.status.conflict"]);
+        for text in all {
+            let pattern = &parse(&[&text]).unwrap()[0];
+            assert!(pattern.matches("sms.status.conflict"), "{text}");
         }
     }
 

@@ -29,6 +29,7 @@ pub fn serve(
         connections: Connections::up_to(MAX_CONNECTIONS),
         closes_at: Step::Stopped,
         tells_path: true,
+        aliases: &[],
     };
     http::serve(listener, shutdown, move |routes| {
         let readiness = readiness.clone();

@@ -182,12 +182,13 @@ pub(crate) fn retried_place() -> SqlLiteral<SmallInt> {
 }
 
 impl Store {
-    /// Cancels up to 500 pending deliveries of a subscription that was deleted; whether there may
+    /// Cancels up to 500 pending deliveries of subscriptions that were deleted; whether there may
     /// be more.
-    pub async fn cancel_deliveries(&self, subscription: SubscriptionId) -> Result<bool, Error> {
+    pub async fn cancel_deliveries(&self, of: &[SubscriptionId]) -> Result<bool, Error> {
+        let of: Vec<Uid> = of.iter().copied().map(Uid::from).collect();
         self.write(move |connection| {
             let ids: Vec<Uid> = each!(connection, c => deliveries::table
-                .filter(deliveries::subscription_id.eq(Uid::from(subscription)))
+                .filter(deliveries::subscription_id.eq_any(&of))
                 .filter(deliveries::state.eq(PENDING))
                 .select(deliveries::id)
                 .limit(500)

@@ -18,6 +18,7 @@ pub(crate) mod notification;
 pub(crate) mod partition;
 pub(crate) mod poll;
 pub(crate) mod security;
+pub(crate) mod subscription;
 pub(crate) mod tally;
 mod together;
 mod transaction;

@@ -4,6 +4,7 @@ mod callback;
 mod dead_letter;
 mod event;
 mod message;
+mod trial;
 
 use crate::Store;
 use crate::connection::each;
@@ -39,6 +40,8 @@ pub struct Erased {
     pub orphans: usize,
     /// Jobs that were given up and removed.
     pub dead_letters: usize,
+    /// Tests of webhooks whose texts were blanked.
+    pub webhook_tests: usize,
 }
 
 impl Store {
@@ -56,6 +59,7 @@ impl Store {
         self.erase_events(tenant, &number, &mut erased).await?;
         self.erase_dead_letters(tenant, &number, &mut erased)
             .await?;
+        self.erase_trials(tenant, &number, &mut erased).await?;
         Ok(erased)
     }
 

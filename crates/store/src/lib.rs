@@ -48,6 +48,7 @@ pub mod sweep;
 pub mod tally;
 pub mod tenant;
 pub mod timeline;
+pub mod trial;
 mod warning;
 
 pub use error::Error;

@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::schema::{
     attempts, callback_keys, callbacks, dead_letters, deliveries, events, message_history,
     messages, notifications, polls, quarantine, replays, report_keys, security_events,
-    send_attempts, suspicions,
+    send_attempts, suspicions, trials,
 };
 use crate::sql_types::{Moment, Uid};
 use diesel::prelude::*;
@@ -52,6 +52,8 @@ pub enum Kind {
     DeadLetters,
     /// What was asked about messages.
     Polls,
+    /// Tests of subscriptions.
+    Trials,
 }
 
 /// A place in what is old: the next page begins after it.
@@ -82,7 +84,8 @@ impl Kind {
             | Self::SecurityEvents
             | Self::Quarantine
             | Self::DeadLetters
-            | Self::Polls => None,
+            | Self::Polls
+            | Self::Trials => None,
         }
     }
 }
@@ -156,6 +159,11 @@ impl Store {
             Kind::Polls => {
                 let ids = old!(connection, polls, id, span);
                 let rows = delete!(connection, polls, id, &ids);
+                Ok(Forgotten::of(rows, &ids))
+            }
+            Kind::Trials => {
+                let ids = old!(connection, trials, id, span);
+                let rows = delete!(connection, trials, id, &ids);
                 Ok(Forgotten::of(rows, &ids))
             }
             Kind::DeadLetters => {

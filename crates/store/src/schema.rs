@@ -1,4 +1,7 @@
-//! The tables, as diesel sees them on both engines. A test compares this file with the migrations.
+//! The tables, as diesel sees them on both engines. A test compares them with the migrations.
+
+mod trial;
+pub(crate) use trial::trials;
 
 diesel::table! {
     use diesel::sql_types::*;

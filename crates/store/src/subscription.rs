@@ -1,23 +1,29 @@
 //! Subscriptions.
 
 mod disabling;
+mod list;
+mod many;
 pub(crate) mod pace;
 mod rotation;
 
 pub(crate) use disabling::disable;
+pub use list::Filter;
+pub use many::{Chosen, Outcome, Which};
 pub use pace::Broken;
 pub use rotation::{PreviousSecret, Rotated, Rotation};
 
 use crate::Store;
-use crate::connection::{Connection, each};
+use crate::connection::{Connection, each, load_locked};
+use crate::dialect;
+use crate::dialect::array::columns;
 use crate::dialect::event::newest_position;
 use crate::dialect::lock;
 use crate::error::Error;
 use crate::installation::{Versioned, bump};
-use crate::page::{Page, Window};
 use crate::schema::{subscriptions, tenants};
-use crate::sql_types::{Moment, Uid};
+use crate::sql_types::{Id, Instant, Moment, Uid};
 use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Binary, Bool, Nullable, SmallInt, Text};
 use domain::Timestamp;
 use domain::account::Environment;
 use domain::breaker;
@@ -107,7 +113,7 @@ pub struct Change {
 /// What becomes of a subscription's secret for its endpoint.
 #[derive(Debug, Clone)]
 pub enum EndpointSecret {
-    /// It stays. It is not written: somebody may just have sealed it with another key.
+    /// It stays, as it is sealed then.
     Stays,
     /// This one, sealed, or none.
     Becomes(Option<Vec<u8>>),
@@ -124,22 +130,30 @@ pub struct Count {
     pub number: i64,
 }
 
+impl Change {
+    /// One that changes nothing but when it was last changed.
+    pub fn of(subscription: &Subscription, updated_at: Timestamp) -> Self {
+        Self {
+            url: subscription.url.clone(),
+            patterns: subscription.interest.patterns.clone(),
+            secret: None,
+            name: subscription.name.clone(),
+            description: subscription.description.clone(),
+            environment: subscription.interest.environment.clone(),
+            settings: subscription.settings.clone(),
+            headers: subscription.headers.clone(),
+            endpoint_secret: EndpointSecret::Stays,
+            is_enabled: subscription.is_enabled,
+            updated_at,
+        }
+    }
+}
+
 impl Store {
     /// Makes a subscription. It wants the events written from now on.
     pub async fn create_subscription(&self, subscription: Subscription) -> Result<(), Error> {
         let tenant = subscription.interest.tenant_id;
-        let mut row = SubscriptionRow::new(subscription)?;
-        self.write(move |connection| {
-            changed(connection, row.tenant_id)?;
-            // From here on every event is either committed before it, or written after it.
-            lock::no_events_of(connection, tenant)?;
-            row.since_position = newest_position(connection)?;
-            each!(connection, c => diesel::insert_into(subscriptions::table)
-                .values(&row)
-                .execute(c))?;
-            Ok(())
-        })
-        .await
+        self.create_subscriptions(tenant, vec![subscription]).await
     }
 
     /// Changes a subscription; the next attempt for it follows the change. The subscription after
@@ -151,59 +165,14 @@ impl Store {
         change: Change,
     ) -> Result<Option<Subscription>, Error> {
         self.write(move |connection| {
-            let Some(mut row) = find(connection, tenant, id)? else {
+            let Some(mut row) = find_locked(connection, tenant, &[id])?.pop() else {
                 return Ok(None);
             };
-            // Whoever enables it, or sends it elsewhere, begins anew.
-            let begins_anew = (change.is_enabled && !row.is_enabled) || change.url != row.url;
-            if begins_anew {
-                row.failing_since = None;
+            let is_new_secret = row.apply(change.clone())?;
+            if is_new_secret {
+                rotation::forget_previous(connection, &[row.id])?;
             }
-            row.url.clone_from(&change.url);
-            row.events = encode_patterns(&change.patterns);
-            // A secret that stays is not written: somebody may just have sealed it with another key.
-            let secret = change.secret.as_ref();
-            if let Some(secret) = secret {
-                row.secret.clone_from(secret);
-                // A secret that is set holds at once, and alone.
-                rotation::forget_previous(connection, id)?;
-            }
-            row.name.clone_from(&change.name);
-            row.description.clone_from(&change.description);
-            row.environment = change.environment.clone().into();
-            row.settings = Some(encode_settings(&change.settings)?);
-            row.headers.clone_from(&change.headers);
-            let endpoint_secret = match &change.endpoint_secret {
-                EndpointSecret::Stays => None,
-                EndpointSecret::Becomes(secret) => {
-                    row.endpoint_secret.clone_from(secret);
-                    Some(secret)
-                }
-            };
-            row.enable(change.is_enabled, change.updated_at);
-            row.updated_at = change.updated_at.into();
-            each!(connection, c => diesel::update(subscriptions::table.find(row.id))
-                .set((
-                    subscriptions::url.eq(&row.url),
-                    subscriptions::events.eq(&row.events),
-                    secret.map(|secret| subscriptions::secret.eq(secret)),
-                    subscriptions::name.eq(&row.name),
-                    subscriptions::description.eq(&row.description),
-                    subscriptions::environment.eq(&row.environment),
-                    subscriptions::settings.eq(&row.settings),
-                    subscriptions::headers.eq(&row.headers),
-                    endpoint_secret.map(|secret| subscriptions::endpoint_secret.eq(secret)),
-                    subscriptions::is_enabled.eq(row.is_enabled),
-                    subscriptions::disabled_reason.eq(&row.disabled_reason),
-                    subscriptions::disabled_at.eq(row.disabled_at),
-                    subscriptions::updated_at.eq(row.updated_at),
-                    begins_anew.then_some((
-                        subscriptions::failing_since.eq(None::<Moment>),
-                        subscriptions::failing_until.eq(None::<Moment>),
-                        subscriptions::failing_told.eq(None::<i16>),
-                    )),
-                ))
-                .execute(c))?;
+            dialect::subscription::update(connection, std::slice::from_ref(&row))?;
             changed(connection, row.tenant_id)?;
             Subscription::try_from(row).map(Some)
         })
@@ -244,31 +213,22 @@ impl Store {
         .await
     }
 
-    /// A tenant's subscriptions, newest first.
-    pub async fn list_subscriptions(
+    /// As [`Store::find_subscription`], with the secrets that sign beside its own: to be sent to.
+    pub async fn find_to_send(
         &self,
         tenant: TenantId,
-        window: Window<SubscriptionId>,
-    ) -> Result<Page<Subscription, SubscriptionId>, Error> {
+        id: SubscriptionId,
+    ) -> Result<Option<Subscription>, Error> {
         self.read(move |connection| {
-            let rows: Vec<SubscriptionRow> = each!(connection, c => {
-                let mut query = subscriptions::table
-                    .filter(subscriptions::tenant_id.eq(Uid::from(tenant)))
-                    .filter(subscriptions::deleted_at.is_null())
-                    .order(subscriptions::id.desc())
-                    .limit(window.reach())
-                    .select(SubscriptionRow::as_select())
-                    .into_boxed();
-                if let Some(before) = window.before {
-                    query = query.filter(subscriptions::id.lt(Uid::from(before)));
-                }
-                query.load(c)
-            })?;
-            let items = rows
-                .into_iter()
-                .map(Subscription::try_from)
-                .collect::<Result<_, _>>()?;
-            Ok(window.page(items, |item: &Subscription| item.interest.subscription_id))
+            let Some(row) = find(connection, tenant, id)? else {
+                return Ok(None);
+            };
+            let mut previous = rotation::previous_of(connection, &[row.id])?;
+            let previous_secrets = previous.remove(&row.id).unwrap_or_default();
+            Ok(Some(Subscription {
+                previous_secrets,
+                ..Subscription::try_from(row)?
+            }))
         })
         .await
     }
@@ -334,6 +294,37 @@ fn find(
         .optional())?)
 }
 
+/// Those of these that there are, in the order of their ids.
+macro_rules! these {
+    ($tenant:expr, $ids:expr) => {
+        subscriptions::table
+            .filter(subscriptions::id.eq_any($ids))
+            .filter(subscriptions::tenant_id.eq(Uid::from($tenant)))
+            .filter(subscriptions::deleted_at.is_null())
+            .order(subscriptions::id)
+            .select(SubscriptionRow::as_select())
+    };
+}
+
+fn find_these(
+    connection: &mut Connection,
+    tenant: TenantId,
+    ids: &[SubscriptionId],
+) -> Result<Vec<SubscriptionRow>, Error> {
+    let ids: Vec<Uid> = ids.iter().copied().map(Uid::from).collect();
+    Ok(each!(connection, c => these!(tenant, &ids).load(c))?)
+}
+
+/// As [`find_these`]; on PostgreSQL nobody else changes them until the transaction ends.
+fn find_locked(
+    connection: &mut Connection,
+    tenant: TenantId,
+    ids: &[SubscriptionId],
+) -> Result<Vec<SubscriptionRow>, Error> {
+    let ids: Vec<Uid> = ids.iter().copied().map(Uid::from).collect();
+    Ok(load_locked!(connection, these!(tenant, &ids), for_update))
+}
+
 /// Makes every dispatcher look again before its next fan-out and its next attempt.
 fn changed(connection: &mut Connection, tenant: Uid) -> Result<(), Error> {
     all_changed(connection, &[tenant])
@@ -374,38 +365,95 @@ fn decode_settings(text: Option<&str>) -> Result<Settings, Error> {
     )
 }
 
-#[derive(Queryable, Selectable, Insertable)]
+#[derive(Clone, Queryable, Selectable, Insertable)]
 #[diesel(table_name = subscriptions, treat_none_as_default_value = false)]
-struct SubscriptionRow {
-    id: Uid,
-    tenant_id: Uid,
-    url: String,
-    events: String,
-    secret: Vec<u8>,
-    name: Option<String>,
-    description: Option<String>,
-    environment: String,
-    is_enabled: bool,
-    since_position: i64,
-    created_at: Moment,
-    updated_at: Moment,
-    last_success_at: Option<Moment>,
-    last_failure_at: Option<Moment>,
-    delivered: i64,
-    failed: i64,
-    settings: Option<String>,
-    headers: Option<Vec<u8>>,
-    endpoint_secret: Option<Vec<u8>>,
-    disabled_reason: Option<String>,
-    disabled_at: Option<Moment>,
-    breaker: Option<String>,
-    failing_since: Option<Moment>,
+pub(crate) struct SubscriptionRow {
+    pub(crate) id: Uid,
+    pub(crate) tenant_id: Uid,
+    pub(crate) url: String,
+    pub(crate) events: String,
+    pub(crate) secret: Vec<u8>,
+    pub(crate) name: Option<String>,
+    pub(crate) description: Option<String>,
+    pub(crate) environment: String,
+    pub(crate) is_enabled: bool,
+    pub(crate) since_position: i64,
+    pub(crate) created_at: Moment,
+    pub(crate) updated_at: Moment,
+    pub(crate) last_success_at: Option<Moment>,
+    pub(crate) last_failure_at: Option<Moment>,
+    pub(crate) delivered: i64,
+    pub(crate) failed: i64,
+    pub(crate) settings: Option<String>,
+    pub(crate) headers: Option<Vec<u8>>,
+    pub(crate) endpoint_secret: Option<Vec<u8>>,
+    pub(crate) disabled_reason: Option<String>,
+    pub(crate) disabled_at: Option<Moment>,
+    pub(crate) breaker: Option<String>,
+    pub(crate) failing_since: Option<Moment>,
+    pub(crate) failing_until: Option<Moment>,
+    pub(crate) failing_told: Option<i16>,
 }
 
+columns!(SubscriptionRow => "subscriptions" {
+    id: Id,
+    tenant_id: Id,
+    url: Text,
+    events: Text,
+    secret: Binary,
+    name: Nullable<Text>,
+    description: Nullable<Text>,
+    environment: Text,
+    is_enabled: Bool,
+    since_position: BigInt,
+    created_at: Instant,
+    updated_at: Instant,
+    last_success_at: Nullable<Instant>,
+    last_failure_at: Nullable<Instant>,
+    delivered: BigInt,
+    failed: BigInt,
+    settings: Nullable<Text>,
+    headers: Nullable<Binary>,
+    endpoint_secret: Nullable<Binary>,
+    disabled_reason: Nullable<Text>,
+    disabled_at: Nullable<Instant>,
+    breaker: Nullable<Text>,
+    failing_since: Nullable<Instant>,
+    failing_until: Nullable<Instant>,
+    failing_told: Nullable<SmallInt>,
+});
+
 impl SubscriptionRow {
+    /// Its owner changes it. Whether it has a secret that was set, which holds at once, and alone.
+    fn apply(&mut self, change: Change) -> Result<bool, Error> {
+        if change.url != self.url {
+            self.begin_anew();
+        }
+        self.url = change.url;
+        self.events = encode_patterns(&change.patterns);
+        let is_new_secret = change.secret.is_some();
+        if let Some(secret) = change.secret {
+            self.secret = secret;
+        }
+        self.name = change.name;
+        self.description = change.description;
+        self.environment = change.environment.into();
+        self.settings = Some(encode_settings(&change.settings)?);
+        self.headers = change.headers;
+        if let EndpointSecret::Becomes(secret) = change.endpoint_secret {
+            self.endpoint_secret = secret;
+        }
+        self.enable(change.is_enabled, change.updated_at);
+        self.updated_at = change.updated_at.into();
+        Ok(is_new_secret)
+    }
+
     /// Its owner enables or disables it. What disabled it before stays told.
     fn enable(&mut self, is_enabled: bool, at: Timestamp) {
         if is_enabled {
+            if !self.is_enabled {
+                self.begin_anew();
+            }
             self.disabled_reason = None;
             self.disabled_at = None;
         } else if self.is_enabled {
@@ -413,6 +461,13 @@ impl SubscriptionRow {
             self.disabled_at = Some(at.into());
         }
         self.is_enabled = is_enabled;
+    }
+
+    /// Whoever enables it, or sends it elsewhere, has it judged anew.
+    fn begin_anew(&mut self) {
+        self.failing_since = None;
+        self.failing_until = None;
+        self.failing_told = None;
     }
 
     fn new(subscription: Subscription) -> Result<Self, Error> {
@@ -445,6 +500,8 @@ impl SubscriptionRow {
             disabled_at: subscription.disabled_at.map(Moment::from),
             breaker: None,
             failing_since: health.failing_since.map(Moment::from),
+            failing_until: None,
+            failing_told: None,
         })
     }
 }

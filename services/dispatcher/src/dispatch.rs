@@ -1,14 +1,14 @@
 //! One attempt: sign, send, classify, decide what follows.
 
 use crate::Context;
-use crate::endpoint::Endpoint;
 use crate::outgoing::Job;
+use crate::payload;
 use crate::verdict::{self, Verdict};
-use crate::{detail, payload, request};
+use domain::Timestamp;
 use domain::attempt::Detail;
 use domain::id::AttemptId;
-use domain::{Timestamp, text};
-use egress::{Attempted, Response};
+use egress::Attempted;
+use endpoint::{Endpoint, Marks, Outgoing};
 use store::delivery::Attempt;
 use telemetry::Stage;
 use telemetry::trace::Kind;
@@ -24,8 +24,18 @@ pub(crate) async fn attempt(context: &Context, endpoint: &Endpoint, job: &Job) -
         .tracer
         .start("attempt delivery", Kind::Client, job.event.trace.as_ref());
     span.set("webhook.id", job.event.id.to_string().as_str());
-    let request = request::of(context, endpoint, job, body, started_at, &span);
-    let detail = detail::of_request(&request, &span);
+    let told = Outgoing {
+        event_id: job.event.id,
+        event_type: &job.event.event_type,
+        body,
+        marks: Marks {
+            is_replay: job.to.replay_id.is_some(),
+            is_test: false,
+        },
+    };
+    let trace = span.context().to_string();
+    let request = endpoint::request(endpoint, told, started_at, context.version, &trace);
+    let detail = endpoint::of_request(&request, &trace);
     failpoint::reach!(DispatcherBeforeSend);
     let sent = context.client.send(request, endpoint.timeout).await;
     failpoint::reach!(DispatcherAfterSend);
@@ -48,7 +58,7 @@ fn conclude(
 ) -> Attempt {
     let of_budget = (job.to.attempts + 1).saturating_sub(job.to.budget_from);
     let (number, ended_at) = (job.to.attempts + 1, context.clock.now());
-    detail::add_outcome(&mut detail, &sent);
+    endpoint::add_outcome(&mut detail, &sent);
     let jitter = context.random.fraction();
     let Verdict {
         error,
@@ -72,16 +82,12 @@ fn conclude(
         duration_ms: i64::try_from(sent.duration.as_millis()).unwrap_or(i64::MAX),
         status_code: response.as_ref().map(|response| response.status),
         error,
-        response_body: response.map(|response| kept_body(&response)),
+        response_body: response.as_ref().map(endpoint::kept_body),
         detail,
         then,
         cause,
         disables,
     }
-}
-
-fn kept_body(response: &Response) -> String {
-    text::clean(String::from_utf8_lossy(&response.body).into_owned())
 }
 
 /// How long ago a replayed event was caused says nothing of how long anything takes.

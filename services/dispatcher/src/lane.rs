@@ -1,10 +1,10 @@
 //! A lane: what is owed to one subscription and is in memory.
 
-use crate::endpoint::Endpoint;
 use crate::outgoing::Job;
 use domain::Shard;
 use domain::id::{DeliveryId, TenantId};
 use domain::subscription::DEFAULT_MAX_IN_FLIGHT;
+use endpoint::Endpoint;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use store::subscription::Subscription;

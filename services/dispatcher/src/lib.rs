@@ -1,15 +1,12 @@
 #![doc = include_str!("../README.md")]
 
-mod detail;
 mod dispatch;
-mod endpoint;
 mod engine;
 mod lane;
 mod outgoing;
 mod pace;
 mod payload;
 mod record;
-mod request;
 mod round;
 mod share;
 mod verdict;

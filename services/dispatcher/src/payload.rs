@@ -2,9 +2,9 @@
 //! subscription, a thin event. It is decided at the first attempt, and stays.
 
 use crate::Context;
-use crate::endpoint::Endpoint;
 use crate::outgoing::Job;
 use bytes::Bytes;
+use endpoint::Endpoint;
 use std::time::Duration;
 
 /// How long to wait before the store is asked again that failed.

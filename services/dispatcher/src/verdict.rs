@@ -1,11 +1,11 @@
 //! What follows from an attempt, for its delivery and for its subscription.
 
-use crate::endpoint::Endpoint;
 use domain::Timestamp;
 use domain::delivery::{Cause, State, Wish, may_ask_for_time, status_error};
 use domain::retry::parse_retry_after;
 use domain::subscription::DisabledReason;
 use egress::{Failure, Response};
+use endpoint::Endpoint;
 use http::header::RETRY_AFTER;
 use std::time::Duration;
 use store::delivery::Then;

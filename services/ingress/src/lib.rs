@@ -94,6 +94,7 @@ pub fn serve(
         closes_at: Step::Draining,
         // A path may hold an account's secret token.
         tells_path: false,
+        aliases: &[],
     };
     let shutdown = context.shutdown.clone();
     let keeper = Keeper::new(&context);

@@ -74,6 +74,8 @@ struct CountsView {
     orphans: usize,
     /// Jobs that were given up.
     dead_letters: usize,
+    /// Tests of webhooks that name it.
+    webhook_tests: usize,
     /// Refused requests.
     quarantine: usize,
 }
@@ -118,6 +120,7 @@ async fn erase(
         attempts: erased.attempts,
         orphans: erased.orphans,
         dead_letters: erased.dead_letters,
+        webhook_tests: erased.webhook_tests,
         quarantine,
     };
     tell(tenant, caller, &counts);
@@ -190,6 +193,7 @@ fn tell(tenant: TenantId, caller: Caller, counts: &CountsView) {
         attempts = counts.attempts,
         orphans = counts.orphans,
         dead_letters = counts.dead_letters,
+        webhook_tests = counts.webhook_tests,
         quarantine = counts.quarantine,
         "a phone number was erased"
     );

@@ -11,6 +11,8 @@ use serde::de::DeserializeOwned;
 use serde_path_to_error::Segment;
 use std::time::Duration;
 
+/// What bodies are, unless they are something particular.
+const JSON: &str = "application/json";
 /// The largest body of a request, in bytes.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
 /// How long a body may take to arrive.
@@ -28,7 +30,16 @@ pub(crate) async fn read<T: DeserializeOwned>(
     request: &HttpRequest,
     payload: Payload,
 ) -> Result<(Bytes, T), Problem> {
-    refuse_other_types(request)?;
+    read_as(request, payload, &[JSON]).await
+}
+
+/// The same of a body of one of these content types.
+pub(crate) async fn read_as<T: DeserializeOwned>(
+    request: &HttpRequest,
+    payload: Payload,
+    types: &[&str],
+) -> Result<(Bytes, T), Problem> {
+    refuse_other_types(request, types)?;
     let bytes = read_body(payload, MAX_BODY_BYTES, DEADLINE).await?;
     json::check(&bytes, json::MAX_DEPTH)
         .map_err(|error| Problem::new(Code::MalformedJson, error.to_string()))?;
@@ -36,33 +47,41 @@ pub(crate) async fn read<T: DeserializeOwned>(
     Ok((bytes, value))
 }
 
-fn refuse_other_types(request: &HttpRequest) -> Result<(), Problem> {
-    let refuse = |detail| Err(Problem::new(Code::UnsupportedMediaType, detail));
+fn refuse_other_types(request: &HttpRequest, types: &[&str]) -> Result<(), Problem> {
+    let refuse = |detail: String| Err(Problem::new(Code::UnsupportedMediaType, detail));
     if request.headers().contains_key(CONTENT_ENCODING) {
-        return refuse("send the body as it is, without Content-Encoding");
+        return refuse("send the body as it is, without Content-Encoding".to_owned());
     }
     let content_type = request
         .headers()
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok());
     let essence = content_type.map(|text| text.split(';').next().unwrap_or(text).trim());
-    if !essence.is_some_and(|essence| essence.eq_ignore_ascii_case("application/json")) {
-        return refuse("send Content-Type: application/json");
+    let is_taken = |essence: &str| types.iter().any(|it| essence.eq_ignore_ascii_case(it));
+    if !essence.is_some_and(is_taken) {
+        return refuse(format!("send Content-Type: {}", types.join(" or ")));
     }
     Ok(())
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        let detail = reason(&error.inner().to_string());
-        let mut pointer = pointer(error.path());
-        // The path of a missing member ends at the object that lacks it.
-        if let Some(name) = missing(&detail) {
-            pointer = format!("{pointer}/{name}");
-        }
-        invalid(pointer, detail)
-    })
+    serde_path_to_error::deserialize(&mut deserializer).map_err(|error| refuse(&error))
+}
+
+/// Reads what was JSON in a body, or was made of one.
+pub(crate) fn parse_value<T: DeserializeOwned>(value: serde_json::Value) -> Result<T, Problem> {
+    serde_path_to_error::deserialize(value).map_err(|error| refuse(&error))
+}
+
+fn refuse(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
+    let detail = reason(&error.inner().to_string());
+    let mut pointer = pointer(error.path());
+    // The path of a missing member ends at the object that lacks it.
+    if let Some(name) = missing(&detail) {
+        pointer = format!("{pointer}/{name}");
+    }
+    invalid(pointer, detail)
 }
 
 /// A 422 with one fault.

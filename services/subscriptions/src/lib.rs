@@ -39,7 +39,7 @@ use domain::tally::End;
 use domain::{Clock, Random};
 use egress::Policy;
 use first_poll::Waits;
-use runtime::http::{Connections, Listener, Serving};
+use runtime::http::{Alias, Connections, Listener, Serving};
 use runtime::{Gate, Readiness, Shutdown, Step, Tasks};
 use signing::Vault;
 use std::sync::Arc;
@@ -48,6 +48,7 @@ use store::Store;
 use store::ledger::{Change, Effects};
 use store::tally::Book;
 use telemetry::{Metrics, Tracer};
+use webhook::allowance::Allowance;
 
 /// What the API works with.
 #[derive(Clone)]
@@ -60,6 +61,8 @@ pub struct Context {
     pub vault: Arc<Vault>,
     /// Which URLs may be subscribed.
     pub policy: Arc<Policy>,
+    /// What tries endpoints, over a new connection each time.
+    pub client: egress::Client,
     /// The time.
     pub clock: Clock,
     /// Randomness for ids, keys and secrets.
@@ -86,6 +89,8 @@ pub struct Context {
     pub replayable: Duration,
     /// How providers reach the ingress, without a trailing slash.
     pub public_url: String,
+    /// The version told in `user-agent`.
+    pub version: &'static str,
 }
 
 /// What a request needs of the API.
@@ -95,6 +100,8 @@ struct Desk {
     /// What is counted of messages that end here.
     book: Book,
     waits: Arc<Waits>,
+    /// What tenants may have us send besides their events.
+    allowance: Allowance,
 }
 
 impl Desk {
@@ -116,6 +123,12 @@ impl Desk {
 /// How many connections are served at once, over all workers.
 const MAX_CONNECTIONS: usize = 10_000;
 
+/// What older callers know some paths by.
+const ALIASES: [Alias; 1] = [Alias {
+    from: "/api/webhook-subscriptions",
+    to: "/v1/webhooks",
+}];
+
 /// Binds the listener and starts what the API does by itself.
 pub fn serve(config: config::Subscriptions, context: Context) -> Result<Serving, runtime::Error> {
     let listener = Listener {
@@ -125,6 +138,7 @@ pub fn serve(config: config::Subscriptions, context: Context) -> Result<Serving,
         connections: Connections::up_to(MAX_CONNECTIONS.min(context.max_connections)),
         closes_at: Step::Draining,
         tells_path: true,
+        aliases: &ALIASES,
     };
     house::start(&context);
     let waits = Arc::new(Waits::new(context.poller));
@@ -134,6 +148,7 @@ pub fn serve(config: config::Subscriptions, context: Context) -> Result<Serving,
         keys: Keys::new(config.admin_key),
         book: Book::default(),
         waits,
+        allowance: Allowance::default(),
         context,
     });
     let served = openapi::Served::new();

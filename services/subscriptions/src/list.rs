@@ -22,6 +22,8 @@ pub(crate) const MAX_LIMIT: u32 = 100;
 pub(crate) const TIME: &str = "a time in RFC 3339, like 2026-11-23T21:09:00Z";
 /// A longer value is no value of ours.
 pub(crate) const MAX_VALUE_BYTES: usize = 512;
+/// But a URL, which may be as long as one is taken.
+pub(crate) const MAX_URL_BYTES: usize = 2048;
 
 /// The shortest beginning that a list is asked for: a shorter one is nearly everything.
 const MIN_PREFIX_CHARS: usize = 3;
@@ -59,9 +61,7 @@ impl Query {
                     format!("the query may hold {names}"),
                 ));
             }
-            if value.len() > MAX_VALUE_BYTES {
-                return Err(input::invalid(pointer, "the value is too long"));
-            }
+            refuse_too_long(&name, &value)?;
             if values
                 .insert(name.into_owned(), value.into_owned())
                 .is_some()
@@ -72,6 +72,18 @@ impl Query {
         Ok(Self {
             values,
             path: request.path().to_owned(),
+        })
+    }
+
+    /// What a body asks for as a list is asked for, by names that were judged. `path` is what its cursors
+    /// belong to.
+    pub(crate) fn of(values: BTreeMap<String, String>, path: &str) -> Result<Self, Problem> {
+        for (name, value) in &values {
+            refuse_too_long(name, value)?;
+        }
+        Ok(Self {
+            values,
+            path: path.to_owned(),
         })
     }
 
@@ -175,13 +187,16 @@ impl Query {
         page: Page<T, K>,
         view: impl FnMut(T) -> V,
     ) -> PageView<V> {
-        let next_cursor = page.next.map(|key| {
-            URL_SAFE_NO_PAD.encode(format!("{}.{key}", hex::encode(self.binding(tenant))))
-        });
+        let next_cursor = page.next.map(|key| self.cursor(tenant, &key));
         PageView {
             data: page.items.into_iter().map(view).collect(),
             next_cursor,
         }
+    }
+
+    /// The cursor of what comes after this.
+    pub(crate) fn cursor(&self, tenant: TenantId, after: &impl Display) -> String {
+        URL_SAFE_NO_PAD.encode(format!("{}.{after}", hex::encode(self.binding(tenant))))
     }
 
     fn open<K: FromStr>(&self, cursor: &str, tenant: TenantId) -> Option<K> {
@@ -204,6 +219,19 @@ impl Query {
         binding.copy_from_slice(&hash.finalize()[..8]);
         binding
     }
+}
+
+fn refuse_too_long(name: &str, value: &str) -> Result<(), Problem> {
+    let most = if matches!(name, "url" | "url_prefix") {
+        MAX_URL_BYTES
+    } else {
+        MAX_VALUE_BYTES
+    };
+    if value.len() > most {
+        let pointer = format!("/{}", domain::text::cut(name, 128));
+        return Err(input::invalid(pointer, "the value is too long"));
+    }
+    Ok(())
 }
 
 fn is_paging(name: &str) -> bool {

@@ -1,8 +1,16 @@
 //! `/v1/webhooks`: subscriptions and their deliveries.
 
+pub(crate) mod allowance;
 mod attempt;
+mod bulk;
+mod check;
+mod filter;
+mod patch;
 mod rotation;
+mod sample;
 mod settings;
+mod template;
+mod trial;
 mod view;
 
 pub(crate) use view::DeliveryView;
@@ -29,12 +37,23 @@ use wire::Hint;
 
 pub(crate) fn routes(routes: &mut Routes) {
     let refused = [Code::UrlNotAllowed, Code::UnknownEventType];
+    let limited = [Code::RateLimited];
+    template::routes(routes);
     routes
         .add(operation!(create).refuses(&refused))
         .add(operation!(list))
+        // What has a name of its own comes before what is named by an id.
+        .add(operation!(bulk::bulk).refuses(&[Code::InvalidCursor]))
+        .add(operation!(check::of_url).refuses(&[Code::UrlNotAllowed, Code::RateLimited]))
         .add(operation!(get))
         .add(operation!(replace).refuses(&refused))
+        .add(operation!(patch::patch).refuses(&refused))
         .add(operation!(delete))
+        .add(operation!(patch::enable))
+        .add(operation!(patch::disable))
+        .add(operation!(trial::test).refuses(&[Code::UnknownEventType, Code::RateLimited]))
+        .add(operation!(trial::list))
+        .add(operation!(check::of_webhook).refuses(&limited))
         .add(operation!(rotation::rotate).refuses(&[Code::Conflict]))
         .add(operation!(deliveries));
 }
@@ -78,6 +97,22 @@ async fn create(
 ) -> Result<HttpResponse, Problem> {
     let (_, body) = input::read::<WriteWebhook>(&request, payload).await?;
     let context = &desk.context;
+    let (subscription, secret) = new(context, caller.tenant, body)?;
+    context
+        .store
+        .create_subscription(subscription.clone())
+        .await
+        .map_err(failure::of_store)?;
+    context.broker.hint(Hint::Subscriptions);
+    Ok(HttpResponse::Created().json(show_new(context, subscription, &secret)?))
+}
+
+/// A subscription as it was asked for, and its secret.
+fn new(
+    context: &Context,
+    tenant: TenantId,
+    body: WriteWebhook,
+) -> Result<(Subscription, WebhookSecret), Problem> {
     let wanted = judge(context, body, None)?;
     let secret = match wanted.secret {
         Some(secret) => secret,
@@ -89,17 +124,17 @@ async fn create(
         settings,
         headers,
         endpoint_secret,
-    } = wanted.settings.seal(context, caller.tenant, id);
+    } = wanted.settings.seal(context, tenant, id);
     let subscription = Subscription {
         interest: Interest {
             subscription_id: id,
-            tenant_id: caller.tenant,
+            tenant_id: tenant,
             environment: wanted.environment,
             patterns: wanted.patterns,
             since_position: 0,
         },
         url: wanted.url,
-        secret: seal(context, caller.tenant, id, &secret),
+        secret: seal(context, tenant, id, &secret),
         previous_secrets: Vec::new(),
         name: wanted.name,
         description: wanted.description,
@@ -116,26 +151,29 @@ async fn create(
         updated_at: now,
         health: Health::default(),
     };
-    context
-        .store
-        .create_subscription(subscription.clone())
-        .await
-        .map_err(failure::of_store)?;
-    context.broker.hint(Hint::Subscriptions);
-    let mut shown = view(context, subscription)?;
+    Ok((subscription, secret))
+}
+
+/// As it is shown when it was made: with its secret, this once.
+fn show_new(
+    context: &Context,
+    made: Subscription,
+    secret: &WebhookSecret,
+) -> Result<WebhookView, Problem> {
+    let mut shown = view(context, made)?;
     shown.secret = Some(secret.reveal());
-    Ok(HttpResponse::Created().json(shown))
+    Ok(shown)
 }
 
 /// List webhooks
 ///
-/// Newest first, each with how its endpoint fares.
+/// Newest first, each with how its endpoint fares. `event_type` finds those that would receive it, by a pattern too.
 #[utoipa::path(
     get,
     path = "/v1/webhooks",
     tag = "Webhooks",
     operation_id = "list_webhooks",
-    params(Paging),
+    params(filter::Wanted, Paging),
     responses((status = 200, description = "A page of them", body = PageView<WebhookView>)),
 )]
 async fn list(
@@ -143,12 +181,13 @@ async fn list(
     desk: web::Data<Desk>,
     caller: Caller,
 ) -> Result<HttpResponse, Problem> {
-    let query = Query::read(&request, &["limit", "cursor"])?;
-    let window = query.window(caller.tenant)?;
+    let known = [&["limit", "cursor"][..], &filter::NAMES].concat();
+    let query = Query::read(&request, &known)?;
+    let (filter, window) = (filter::read(&query)?, query.window(caller.tenant)?);
     let context = &desk.context;
     let page = context
         .store
-        .list_subscriptions(caller.tenant, window)
+        .list_subscriptions(caller.tenant, filter, window)
         .await
         .map_err(failure::of_store)?;
     let views = page.items.into_iter().map(|item| view(context, item));
@@ -203,26 +242,7 @@ async fn replace(
     let already = find(&desk, caller.tenant, &id).await?;
     let id = already.interest.subscription_id;
     let wanted = judge(context, body, Some(&already))?;
-    let Kept {
-        settings,
-        headers,
-        endpoint_secret,
-    } = wanted.settings.seal(context, caller.tenant, id);
-    let change = Change {
-        url: wanted.url,
-        patterns: wanted.patterns,
-        secret: wanted
-            .secret
-            .map(|secret| seal(context, caller.tenant, id, &secret)),
-        name: wanted.name,
-        description: wanted.description,
-        environment: wanted.environment,
-        settings,
-        headers,
-        endpoint_secret,
-        is_enabled: wanted.is_enabled,
-        updated_at: context.clock.now(),
-    };
+    let change = change_of(context, caller.tenant, id, wanted);
     let changed = context
         .store
         .update_subscription(caller.tenant, id, change)
@@ -232,6 +252,30 @@ async fn replace(
         .ok_or_else(|| failure::not_found("webhook"))?;
     context.broker.hint(Hint::Subscriptions);
     Ok(HttpResponse::Ok().json(view(context, changed)?))
+}
+
+/// What is wanted, as a change of the subscription that there is.
+fn change_of(context: &Context, tenant: TenantId, id: SubscriptionId, wanted: Wanted) -> Change {
+    let Kept {
+        settings,
+        headers,
+        endpoint_secret,
+    } = wanted.settings.seal(context, tenant, id);
+    Change {
+        url: wanted.url,
+        patterns: wanted.patterns,
+        secret: wanted
+            .secret
+            .map(|secret| seal(context, tenant, id, &secret)),
+        name: wanted.name,
+        description: wanted.description,
+        environment: wanted.environment,
+        settings,
+        headers,
+        endpoint_secret,
+        is_enabled: wanted.is_enabled,
+        updated_at: context.clock.now(),
+    }
 }
 
 /// Delete a webhook
@@ -263,7 +307,7 @@ async fn delete(
     // Should the process die in between, the dispatcher cancels what it meets.
     while context
         .store
-        .cancel_deliveries(id)
+        .cancel_deliveries(&[id])
         .await
         .map_err(failure::of_store)?
     {}
@@ -345,10 +389,10 @@ fn judge(
     faults.unless_any()?;
     let patterns =
         Pattern::parse_list(&body.events).map_err(|error| refuse_patterns("/events", error))?;
-    context.policy.judge_url(&body.url).map_err(|refusal| {
-        let detail = format!("this URL is not allowed: {refusal}");
-        Problem::new(Code::UrlNotAllowed, detail.clone()).at("/url", detail)
-    })?;
+    // One that stays was judged when it was taken in, and is whenever it is dialled.
+    if already.is_none_or(|already| already.url != body.url) {
+        context.policy.judge_url(&body.url).map_err(refuse_url)?;
+    }
     Ok(Wanted {
         url: body.url,
         patterns,
@@ -359,6 +403,11 @@ fn judge(
         is_enabled: body.enabled.unwrap_or(true),
         settings,
     })
+}
+
+fn refuse_url(refusal: egress::Refusal) -> Problem {
+    let detail = format!("this URL is not allowed: {refusal}");
+    Problem::new(Code::UrlNotAllowed, detail.clone()).at("/url", detail)
 }
 
 /// What is wrong with the patterns of a member.

@@ -77,6 +77,7 @@ impl App {
         let parts = Parts {
             client: reach.client(&config)?,
             asking: reach.asking(&config)?,
+            trying: reach.trying(&config)?,
             metrics: Metrics::new(VERSION).map_err(Failure::runtime)?,
             tracer: tracer(&config).await?,
             tasks: Tasks::new(shutdown.clone()),

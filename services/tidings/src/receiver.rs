@@ -65,6 +65,7 @@ pub(crate) fn listen(
         connections: Connections::up_to(256),
         closes_at: Step::Draining,
         tells_path: true,
+        aliases: &[],
     };
     let serving = runtime::http::serve(listener, shutdown, move |routes| {
         let arrived = arrived.clone();

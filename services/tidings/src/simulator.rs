@@ -99,6 +99,7 @@ fn serve(
         connections: Connections::up_to(1_024),
         closes_at: Step::Draining,
         tells_path: true,
+        aliases: &[],
     };
     let data = actix_web::web::Data::from(Arc::clone(simulator));
     let serving = runtime::http::serve(listener, shutdown, move |routes| {

@@ -14,6 +14,8 @@ const BREATH: Duration = Duration::from_millis(20);
 const HELD_FOR: Duration = Duration::from_hours(30 * 24);
 /// How many refused requests are kept of one tenant.
 const MOST_QUARANTINED: i64 = 10_000;
+/// How many tests of webhooks are kept of one tenant.
+const MOST_TRIALS: i64 = 1_000;
 
 /// How long things are kept.
 #[derive(Debug, Clone, Copy)]
@@ -60,6 +62,7 @@ async fn forget(context: &Context, lengths: Lengths) -> Result<(), store::Error>
         (Kind::Quarantine, retention.quarantine),
         (Kind::DeadLetters, retention.dead_letters),
         (Kind::Polls, retention.polls),
+        (Kind::Trials, retention.attempts),
     ] {
         forget_kind(context, kind, now.minus(length)).await?;
     }
@@ -70,6 +73,9 @@ async fn forget(context: &Context, lengths: Lengths) -> Result<(), store::Error>
     }
     let store = &context.store;
     while store.forget_quarantine_beyond(MOST_QUARANTINED).await? > 0 {
+        tokio::time::sleep(BREATH).await;
+    }
+    while store.forget_trials_beyond(MOST_TRIALS).await? > 0 {
         tokio::time::sleep(BREATH).await;
     }
     let counted_before = now.minus(retention.tallies);

@@ -1,6 +1,7 @@
 //! What every answer of a listener has in common, whoever made it.
 
 use super::Problem;
+use super::alias::{self, Alias};
 use super::problem::is_json;
 use super::request_id::{self, RequestId};
 use crate::tasks;
@@ -23,6 +24,7 @@ const MAX_INSTANCE_BYTES: usize = 1_024;
 pub(super) struct Answers {
     random: RefCell<StdRng>,
     tells_path: bool,
+    aliases: &'static [Alias],
 }
 
 impl Answers {
@@ -30,21 +32,24 @@ impl Answers {
         clippy::disallowed_methods,
         reason = "request ids decide nothing; each worker is seeded by the operating system"
     )]
-    pub(super) fn new(tells_path: bool) -> Self {
+    pub(super) fn new(tells_path: bool, aliases: &'static [Alias]) -> Self {
         Self {
             random: RefCell::new(StdRng::from_rng(&mut rand::rng())),
             tells_path,
+            aliases,
         }
     }
 
-    /// Gives the request an id, has it answered, and finishes the answer.
+    /// Gives the request an id, has it answered, and finishes the answer. A problem tells the path as it
+    /// was asked for.
     pub(super) async fn answer(
         &self,
-        request: ServiceRequest,
+        mut request: ServiceRequest,
         next: Next<BoxBody>,
     ) -> Result<ServiceResponse<BoxBody>, Error> {
         let id = RequestId::of(request.headers(), &mut *self.random.borrow_mut());
         let path = self.instance(request.path());
+        alias::resolve(&mut request, self.aliases);
         request.extensions_mut().insert(id.clone());
         let answered = AssertUnwindSafe(next.call(request)).catch_unwind().await;
         match answered.unwrap_or_else(|panic| Err(panicked(&*panic, &id))) {

@@ -1,5 +1,6 @@
 //! A listener: bound at once, run by whoever owns its task.
 
+use super::alias::Alias;
 use super::answer::Answers;
 use super::connections::{Connections, Counted};
 use super::not_found;
@@ -36,6 +37,8 @@ pub struct Listener {
     pub closes_at: Step,
     /// Whether a problem tells the request's path as its `instance`. Never where a path holds a secret.
     pub tells_path: bool,
+    /// Other beginnings of paths.
+    pub aliases: &'static [Alias],
 }
 
 /// A bound listener. It answers once `run` is polled; until then connections wait.
@@ -96,11 +99,11 @@ fn bind(
     listener: &Listener,
     configure: impl Fn(&mut ServiceConfig) + Send + Clone + 'static,
 ) -> io::Result<(Server, SocketAddr)> {
-    let tells_path = listener.tells_path;
+    let (tells_path, aliases) = (listener.tells_path, listener.aliases);
     let workers = listener.workers.max(1);
     let counted = Counted::new(listener.connections.clone());
     let server = HttpServer::new(move || {
-        let answers = Rc::new(Answers::new(tells_path));
+        let answers = Rc::new(Answers::new(tells_path, aliases));
         App::new()
             .wrap(from_fn(move |request, next| {
                 let answers = Rc::clone(&answers);

@@ -1,5 +1,6 @@
 //! What the three listeners share.
 
+mod alias;
 mod answer;
 mod body;
 mod code;
@@ -8,6 +9,7 @@ mod listener;
 mod problem;
 mod request_id;
 
+pub use alias::Alias;
 pub use body::read_body;
 pub use code::Code;
 pub use connections::{Connections, source};

@@ -5,7 +5,7 @@ use actix_web::body::BoxBody;
 use actix_web::http::header::{self, ContentType, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, Responder, ResponseError};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 use std::fmt;
 
@@ -79,6 +79,15 @@ impl Problem {
         self
     }
 
+    /// The same of a part of the body that is at this pointer.
+    #[must_use]
+    pub fn within(mut self, pointer: &str) -> Self {
+        for fault in &mut self.0.errors {
+            fault.pointer.insert_str(0, pointer);
+        }
+        self
+    }
+
     /// Adds a member of its own, such as `existing_id`.
     #[must_use]
     pub fn with(mut self, member: &str, value: impl Into<Value>) -> Self {
@@ -145,7 +154,12 @@ impl Problem {
     }
 
     fn body(&self, instance: Option<&str>) -> String {
-        let view = View {
+        // Strings, numbers and JSON values only: there is nothing in it that cannot be written.
+        serde_json::to_string(&self.view(instance)).unwrap_or_default()
+    }
+
+    fn view<'a>(&'a self, instance: Option<&'a str>) -> View<'a> {
+        View {
             r#type: self.0.code.uri(),
             title: self.0.code.title(),
             status: self.0.code.status().as_u16(),
@@ -154,9 +168,14 @@ impl Problem {
             instance,
             errors: &self.0.errors,
             members: &self.0.members,
-        };
-        // Strings, numbers and JSON values only: there is nothing in it that cannot be written.
-        serde_json::to_string(&view).unwrap_or_default()
+        }
+    }
+}
+
+/// As a part of an answer about many things: without an instance, for it is not the answer.
+impl Serialize for Problem {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.view(None).serialize(serializer)
     }
 }
 

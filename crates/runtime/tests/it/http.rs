@@ -255,6 +255,7 @@ async fn an_address_in_use_is_refused_with_its_name() {
         connections: Connections::up_to(1),
         closes_at: Step::Draining,
         tells_path: false,
+        aliases: &[],
     };
     let error = serve(listener, &Shutdown::new(), routes).unwrap_err();
     assert!(matches!(error, Error::Bind { .. }));

@@ -30,6 +30,7 @@ impl Server {
             connections: Connections::up_to(64),
             closes_at: Step::Draining,
             tells_path,
+            aliases: &[],
         };
         let shutdown = Shutdown::new();
         let serving = serve(listener, &shutdown, configure).unwrap();

@@ -79,7 +79,7 @@ impl Store {
                 });
             }
             match &rotation.previous {
-                None => forget_previous(connection, id)?,
+                None => forget_previous(connection, &[id.into()])?,
                 Some(previous) => {
                     let row = PreviousRow {
                         id: Uid(previous.id),
@@ -120,12 +120,9 @@ impl Store {
 }
 
 /// Ends the secrets before the current one.
-pub(super) fn forget_previous(
-    connection: &mut Connection,
-    id: SubscriptionId,
-) -> Result<(), Error> {
+pub(super) fn forget_previous(connection: &mut Connection, of: &[Uid]) -> Result<(), Error> {
     each!(connection, c => diesel::delete(previous_secrets::table)
-        .filter(previous_secrets::subscription_id.eq(Uid::from(id)))
+        .filter(previous_secrets::subscription_id.eq_any(of))
         .execute(c))?;
     Ok(())
 }

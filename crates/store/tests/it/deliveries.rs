@@ -201,7 +201,13 @@ async fn a_deleted_subscription_is_owed_nothing_any_more(scene: Scene) {
     let subscription = scene.subscribe(&["*"]).await;
     scene.publish("job.created").await;
     let done = scene.fan_out(&holding, &Directory::default()).await;
-    assert!(!scene.store.cancel_deliveries(subscription).await.unwrap());
+    assert!(
+        !scene
+            .store
+            .cancel_deliveries(&[subscription])
+            .await
+            .unwrap()
+    );
     assert_eq!(states(&scene, subscription).await, [(State::Cancelled, 0)]);
     // An attempt that was under way is recorded, and does not bring it back.
     let to = recipients(&done.owed)[0];

@@ -121,6 +121,7 @@ async fn a_number_is_nowhere_once_it_is_erased_and_states_and_counts_stay(scene:
         attempts: to_all.len(),
         orphans: 1,
         dead_letters: 1,
+        webhook_tests: 0,
     };
     assert_eq!(erased, expected);
     assert!(!scene.holds(&PHONE[1..]).await);

@@ -64,6 +64,7 @@ mod scene;
 mod schema;
 mod secrets;
 mod send_attempts;
+mod subscriptions;
 mod tallies;
 mod timeline;
 mod tls;

@@ -54,7 +54,8 @@ fn created(create: &str) -> (String, Vec<(String, bool)>) {
 
 fn believed() -> Tables {
     let mut tables = Tables::new();
-    for table in read("src/schema.rs").split("diesel::table!").skip(1) {
+    let text = ["src/schema.rs", "src/schema/trial.rs"].map(read).concat();
+    for table in text.split("diesel::table!").skip(1) {
         let body = table.split("::*;").last().unwrap();
         let name = body.trim().split(' ').next().unwrap().to_owned();
         let columns = body.lines().filter_map(|line| {

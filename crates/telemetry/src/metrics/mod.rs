@@ -199,6 +199,11 @@ impl Metrics {
         self.families.attempts.with_label_values(&[class]).inc();
     }
 
+    /// A test or a check (`kind`) of an endpoint ended.
+    pub fn trial(&self, kind: &str, class: &str) {
+        self.families.trials.with_label_values(&[kind, class]).inc();
+    }
+
     /// How many jobs wait in `queue`, and for how long the oldest has.
     pub fn queue(&self, queue: &str, depth: u64, oldest_seconds: f64) {
         self.families

@@ -59,6 +59,8 @@ pub enum Name {
     PollOldestOverdue,
     /// `tidings_provider_breakers`
     ProviderBreakers,
+    /// `tidings_webhook_trials_total`
+    Trials,
     /// `tidings_build_info`
     BuildInfo,
 }
@@ -94,6 +96,7 @@ impl Name {
         Self::Polls,
         Self::PollOldestOverdue,
         Self::ProviderBreakers,
+        Self::Trials,
         Self::BuildInfo,
     ];
 
@@ -253,6 +256,11 @@ impl Name {
                 "tidings_provider_breakers",
                 &["provider", "state"],
                 "Accounts whose provider is left alone for a while, by why.",
+            ),
+            Self::Trials => (
+                "tidings_webhook_trials_total",
+                &["kind", "class"],
+                "Tests and checks of endpoints that people asked for, by what came of them.",
             ),
             Self::BuildInfo => (
                 "tidings_build_info",

@@ -4,7 +4,6 @@
 use super::Engine;
 use super::step::{Kind, Step};
 use crate::dispatch;
-use crate::endpoint::Endpoint;
 use crate::lane::{Lane, Turn};
 use crate::outgoing::Job;
 use crate::pace::Attempted;
@@ -13,6 +12,7 @@ use crate::share::MAX_IN_FLIGHT;
 use domain::Shard;
 use domain::breaker::{self, Outcome};
 use domain::id::{SubscriptionId, TenantId};
+use endpoint::{Endpoint, Means};
 use std::sync::Arc;
 use std::time::Duration;
 use store::delivery::Attempt;
@@ -104,7 +104,12 @@ impl Engine {
         let Some(lane) = self.lanes.get_mut(&id) else {
             return false;
         };
-        match lane.endpoint(settings, || Endpoint::of(context, settings)) {
+        let means = Means {
+            vault: &context.vault,
+            policy: context.client.policy(),
+            usual: &context.usual,
+        };
+        match lane.endpoint(settings, || Endpoint::of(means, settings)) {
             Ok(endpoint) => self.send_to(id, settings, endpoint),
             Err(error) => {
                 tracing::error!(subscription.id = %id, %error, "a subscription cannot be sent to; its deliveries wait");
@@ -243,7 +248,7 @@ impl Engine {
         let store = self.context.store.clone();
         self.begin(Kind::SetAside(id), async move {
             loop {
-                match store.cancel_deliveries(id).await {
+                match store.cancel_deliveries(&[id]).await {
                     Ok(true) => {}
                     Ok(false) => return Ok(Step::SetAside(id)),
                     Err(error) => {

@@ -8,7 +8,7 @@ use domain::account::Environment;
 use domain::breaker;
 use domain::delivery::State;
 use domain::id::{DeliveryId, EventId, ReplayId, SubscriptionId};
-use domain::subscription::{DisabledReason, Method};
+use domain::subscription::{DisabledReason, Method, State as SubscriptionState};
 use runtime::http::Problem;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -119,7 +119,7 @@ pub(super) struct WriteWebhook {
 })))]
 pub(crate) struct WebhookView {
     /// Its id.
-    id: SubscriptionId,
+    pub(super) id: SubscriptionId,
     /// Where events are sent.
     url: String,
     /// Types of events, and beginnings of types.
@@ -270,7 +270,11 @@ pub(super) fn view(context: &Context, subscription: Subscription) -> Result<Webh
         environment: interest.environment,
         enabled: is_enabled,
         settings,
-        state: if is_enabled { "active" } else { "disabled" },
+        state: if is_enabled {
+            SubscriptionState::Active.as_str()
+        } else {
+            SubscriptionState::Disabled.as_str()
+        },
         disabled_reason: subscription.disabled_reason.map(DisabledReason::as_str),
         health: health.into(),
         created_at: subscription.created_at,

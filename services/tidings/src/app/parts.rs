@@ -22,6 +22,8 @@ pub(super) struct Parts {
     pub client: egress::Client,
     /// What reaches the APIs of providers.
     pub asking: egress::Client,
+    /// What tries endpoints.
+    pub trying: egress::Client,
     pub clock: Clock,
     pub random: Random,
     pub metrics: Metrics,
@@ -61,6 +63,8 @@ impl Parts {
             usual: usual(&self.config.dispatcher),
             replayable,
             policy: Arc::new(self.client.policy().clone()),
+            client: self.trying,
+            version: VERSION,
             store: self.store,
             broker: self.broker,
             vault: self.vault,

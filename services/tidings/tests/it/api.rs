@@ -20,7 +20,10 @@ mod statistics;
 mod tenants;
 mod timeline;
 mod urls;
+mod webhook_bulk;
+mod webhook_changes;
 mod webhook_settings;
+mod webhook_trials;
 mod webhooks;
 
 use document::resources;

@@ -61,7 +61,7 @@ async fn an_erased_number_is_nowhere_in_the_store_and_what_was_done_is_said() {
     assert!(said["erased_at"].is_string(), "{said}");
     let expected = json!({
         "messages": 1, "history": 0, "callbacks": 3, "events": 2, "attempts": 0, "orphans": 1, "dead_letters": 0,
-        "quarantine": 1,
+        "webhook_tests": 0, "quarantine": 1,
     });
     assert_eq!(said["erased"], expected);
     assert!(!app.store_holds(&PHONE[1..]).await);

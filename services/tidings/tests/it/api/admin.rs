@@ -44,6 +44,8 @@ async fn every_metric_is_there_once_there_was_something_to_count() {
     tenant.account("stub", "clinic").await;
     let endpoint = Endpoint::start().await;
     tenant.webhook(&endpoint, &["*"]).await;
+    let url = json!({ "url": endpoint.url("/") });
+    tenant.api.post("/v1/webhooks/check", url).await.expect(200);
     tenant.message("clinic", "m-1", PHONE).await;
     let report =
         |id: &str| serde_json::from_str::<Value>(&stub_report(id, "DELIVRD", PHONE, None)).unwrap();
@@ -55,7 +57,7 @@ async fn every_metric_is_there_once_there_was_something_to_count() {
         .await
         .expect(401);
     tenant.publish("job.created", json!({})).await;
-    endpoint.wait_for(2, SOON).await;
+    endpoint.wait_for(3, SOON).await;
     // Of one nothing is heard, and it is given up.
     let silent = tenant.message("clinic", "m-3", PHONE).await;
     app.clock.advance(Duration::from_hours(25));

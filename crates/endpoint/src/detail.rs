@@ -2,24 +2,22 @@
 
 use domain::attempt::{Detail, Timing};
 use domain::text;
-use egress::{Attempted, Request};
+use egress::{Attempted, Request, Response};
 use http::header::{HeaderMap, HeaderValue, SET_COOKIE};
 use sha2::{Digest, Sha256};
 use std::time::Duration;
-use telemetry::Span;
 
 /// How much of the headers of an answer is kept, in bytes of names and values.
 const MAX_HEADER_BYTES: usize = 8 * 1024;
 /// Stands for what is secret.
 const REDACTED: &str = "***";
 
-/// What is known before the request is sent.
-pub(crate) fn of_request(request: &Request, span: &Span) -> Detail {
-    let context = span.context().to_string();
+/// What is known before the request is sent as part of this trace.
+pub fn of_request(request: &Request, traceparent: &str) -> Detail {
     Detail {
         method: request.method.to_string(),
         request_headers: request.headers.iter().map(shown).collect(),
-        trace_id: context.split('-').nth(1).map(str::to_owned),
+        trace_id: traceparent.split('-').nth(1).map(str::to_owned),
         payload_bytes: u64::try_from(request.body.len()).unwrap_or(u64::MAX),
         payload_sha256: hex::encode(Sha256::digest(&request.body)),
         ..Detail::default()
@@ -27,7 +25,7 @@ pub(crate) fn of_request(request: &Request, span: &Span) -> Detail {
 }
 
 /// Adds what became of it.
-pub(crate) fn add_outcome(detail: &mut Detail, sent: &Attempted) {
+pub fn add_outcome(detail: &mut Detail, sent: &Attempted) {
     let timing = &sent.timing;
     detail.timing = Timing {
         dns_ms: timing.dns.map(millis),
@@ -44,6 +42,11 @@ pub(crate) fn add_outcome(detail: &mut Detail, sent: &Attempted) {
         }
         Err(failure) => detail.error_detail = Some(text::clean(failure.detail.clone())),
     }
+}
+
+/// What was answered, as text that can be kept.
+pub fn kept_body(response: &Response) -> String {
+    text::clean(String::from_utf8_lossy(&response.body).into_owned())
 }
 
 /// As many as there is room for, and whether there were more.

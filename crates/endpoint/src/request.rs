@@ -1,38 +1,60 @@
 //! The request of an attempt: its headers and its signature.
 
-use crate::Context;
 use crate::endpoint::Endpoint;
-use crate::outgoing::{Job, Outgoing};
 use bytes::Bytes;
 use domain::Timestamp;
+use domain::id::EventId;
 use domain::subscription::Scheme;
 use egress::Request;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use signing::WebhookSecret;
 use signing::webhook::{self, Covered, Version};
-use telemetry::Span;
 
 /// Says that the event was told before, perhaps.
 const REPLAY_HEADER: &str = "webhook-replay";
+/// Says that nothing happened: somebody tries the endpoint.
+const TEST_HEADER: &str = "webhook-test";
 
-/// The request of an attempt that is made now.
-pub(crate) fn of(
-    context: &Context,
+/// What is told.
+#[derive(Debug, Clone)]
+pub struct Outgoing<'a> {
+    /// The id of its event.
+    pub event_id: EventId,
+    /// The type of it.
+    pub event_type: &'a str,
+    /// The body, as it is signed.
+    pub body: Bytes,
+    /// What is special about it.
+    pub marks: Marks,
+}
+
+/// What is special about a request.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Marks {
+    /// The event was told before, perhaps.
+    pub is_replay: bool,
+    /// Nothing happened: somebody tries the endpoint.
+    pub is_test: bool,
+}
+
+/// The signed request of an attempt that is made now, by this release, as part of this trace.
+pub fn request(
     endpoint: &Endpoint,
-    job: &Job,
-    body: Bytes,
+    told: Outgoing<'_>,
     now: Timestamp,
-    span: &Span,
+    version: &str,
+    traceparent: &str,
 ) -> Request {
-    let event = &*job.event;
-    let id = event.id.to_string();
+    let Outgoing {
+        event_id,
+        event_type,
+        body,
+        marks,
+    } = told;
+    let id = event_id.to_string();
     let mut headers = endpoint.headers.clone();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    set(
-        &mut headers,
-        USER_AGENT,
-        &format!("Tidings/{}", context.version),
-    );
+    set(&mut headers, USER_AGENT, &format!("Tidings/{version}"));
     put(&mut headers, webhook::ID_HEADER, &id);
     let timestamp = now.as_seconds();
     put(
@@ -40,9 +62,12 @@ pub(crate) fn of(
         webhook::TIMESTAMP_HEADER,
         &timestamp.to_string(),
     );
-    put(&mut headers, "traceparent", &span.context().to_string());
-    if job.to.replay_id.is_some() {
+    put(&mut headers, "traceparent", traceparent);
+    if marks.is_replay {
         put(&mut headers, REPLAY_HEADER, "true");
+    }
+    if marks.is_test {
+        put(&mut headers, TEST_HEADER, "true");
     }
     let secrets = endpoint.secrets(now);
     let versions = versions(endpoint);
@@ -54,7 +79,7 @@ pub(crate) fn of(
         sign_in_hex(
             &mut headers,
             endpoint,
-            event,
+            event_type,
             covered,
             &secrets,
             timestamp,
@@ -93,7 +118,7 @@ fn covered(endpoint: &Endpoint) -> Option<Covered> {
 fn sign_in_hex(
     headers: &mut HeaderMap,
     endpoint: &Endpoint,
-    event: &Outgoing,
+    event_type: &str,
     covered: Covered,
     secrets: &[WebhookSecret],
     timestamp: i64,
@@ -114,7 +139,7 @@ fn sign_in_hex(
             put("Signature-Previous", &previous.join(","));
         }
     }
-    put("Event", &event.event_type);
+    put("Event", event_type);
     put("Timestamp", &timestamp.to_string());
 }
 

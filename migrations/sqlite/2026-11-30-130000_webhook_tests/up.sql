@@ -1,0 +1,17 @@
+-- As on PostgreSQL. Tests of webhooks, written before they are sent. One without an end is under way, or was interrupted.
+create table trials (
+    id blob not null primary key,
+    tenant_id blob not null,
+    subscription_id blob not null,
+    event_id blob not null,
+    event_type text not null,
+    request_body text not null,
+    begun_at bigint not null,
+    duration_ms bigint,
+    status_code integer,
+    error text,
+    response_body text,
+    detail text
+);
+create index trials_by_subscription on trials (subscription_id, id);
+create index trials_by_tenant on trials (tenant_id, id);
