@@ -1,8 +1,10 @@
 #![doc = include_str!("../README.md")]
 
+mod access;
 mod account;
 mod callback;
 mod caller;
+mod console_link;
 mod dead_letter;
 mod delivery;
 mod erasure;
@@ -12,9 +14,12 @@ mod first_poll;
 mod health;
 mod house;
 mod input;
+mod key;
 mod list;
+mod member;
 mod message;
 mod notification;
+mod oauth;
 mod orphan;
 mod poll;
 mod quarantine;
@@ -27,11 +32,11 @@ mod tenant;
 mod timeline;
 mod webhook;
 
-pub use tenant::{TenantView, create_tenant};
+pub use tenant::{MadeTenantView, create_tenant};
 
+use access::Keys;
 use actix_web::web;
 use broker::Broker;
-use caller::Keys;
 use domain::subscription::Usual;
 use domain::tally::End;
 use domain::{Clock, Random};
@@ -89,10 +94,12 @@ pub struct Context {
 /// What a request needs of the API.
 struct Desk {
     context: Context,
-    keys: Keys,
+    keys: Arc<Keys>,
     /// What is counted of messages that end here.
     book: Book,
     waits: Arc<Waits>,
+    /// Under which URL tenants reach the API, without a slash at its end; empty where nobody said so.
+    own_url: String,
 }
 
 impl Desk {
@@ -125,18 +132,26 @@ pub fn serve(config: config::Subscriptions, context: Context) -> Result<Serving,
         tells_path: true,
     };
     house::start(&context);
+    house::remove_tenants(&context);
     let waits = Arc::new(Waits::new(context.poller));
     first_poll::start(&waits, &context);
     let shutdown = context.shutdown.clone();
+    let keys = Arc::new(Keys::new(config.admin_key, config.failures_per_minute));
+    access::keep_usage(&keys, &context);
     let desk = web::Data::new(Desk {
-        keys: Keys::new(config.admin_key),
+        keys,
         book: Book::default(),
         waits,
+        own_url: config.public_url.unwrap_or_default(),
         context,
     });
     runtime::http::serve(listener, &shutdown, move |routes| {
         routes.app_data(desk.clone());
         tenant::routes(routes);
+        key::routes(routes);
+        member::routes(routes);
+        oauth::routes(routes);
+        console_link::routes(routes);
         account::routes(routes);
         health::routes(routes);
         webhook::routes(routes);

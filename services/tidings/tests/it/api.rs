@@ -28,8 +28,23 @@ use testkit::Answer;
 const PHONE: &str = "+254700000001";
 
 /// Every resource, with an id that nothing has, and the methods it takes.
-const RESOURCES: [(&str, &str); 36] = [
-    ("/v1/tenants", "POST"),
+const RESOURCES: [(&str, &str); 45] = [
+    ("/v1/tenant", "GET"),
+    ("/v1/tenants", "GET, POST"),
+    (
+        "/v1/tenants/ten_00000000000000000000000000",
+        "GET, PATCH, DELETE",
+    ),
+    ("/v1/tenants/ten_00000000000000000000000000/suspend", "POST"),
+    ("/v1/tenants/ten_00000000000000000000000000/resume", "POST"),
+    ("/v1/keys", "GET, POST"),
+    ("/v1/keys/key_00000000000000000000000000", "GET, DELETE"),
+    ("/v1/members", "GET, POST"),
+    (
+        "/v1/members/mem_00000000000000000000000000",
+        "GET, PATCH, DELETE",
+    ),
+    ("/v1/console-links", "POST"),
     ("/v1/provider-accounts", "GET, POST"),
     (
         "/v1/provider-accounts/acc_00000000000000000000000000",
