@@ -158,3 +158,46 @@ pub(crate) fn unauthorized() -> Problem {
     )
     .challenge("Bearer")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::access::{Role, Scope};
+
+    fn caller(is_operator: bool, role: Role) -> Caller {
+        Caller {
+            tenant: TenantId::PLATFORM,
+            is_operator,
+            key_id: None,
+            scopes: role.scopes(),
+        }
+    }
+
+    #[test]
+    fn a_route_without_a_rule_is_closed_to_everybody() {
+        for rule in [None, Some(Rule::Itself)] {
+            for is_operator in [true, false] {
+                let refused = caller(is_operator, Role::Owner).check(rule);
+                assert_eq!(refused.unwrap_err().code(), Code::Forbidden);
+            }
+        }
+    }
+
+    #[test]
+    fn who_lacks_a_scope_is_told_which() {
+        let needs = Some(Rule::Needs(Scope::WebhooksWrite));
+        assert!(caller(false, Role::Developer).check(needs).is_ok());
+        let refused = caller(false, Role::Viewer).check(needs).unwrap_err();
+        assert_eq!(refused.detail(), "the key lacks the scope webhooks:write");
+        assert!(
+            caller(false, Role::Owner)
+                .check(Some(Rule::Operator))
+                .is_err()
+        );
+        assert!(
+            caller(true, Role::Owner)
+                .check(Some(Rule::Operator))
+                .is_ok()
+        );
+    }
+}

@@ -37,6 +37,7 @@ macro_rules! on_postgres {
     };
 }
 
+mod access;
 mod callbacks;
 mod conflicts;
 mod dead_letters;
@@ -65,6 +66,7 @@ mod schema;
 mod secrets;
 mod send_attempts;
 mod tallies;
+mod tenants;
 mod timeline;
 mod tls;
 mod trips;

@@ -74,8 +74,11 @@ impl Keys {
             None => self.limits.charge(source, now),
             Some(_) => self.limits.know(hash, now),
         }
+        // A member who is logged in does not use the key that the link was made with.
         if let Some(Shown::Of(Bearer {
-            key_id: Some(key), ..
+            key_id: Some(key),
+            member_id: None,
+            ..
         })) = shown
         {
             self.usage.note(key, now);
