@@ -38,8 +38,9 @@ async fn a_key_is_shown_once_and_then_by_its_beginning() {
     );
     let next = tenant.api.get("/v1/keys?limit=1").await.expect(200);
     let cursor = next["next_cursor"].as_str().unwrap();
-    let rest = tenant.api.get(&format!("/v1/keys?limit=1&cursor={cursor}"));
-    assert_eq!(rest.await.expect(200)["data"][0]["name"], "first key");
+    let path = format!("/v1/keys?limit=1&cursor={cursor}");
+    let rest = tenant.api.get(&path).await;
+    assert_eq!(rest.expect(200)["data"][0]["name"], "first key");
 
     // Its use is noted.
     with(&tenant, &made).get("/v1/events").await.expect(200);
