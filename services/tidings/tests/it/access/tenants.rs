@@ -190,7 +190,7 @@ async fn a_deleted_tenant_is_gone_at_once_and_its_rows_soon() {
         let count = format!("update {table} set tenant_id = tenant_id");
         app.change_store(&count).await
     };
-    eventually("its rows are removed", SOON, async || {
+    eventually("its rows are removed", SOON * 3, async || {
         // One account, one key and one message are the other's.
         let of = [
             left("provider_accounts").await,
