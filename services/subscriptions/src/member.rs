@@ -47,12 +47,16 @@ struct CreateMember {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ChangeMember {
-    /// Null takes the name away.
     #[serde(default, deserialize_with = "input::present")]
-    name: Option<Option<String>>,
+    name: Option<Named>,
     #[serde(default, deserialize_with = "input::present")]
     role: Option<String>,
 }
+
+/// A name, or null, which takes it away.
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Named(Option<String>);
 
 /// A member, as they are shown.
 #[derive(Serialize)]
@@ -155,7 +159,10 @@ async fn change(
     let (_, wanted) = input::read::<ChangeMember>(&request, payload).await?;
     let id = id.parse().map_err(|_| missing())?;
     let mut faults = Faults::default();
-    faults.check_text("/name", wanted.name.as_ref().and_then(Option::as_deref));
+    faults.check_text(
+        "/name",
+        wanted.name.as_ref().and_then(|named| named.0.as_deref()),
+    );
     let role = wanted.role.map(|role| read_role(&mut faults, &role));
     faults.unless_any()?;
     if let Some(role) = role {
@@ -163,7 +170,7 @@ async fn change(
     }
     let context = &desk.context;
     let change = Change {
-        name: wanted.name,
+        name: wanted.name.map(|named| named.0),
         role,
     };
     let changed = context

@@ -54,7 +54,7 @@ async fn a_key_opens_what_its_role_and_scopes_say_until_it_ends(scene: Scene) {
     let narrow: Scopes = [Scope::EventsPublish].into_iter().collect();
     let key = NewKey {
         scopes: Some(narrow),
-        expires_at: Some(scene.clock.now().plus(Duration::from_secs(60))),
+        expires_at: Some(scene.clock.now().plus(Duration::from_mins(1))),
         ..scene.key(Role::Publisher)
     };
     assert_eq!(add(&scene, &key).await, Made::Done);
@@ -142,7 +142,7 @@ async fn when_a_key_was_used_is_noted_and_never_goes_back(scene: Scene) {
     let other = scene.key(Role::Viewer);
     add(&scene, &other).await;
     let now = scene.clock.now();
-    let early = now.minus(Duration::from_secs(60));
+    let early = now.minus(Duration::from_mins(1));
     let note = async |uses: Vec<(KeyId, Timestamp)>| scene.store.note_key_uses(uses).await.unwrap();
     note(vec![(other.id, now), (first, early)]).await;
     note(vec![(first, now), (other.id, early)]).await;
@@ -190,7 +190,7 @@ async fn a_key_has_so_many_tokens_and_the_oldest_end(scene: Scene) {
     let mut made = Vec::new();
     for _ in 0..MOST_TOKENS + 2 {
         scene.clock.advance(Duration::from_millis(5));
-        let token = token(&scene, key, Duration::from_secs(600));
+        let token = token(&scene, key, Duration::from_mins(10));
         scene.store.create_token(token.clone()).await.unwrap();
         made.push(token.hash);
     }
@@ -241,7 +241,7 @@ async fn a_link_lets_its_member_in_once_and_both_are_told(scene: Scene) {
         token: scene.random.bytes(),
         event: event(),
         at: scene.clock.now(),
-        expires_at: scene.clock.now().plus(Duration::from_secs(600)),
+        expires_at: scene.clock.now().plus(Duration::from_mins(10)),
     };
     assert_eq!(store.use_link(entry(&over)).await.unwrap(), None);
     let (one, two) = (entry(&used), entry(&used));

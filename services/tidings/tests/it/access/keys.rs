@@ -139,7 +139,7 @@ async fn a_revoked_key_opens_nothing_and_the_last_owners_key_stays() {
 async fn a_key_ends_when_its_time_is_over() {
     let app = TestApp::start().await;
     let tenant = app.tenant("Clinic").await;
-    let now = app.clock.now().plus(Duration::from_secs(3_600));
+    let now = app.clock.now().plus(Duration::from_hours(1));
     let body = json!({ "name": "for an hour", "role": "viewer", "expires_at": now });
     let made = tenant.api.post("/v1/keys", body).await.expect(201);
     let api = with(&tenant, &made);

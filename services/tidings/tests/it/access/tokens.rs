@@ -76,7 +76,7 @@ async fn a_key_becomes_a_token_for_a_quarter_of_an_hour() {
     api.get("/v1/events")
         .await
         .expect_problem(401, "unauthorized");
-    let soon = app.clock.now().plus(Duration::from_secs(60));
+    let soon = app.clock.now().plus(Duration::from_mins(1));
     let body = json!({ "name": "short", "role": "viewer", "expires_at": soon });
     let short = tenant.api.post("/v1/keys", body).await.expect(201);
     let granted = ask(&tenant.api, &inside(&short)).await.expect(200);
