@@ -55,6 +55,7 @@ fn value(config: &Config, name: &str) -> Option<Value> {
         "subscriptions.listen" => config.subscriptions.listen.to_string().into(),
         "subscriptions.public_url" => config.subscriptions.public_url.clone()?.into(),
         "subscriptions.admin_key" => hidden(config.subscriptions.admin_key.as_ref())?,
+        "subscriptions.failures_per_minute" => config.subscriptions.failures_per_minute.into(),
         "runtime.admin_listen" => config.runtime.admin_listen.to_string().into(),
         "egress.allow_networks" => networks(&config.egress.allow_networks),
         "egress.allow_ports" => list(config.egress.allow_ports.iter().map(ports)),

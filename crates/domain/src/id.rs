@@ -91,6 +91,8 @@ ids! {
     TenantId = "ten";
     /// An API key of a tenant (the record, not the key itself).
     KeyId = "key";
+    /// A member: one of the people of a tenant.
+    MemberId = "mem";
     /// A provider account.
     AccountId = "acc";
     /// A message.

@@ -7,8 +7,9 @@ use crate::installation::{Versioned, bump};
 use crate::message::{decode_state, encode_state};
 use crate::page::{Page, Window};
 use crate::poll;
-use crate::schema::{provider_accounts, provider_health};
+use crate::schema::{provider_accounts, provider_health, tenants};
 use crate::sql_types::{Moment, Uid};
+use crate::tenant::DELETED;
 use diesel::prelude::*;
 use domain::Timestamp;
 use domain::account::{Environment, Slug};
@@ -142,7 +143,8 @@ impl Store {
     pub async fn find_account_by_id(&self, id: AccountId) -> Result<Option<Account>, Error> {
         self.look_up(move |connection| {
             let row: Option<AccountRow> = each!(connection, c => provider_accounts::table
-                .find(Uid::from(id))
+                .filter(provider_accounts::id.eq(Uid::from(id)))
+                .filter(is_somebodys())
                 .select(AccountRow::as_select())
                 .first(c)
                 .optional())?;
@@ -160,6 +162,7 @@ impl Store {
                 let some: Vec<&str> = some.iter().map(Slug::as_str).collect();
                 let rows: Vec<AccountRow> = each!(connection, c => provider_accounts::table
                     .filter(provider_accounts::slug.eq_any(some))
+                    .filter(is_somebodys())
                     .select(AccountRow::as_select())
                     .load(c))?;
                 for row in rows {
@@ -212,9 +215,21 @@ impl Store {
     }
 }
 
+/// That its tenant was not deleted.
+#[diesel::dsl::auto_type(no_type_alias)]
+fn is_somebodys() -> _ {
+    let deleted: i16 = DELETED;
+    provider_accounts::tenant_id.ne_all(
+        tenants::table
+            .filter(tenants::state.eq(deleted))
+            .select(tenants::id),
+    )
+}
+
 fn find_by_slug(connection: &mut Connection, slug: &str) -> Result<Option<Account>, Error> {
     let row: Option<AccountRow> = each!(connection, c => provider_accounts::table
         .filter(provider_accounts::slug.eq(slug))
+        .filter(is_somebodys())
         .select(AccountRow::as_select())
         .first(c)
         .optional())?;

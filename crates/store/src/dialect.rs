@@ -10,6 +10,7 @@ pub(crate) mod event;
 pub(crate) mod fan_out;
 pub(crate) mod health;
 pub(crate) mod idempotency;
+pub(crate) mod key;
 pub(crate) mod lease;
 pub(crate) mod ledger;
 pub(crate) mod lock;

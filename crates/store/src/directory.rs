@@ -7,6 +7,7 @@ use crate::installation::{Versioned, version};
 use crate::schema::tenants;
 use crate::sql_types::Uid;
 use crate::subscription::{self, Subscription};
+use crate::tenant::{DELETED, State};
 use diesel::prelude::*;
 use domain::id::{SubscriptionId, TenantId};
 use std::collections::{HashMap, HashSet};
@@ -34,6 +35,8 @@ struct Shared {
 struct Known {
     version: i64,
     tenants: HashMap<TenantId, OfTenant>,
+    /// Those of these tenants that are suspended.
+    suspended: HashSet<TenantId>,
 }
 
 /// What an update found.
@@ -49,6 +52,8 @@ pub(crate) struct Updated {
 pub enum Found {
     /// This.
     Subscription(Arc<Subscription>),
+    /// It is there, and its tenant is suspended: what it is owed waits.
+    Suspended,
     /// It was deleted.
     Gone,
     /// Its tenant is not loaded.
@@ -63,10 +68,11 @@ impl Directory {
             return Found::NotLoaded;
         };
         let found = of_tenant.binary_search_by_key(&id, |known| known.interest.subscription_id);
-        found
-            .ok()
-            .and_then(|at| of_tenant.get(at))
-            .map_or(Found::Gone, |found| Found::Subscription(found.clone()))
+        match found.ok().and_then(|at| of_tenant.get(at)) {
+            None => Found::Gone,
+            Some(_) if known.suspended.contains(&tenant) => Found::Suspended,
+            Some(found) => Found::Subscription(found.clone()),
+        }
     }
 
     /// Brings the directory up to date: one row tells whether anything changed. Loads these tenants
@@ -140,6 +146,7 @@ impl Directory {
         self.known().keep(&loaded);
         of.extend(
             loaded
+                .of
                 .into_iter()
                 .filter(|(tenant, _)| wanted.contains(tenant)),
         );
@@ -173,34 +180,68 @@ impl Store {
 }
 
 impl Known {
-    fn keep(&mut self, loaded: &HashMap<TenantId, OfTenant>) {
-        if self.tenants.len() + loaded.len() > MOST_TENANTS {
+    fn keep(&mut self, loaded: &Loaded) {
+        if self.tenants.len() + loaded.of.len() > MOST_TENANTS {
             self.tenants.clear();
+            self.suspended.clear();
         }
-        self.tenants
-            .extend(loaded.iter().map(|(tenant, of)| (*tenant, of.clone())));
+        for (tenant, of) in &loaded.of {
+            self.tenants.insert(*tenant, of.clone());
+            if loaded.suspended.contains(tenant) {
+                self.suspended.insert(*tenant);
+            } else {
+                self.suspended.remove(tenant);
+            }
+        }
     }
 }
 
-/// The subscriptions of these tenants, each of which is in the answer.
-fn load(
-    connection: &mut Connection,
-    tenants: HashSet<TenantId>,
-) -> Result<HashMap<TenantId, OfTenant>, Error> {
+/// What was read of some tenants.
+struct Loaded {
+    /// The subscriptions of each of them.
+    of: HashMap<TenantId, OfTenant>,
+    suspended: HashSet<TenantId>,
+}
+
+/// The subscriptions of these tenants, each of which is in the answer. One that was deleted has none.
+fn load(connection: &mut Connection, tenants: HashSet<TenantId>) -> Result<Loaded, Error> {
     let ids: Vec<TenantId> = tenants.iter().copied().collect();
     let mut loaded: HashMap<TenantId, Vec<Arc<Subscription>>> =
         tenants.into_iter().map(|id| (id, Vec::new())).collect();
+    let mut suspended = HashSet::new();
     if !ids.is_empty() {
+        let (stopped, deleted) = not_active(connection, &ids)?;
+        suspended = stopped;
         for found in subscription::of_tenants(connection, &ids)? {
-            let of = loaded.entry(found.interest.tenant_id).or_default();
-            of.push(Arc::new(found));
+            let tenant = found.interest.tenant_id;
+            if !deleted.contains(&tenant) {
+                loaded.entry(tenant).or_default().push(Arc::new(found));
+            }
         }
     }
-    Ok(loaded
+    let of = loaded
         .into_iter()
         .map(|(tenant, mut of)| {
             of.sort_unstable_by_key(|known| known.interest.subscription_id);
             (tenant, Arc::new(of))
         })
-        .collect())
+        .collect();
+    Ok(Loaded { of, suspended })
+}
+
+/// Those of these tenants that are suspended, and those that were deleted.
+fn not_active(
+    connection: &mut Connection,
+    of: &[TenantId],
+) -> Result<(HashSet<TenantId>, HashSet<TenantId>), Error> {
+    let of: Vec<Uid> = of.iter().copied().map(Uid::from).collect();
+    let rows: Vec<(Uid, i16)> = each!(connection, c => tenants::table
+        .filter(tenants::id.eq_any(&of))
+        .filter(tenants::state.ne(State::Active.code()))
+        .select((tenants::id, tenants::state))
+        .load(c))?;
+    let (deleted, suspended): (Vec<_>, Vec<_>) =
+        rows.into_iter().partition(|(_, state)| *state == DELETED);
+    let ids = |rows: Vec<(Uid, i16)>| rows.into_iter().map(|(id, _)| id.into()).collect();
+    Ok((ids(suspended), ids(deleted)))
 }

@@ -18,6 +18,7 @@ mod sql_types;
 mod writer;
 
 pub mod account;
+pub mod bearer;
 pub mod callback;
 pub mod dead_letter;
 pub mod delivery;
@@ -28,6 +29,8 @@ pub mod fan_out;
 pub mod health;
 pub mod idempotency;
 pub mod installation;
+pub mod key;
+pub mod member;
 pub mod message;
 pub mod news;
 pub mod notification;
@@ -48,6 +51,7 @@ pub mod sweep;
 pub mod tally;
 pub mod tenant;
 pub mod timeline;
+pub mod token;
 pub mod trial;
 mod warning;
 

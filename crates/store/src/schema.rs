@@ -33,6 +33,9 @@ diesel::table! {
         plan -> Text,
         created_at -> Instant,
         subscription_version -> BigInt,
+        state -> SmallInt,
+        state_at -> Nullable<Instant>,
+        looked_at -> Nullable<Instant>,
     }
 }
 
@@ -46,8 +49,68 @@ diesel::table! {
         hash -> Binary,
         prefix -> Text,
         created_at -> Instant,
+        name -> Text,
+        role -> SmallInt,
+        scopes -> Nullable<Text>,
+        last_used_at -> Nullable<Instant>,
+        expires_at -> Nullable<Instant>,
+        revoked_at -> Nullable<Instant>,
+        ends_at -> Nullable<Instant>,
     }
 }
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    members (id) {
+        id -> Id,
+        tenant_id -> Id,
+        email -> Text,
+        name -> Nullable<Text>,
+        role -> SmallInt,
+        created_at -> Instant,
+        updated_at -> Instant,
+        last_login_at -> Nullable<Instant>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    access_tokens (hash) {
+        hash -> Binary,
+        tenant_id -> Id,
+        key_id -> Nullable<Id>,
+        member_id -> Nullable<Id>,
+        scopes -> Nullable<Text>,
+        created_at -> Instant,
+        expires_at -> Instant,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    console_links (hash) {
+        hash -> Binary,
+        tenant_id -> Id,
+        key_id -> Nullable<Id>,
+        member_id -> Id,
+        created_at -> Instant,
+        expires_at -> Instant,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(
+    api_keys,
+    tenants,
+    members,
+    access_tokens,
+    console_links
+);
 
 diesel::table! {
     use diesel::sql_types::*;
@@ -457,6 +520,8 @@ diesel::table! {
 }
 
 diesel::allow_tables_to_appear_in_same_query!(orphans, poll_leases, provider_accounts, inboxes);
+diesel::allow_tables_to_appear_in_same_query!(tenants, provider_accounts);
+diesel::allow_tables_to_appear_in_same_query!(account_sources, provider_accounts);
 diesel::allow_tables_to_appear_in_same_query!(deliveries, events);
 diesel::table! {
     use diesel::sql_types::*;

@@ -1,93 +1,77 @@
-//! Who asks: a tenant by its key, or the operator.
+//! Who asks: a tenant by its key or a token, or the operator.
 
-use crate::{Context, Desk, failure};
+use crate::access::Shown;
+use crate::access::scope::{self, Rule};
+use crate::{Desk, failure};
 use actix_web::dev::Payload;
 use actix_web::http::header::{AUTHORIZATION, HeaderMap};
 use actix_web::{FromRequest, HttpRequest, web};
-use config::Secret;
-use domain::Timestamp;
-use domain::id::TenantId;
+use domain::access::Scopes;
+use domain::id::{KeyId, TenantId};
 use runtime::http::{Code, Problem};
-use sha2::{Digest, Sha256};
-use std::collections::HashMap;
 use std::future::Future;
+use std::net::{IpAddr, Ipv4Addr};
 use std::pin::Pin;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use store::bearer::Bearer;
+use store::tenant::State;
 
-/// How long the answer about a key is remembered: a revoked one works no longer than this.
-const REMEMBERED: Duration = Duration::from_secs(2);
-const MOST_REMEMBERED: usize = 10_000;
 /// No key of ours is longer.
-const MAX_KEY_BYTES: usize = 512;
+pub(crate) const MAX_KEY_BYTES: usize = 512;
 
-/// A tenant that asks, or the operator, who acts for the platform tenant.
+/// A tenant that asks, or the operator, who acts for the platform tenant. Whoever has one may use the route
+/// that was asked for.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Caller {
     pub tenant: TenantId,
     pub is_operator: bool,
+    /// The key that was shown, or with which the token was made.
+    pub key_id: Option<KeyId>,
+    /// What may be done.
+    pub scopes: Scopes,
 }
 
 /// The operator alone.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Operator;
 
-/// The keys that open the API.
-pub(crate) struct Keys {
-    admin: Option<Secret>,
-    remembered: Mutex<Remembered>,
-}
-
-/// Whose a key is, by its hash, and until when that is remembered.
-type Remembered = HashMap<[u8; 32], (Option<TenantId>, Timestamp)>;
-
-impl Keys {
-    pub(crate) fn new(admin: Option<Secret>) -> Self {
-        if admin.is_none() {
-            tracing::warn!(
-                "subscriptions.admin_key is not set: no tenants can be made over the API"
-            );
-        }
-        Self {
-            admin,
-            remembered: Mutex::default(),
+impl Caller {
+    fn of(shown: Shown) -> Self {
+        match shown {
+            Shown::Admin => Self {
+                tenant: TenantId::PLATFORM,
+                is_operator: true,
+                key_id: None,
+                scopes: domain::access::Role::Owner.scopes(),
+            },
+            Shown::Of(Bearer {
+                tenant_id,
+                key_id,
+                scopes,
+                ..
+            }) => Self {
+                tenant: tenant_id,
+                is_operator: false,
+                key_id,
+                scopes,
+            },
         }
     }
 
-    fn is_admin(&self, key: &str) -> bool {
-        self.admin
-            .as_ref()
-            .is_some_and(|admin| signing::equal(admin.reveal().as_bytes(), key.as_bytes()))
-    }
-
-    async fn tenant_of(&self, key: &str, context: &Context) -> Result<Option<TenantId>, Problem> {
-        let hash: [u8; 32] = Sha256::digest(key.as_bytes()).into();
-        let now = context.clock.now();
-        let known = self.lock().get(&hash).copied();
-        if let Some((tenant, until)) = known
-            && until > now
-        {
-            return Ok(tenant);
+    /// Whether the caller may use a route with this rule; none is the rule of a route that was forgotten.
+    fn check(&self, rule: Option<Rule>) -> Result<(), Problem> {
+        let forbid = |detail: String| Err(Problem::new(Code::Forbidden, detail));
+        match rule {
+            Some(Rule::Anyone) => Ok(()),
+            Some(Rule::Needs(scope)) if self.scopes.has(scope) => Ok(()),
+            Some(Rule::Needs(scope)) => {
+                forbid(format!("the key lacks the scope {}", scope.as_str()))
+            }
+            Some(Rule::Operator) if self.is_operator => Ok(()),
+            Some(Rule::Operator) => forbid("only the operator's admin key may do this".to_owned()),
+            Some(Rule::Itself) | None => {
+                forbid("nobody may use this route: no scope opens it".to_owned())
+            }
         }
-        let tenant = context
-            .store
-            .find_tenant_of_key(hash)
-            .await
-            .map_err(failure::of_store)?;
-        let mut remembered = self.lock();
-        if remembered.len() >= MOST_REMEMBERED {
-            remembered.retain(|_, (_, until)| *until > now);
-        }
-        if remembered.len() < MOST_REMEMBERED {
-            remembered.insert(hash, (tenant, now.plus(REMEMBERED)));
-        }
-        Ok(tenant)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Remembered> {
-        self.remembered
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -98,6 +82,9 @@ impl FromRequest for Caller {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let key = bearer(request.headers()).map(str::to_owned);
         let desk = request.app_data::<web::Data<Desk>>().cloned();
+        let pattern = request.match_pattern();
+        let rule = pattern.and_then(|pattern| scope::rule(request.method(), &pattern));
+        let source = source(request);
         Box::pin(async move {
             let (Some(key), Some(desk)) = (key, desk) else {
                 return Err(unauthorized());
@@ -105,18 +92,12 @@ impl FromRequest for Caller {
             if !desk.context.admission.is_open() {
                 return Err(failure::away());
             }
-            if desk.keys.is_admin(&key) {
-                return Ok(Self {
-                    tenant: TenantId::PLATFORM,
-                    is_operator: true,
-                });
-            }
-            let tenant = desk.keys.tenant_of(&key, &desk.context).await?;
-            let tenant = tenant.ok_or_else(unauthorized)?;
-            Ok(Self {
-                tenant,
-                is_operator: false,
-            })
+            let shown = desk.keys.who(&key, source, &desk.context).await?;
+            let shown = shown.ok_or_else(unauthorized)?;
+            refuse_suspended(shown, rule)?;
+            let caller = Self::of(shown);
+            caller.check(rule)?;
+            Ok(caller)
         })
     }
 }
@@ -128,15 +109,35 @@ impl FromRequest for Operator {
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let caller = Caller::from_request(request, payload);
         Box::pin(async move {
-            if caller.await?.is_operator {
-                return Ok(Self);
-            }
-            Err(Problem::new(
-                Code::Forbidden,
-                "only the operator's admin key may do this",
-            ))
+            let caller = caller.await?;
+            caller.check(Some(Rule::Operator))?;
+            Ok(Self)
         })
     }
+}
+
+/// A suspended tenant sees that it is, and nothing else.
+fn refuse_suspended(shown: Shown, rule: Option<Rule>) -> Result<(), Problem> {
+    match shown {
+        Shown::Of(bearer) if bearer.state == State::Suspended && rule != Some(Rule::Anyone) => {
+            Err(suspended())
+        }
+        Shown::Of(_) | Shown::Admin => Ok(()),
+    }
+}
+
+/// 403 for whoever's tenant is suspended.
+pub(crate) fn suspended() -> Problem {
+    Problem::new(
+        Code::Forbidden,
+        "the tenant is suspended: its keys open nothing until the operator resumes it",
+    )
+}
+
+/// From where failures are counted: the other end of the connection, as [`runtime::http::source`] sees it.
+pub(crate) fn source(request: &HttpRequest) -> IpAddr {
+    let peer = request.peer_addr().map(|peer| peer.ip());
+    runtime::http::source(peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)))
 }
 
 /// The key of `Authorization: Bearer …`, when the header came once.
@@ -149,10 +150,54 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     (fits && values.next().is_none()).then_some(key)
 }
 
-fn unauthorized() -> Problem {
+/// 401: nobody is known by what was shown.
+pub(crate) fn unauthorized() -> Problem {
     Problem::new(
         Code::Unauthorized,
         "send a valid key: Authorization: Bearer tk_live_…",
     )
     .challenge("Bearer")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::access::{Role, Scope};
+
+    fn caller(is_operator: bool, role: Role) -> Caller {
+        Caller {
+            tenant: TenantId::PLATFORM,
+            is_operator,
+            key_id: None,
+            scopes: role.scopes(),
+        }
+    }
+
+    #[test]
+    fn a_route_without_a_rule_is_closed_to_everybody() {
+        for rule in [None, Some(Rule::Itself)] {
+            for is_operator in [true, false] {
+                let refused = caller(is_operator, Role::Owner).check(rule);
+                assert_eq!(refused.unwrap_err().code(), Code::Forbidden);
+            }
+        }
+    }
+
+    #[test]
+    fn who_lacks_a_scope_is_told_which() {
+        let needs = Some(Rule::Needs(Scope::WebhooksWrite));
+        assert!(caller(false, Role::Developer).check(needs).is_ok());
+        let refused = caller(false, Role::Viewer).check(needs).unwrap_err();
+        assert_eq!(refused.detail(), "the key lacks the scope webhooks:write");
+        assert!(
+            caller(false, Role::Owner)
+                .check(Some(Rule::Operator))
+                .is_err()
+        );
+        assert!(
+            caller(true, Role::Owner)
+                .check(Some(Rule::Operator))
+                .is_ok()
+        );
+    }
 }

@@ -1,11 +1,18 @@
-//! What the API does by itself: it forgets old idempotency keys, and counts subscriptions and replays.
+//! What the API does by itself: it forgets old idempotency keys and tokens, removes what deleted tenants have,
+//! and counts subscriptions and replays.
 
 use crate::Context;
+use domain::id::TenantId;
 use std::time::Duration;
 use store::subscription::Count;
+use store::tenant::Part;
 
 const FORGET_EVERY: Duration = Duration::from_mins(10);
 const COUNT_EVERY: Duration = Duration::from_secs(5);
+/// How often somebody looks for a deleted tenant.
+const REMOVE_EVERY: Duration = Duration::from_secs(5);
+/// Between two pages, so that those who work go first.
+const BREATH: Duration = Duration::from_millis(20);
 
 pub(crate) fn start(context: &Context) {
     let ours = context.clone();
@@ -33,6 +40,8 @@ pub(crate) fn start(context: &Context) {
             }
             loop {
                 while context.store.forget_idempotency_keys().await? > 0 {}
+                let now = context.clock.now();
+                while context.store.forget_expired_tokens(now).await? > 0 {}
                 tokio::select! {
                     () = tokio::time::sleep(FORGET_EVERY) => {}
                     () = context.shutdown.draining() => return Ok(()),
@@ -40,6 +49,57 @@ pub(crate) fn start(context: &Context) {
             }
         }
     });
+}
+
+/// Removes what deleted tenants have. Any number of processes do it at once: each claims a tenant.
+pub(crate) fn remove_tenants(context: &Context) {
+    let ours = context.clone();
+    context.tasks.supervise("subscriptions.remove", move || {
+        let context = ours.clone();
+        async move {
+            if !is_admitted(&context).await {
+                return Ok(());
+            }
+            loop {
+                tokio::select! {
+                    removed = remove_claimed(&context) => removed?,
+                    () = context.shutdown.draining() => return Ok(()),
+                }
+                tokio::select! {
+                    () = tokio::time::sleep(REMOVE_EVERY) => {}
+                    () = context.shutdown.draining() => return Ok(()),
+                }
+            }
+        }
+    });
+}
+
+async fn remove_claimed(context: &Context) -> Result<(), store::Error> {
+    while let Some(tenant) = context.store.claim_deleted_tenant().await? {
+        let rows = remove(context, tenant).await?;
+        if rows > 0 {
+            tracing::info!(tenant.id = %tenant, rows, "what a deleted tenant had was removed");
+        } else if context.store.forget_tenant(tenant).await? {
+            tracing::info!(tenant.id = %tenant, "a deleted tenant is forgotten");
+        }
+    }
+    Ok(())
+}
+
+/// A page at a time; how many rows. Whoever goes on after a crash finds what is left.
+async fn remove(context: &Context, tenant: TenantId) -> Result<usize, store::Error> {
+    let mut rows = 0;
+    for part in Part::ALL {
+        loop {
+            let removed = context.store.remove_page(tenant, part).await?;
+            if removed == 0 {
+                break;
+            }
+            rows += removed;
+            tokio::time::sleep(BREATH).await;
+        }
+    }
+    Ok(rows)
 }
 
 /// Waits for the store; false where the process drains first.

@@ -1,8 +1,10 @@
 #![doc = include_str!("../README.md")]
 
+mod access;
 mod account;
 mod callback;
 mod caller;
+mod console_link;
 mod dead_letter;
 mod delivery;
 mod erasure;
@@ -12,9 +14,12 @@ mod first_poll;
 mod health;
 mod house;
 mod input;
+mod key;
 mod list;
+mod member;
 mod message;
 mod notification;
+mod oauth;
 mod openapi;
 mod orphan;
 mod poll;
@@ -29,11 +34,11 @@ mod timeline;
 mod webhook;
 
 pub use openapi::document;
-pub use tenant::{TenantView, create_tenant};
+pub use tenant::{MadeTenantView, create_tenant};
 
+use access::Keys;
 use actix_web::web;
 use broker::Broker;
-use caller::Keys;
 use domain::subscription::Usual;
 use domain::tally::End;
 use domain::{Clock, Random};
@@ -96,12 +101,14 @@ pub struct Context {
 /// What a request needs of the API.
 struct Desk {
     context: Context,
-    keys: Keys,
+    keys: Arc<Keys>,
     /// What is counted of messages that end here.
     book: Book,
     waits: Arc<Waits>,
     /// What tenants may have us send besides their events.
     allowance: Allowance,
+    /// Under which URL tenants reach the API, without a slash at its end; empty where nobody said so.
+    own_url: String,
 }
 
 impl Desk {
@@ -141,14 +148,18 @@ pub fn serve(config: config::Subscriptions, context: Context) -> Result<Serving,
         aliases: &ALIASES,
     };
     house::start(&context);
+    house::remove_tenants(&context);
     let waits = Arc::new(Waits::new(context.poller));
     first_poll::start(&waits, &context);
     let shutdown = context.shutdown.clone();
+    let keys = Arc::new(Keys::new(config.admin_key, config.failures_per_minute));
+    access::keep_usage(&keys, &context);
     let desk = web::Data::new(Desk {
-        keys: Keys::new(config.admin_key),
+        keys,
         book: Book::default(),
         waits,
         allowance: Allowance::default(),
+        own_url: config.public_url.unwrap_or_default(),
         context,
     });
     let served = openapi::Served::new();

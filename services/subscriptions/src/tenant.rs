@@ -1,29 +1,58 @@
-//! `/v1/tenants`.
+//! `/v1/tenants`, which the operator has, and `/v1/tenant`, which is the caller's own.
 
-use crate::caller::Operator;
+use crate::access::{Fresh, KEY};
+use crate::caller::{Caller, Operator};
 use crate::input::Faults;
-use crate::openapi::{Routes, operation};
+use crate::list::Query;
 use crate::{Context, Desk, failure, input};
-use actix_web::web::{self, Payload};
+use actix_web::http::Method;
+use actix_web::web::{self, Path, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use domain::access::Role;
 use domain::id::{KeyId, TenantId};
-use domain::{Clock, Random};
-use runtime::http::{Code, Problem};
+use domain::{Clock, Random, Timestamp};
+use runtime::http::{Code, Problem, only};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use store::Store;
-use store::tenant::{NewKey, Tenant};
-use utoipa::ToSchema;
+use store::key::NewKey;
+use store::tenant::{Change, Filter, State, Tenant};
+use wire::Hint;
 
 /// The plans there are.
 const PLANS: [&str; 1] = ["standard"];
-/// How much of a key is kept readable, to recognise it by.
-const PREFIX_CHARS: usize = 12;
+/// What a tenant's first key is called.
+const FIRST_KEY: &str = "first key";
 
-pub(crate) fn routes(routes: &mut Routes) {
-    routes.add(operation!(create).refuses(&[Code::Forbidden]));
+pub(crate) fn routes(routes: &mut ServiceConfig) {
+    routes
+        .service(
+            web::resource("/v1/tenant")
+                .route(web::get().to(get_own))
+                .default_service(only(&[Method::GET])),
+        )
+        .service(
+            web::resource("/v1/tenants")
+                .route(web::post().to(create))
+                .route(web::get().to(list))
+                .default_service(only(&[Method::GET, Method::POST])),
+        )
+        .service(
+            web::resource("/v1/tenants/{id}")
+                .route(web::get().to(get))
+                .route(web::patch().to(change))
+                .route(web::delete().to(delete))
+                .default_service(only(&[Method::GET, Method::PATCH, Method::DELETE])),
+        )
+        .service(
+            web::resource("/v1/tenants/{id}/suspend")
+                .route(web::post().to(suspend))
+                .default_service(only(&[Method::POST])),
+        )
+        .service(
+            web::resource("/v1/tenants/{id}/resume")
+                .route(web::post().to(resume))
+                .default_service(only(&[Method::POST])),
+        );
 }
 
 /// A tenant to make.
@@ -39,19 +68,18 @@ struct CreateTenant {
     plan: Option<String>,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ChangeTenant {
+    #[serde(default, deserialize_with = "input::present")]
+    name: Option<String>,
+    #[serde(default, deserialize_with = "input::present")]
+    plan: Option<String>,
+}
+
 /// A tenant that was just made, with its key, which is shown only now.
-#[derive(Serialize, ToSchema)]
-#[schema(
-    as = Tenant,
-    examples(json!({
-        "id": "ten_01h455vb4pex5vsknk084sn02q",
-        "name": "Clinic of Kisumu",
-        "plan": "standard",
-        "api_key": "tk_live_W6ph5Mm5Pz8GgiULbPgzG37mj9g3S0m9Uo2fE1yQ8bI",
-    }))
-)]
-pub struct TenantView {
-    /// Its id.
+#[derive(Serialize)]
+pub struct MadeTenantView {
     id: TenantId,
     /// What people call it.
     name: String,
@@ -61,17 +89,16 @@ pub struct TenantView {
     api_key: String,
 }
 
-/// Make a tenant
-///
-/// With its first API key, which is shown only in this answer. For the operator's admin key alone.
-#[utoipa::path(
-    post,
-    path = "/v1/tenants",
-    tag = "Tenants",
-    operation_id = "create_tenant",
-    request_body = CreateTenant,
-    responses((status = 201, description = "It is made", body = TenantView)),
-)]
+#[derive(Serialize)]
+struct TenantView {
+    id: TenantId,
+    name: String,
+    plan: String,
+    state: &'static str,
+    suspended_at: Option<Timestamp>,
+    created_at: Timestamp,
+}
+
 async fn create(
     request: HttpRequest,
     payload: Payload,
@@ -96,37 +123,193 @@ pub async fn create_tenant(
     random: &Random,
     name: String,
     plan: Option<String>,
-) -> Result<TenantView, Problem> {
+) -> Result<MadeTenantView, Problem> {
     let plan = plan.unwrap_or_else(|| PLANS[0].to_owned());
-    let mut faults = Faults::default();
-    faults.check_text("/name", Some(&name));
-    if !PLANS.contains(&plan.as_str()) {
-        faults.add("/plan", format!("the plans are: {}", PLANS.join(", ")));
-    }
-    faults.unless_any()?;
-
+    check(Some(&name), Some(&plan))?;
     let now = clock.now();
-    let api_key = format!("tk_live_{}", URL_SAFE_NO_PAD.encode(random.bytes::<32>()));
+    let secret = Fresh::new(KEY, random);
     let tenant = Tenant {
         id: TenantId::new(now, random),
         name,
         plan,
+        state: State::Active,
+        state_at: None,
         created_at: now,
     };
     let key = NewKey {
         id: KeyId::new(now, random),
-        hash: Sha256::digest(api_key.as_bytes()).into(),
-        prefix: api_key.chars().take(PREFIX_CHARS).collect(),
+        hash: secret.hash,
+        prefix: secret.prefix(),
+        name: FIRST_KEY.to_owned(),
+        role: Role::Owner,
+        scopes: None,
+        expires_at: None,
     };
     store
         .create_tenant(tenant.clone(), key)
         .await
         .map_err(failure::of_store)?;
     let Tenant { id, name, plan, .. } = tenant;
-    Ok(TenantView {
+    Ok(MadeTenantView {
         id,
         name,
         plan,
-        api_key,
+        api_key: secret.text,
     })
+}
+
+async fn list(
+    request: HttpRequest,
+    desk: web::Data<Desk>,
+    _: Operator,
+) -> Result<HttpResponse, Problem> {
+    let known = ["limit", "cursor", "name", "name_prefix", "plan", "state"];
+    let query = Query::read(&request, &known)?;
+    let any = |text: &str| Some(text.to_owned());
+    let is_plan = |text: &str| PLANS.contains(&text).then(|| text.to_owned());
+    let filter = Filter {
+        name: query.asked("name", any, any, "a text")?,
+        plan: query.parsed("plan", is_plan, &format!("one of {}", PLANS.join(", ")))?,
+        state: query.parsed("state", parse_state, "active or suspended")?,
+    };
+    let window = query.window(TenantId::PLATFORM)?;
+    let page = desk.context.store.list_tenants(filter, window).await;
+    let page = page.map_err(failure::of_store)?;
+    Ok(HttpResponse::Ok().json(query.show(TenantId::PLATFORM, page, view)))
+}
+
+async fn get(
+    id: Path<String>,
+    desk: web::Data<Desk>,
+    _: Operator,
+) -> Result<HttpResponse, Problem> {
+    shown(&desk, parse(&id)?).await
+}
+
+async fn get_own(desk: web::Data<Desk>, caller: Caller) -> Result<HttpResponse, Problem> {
+    shown(&desk, caller.tenant).await
+}
+
+async fn shown(desk: &Desk, id: TenantId) -> Result<HttpResponse, Problem> {
+    let found = desk.context.store.find_tenant(id).await;
+    let found = found.map_err(failure::of_store)?.ok_or_else(missing)?;
+    Ok(HttpResponse::Ok().json(view(found)))
+}
+
+async fn change(
+    id: Path<String>,
+    request: HttpRequest,
+    payload: Payload,
+    desk: web::Data<Desk>,
+    _: Operator,
+) -> Result<HttpResponse, Problem> {
+    let (_, wanted) = input::read::<ChangeTenant>(&request, payload).await?;
+    let id = parse(&id)?;
+    check(wanted.name.as_deref(), wanted.plan.as_deref())?;
+    let change = Change {
+        name: wanted.name,
+        plan: wanted.plan,
+    };
+    let changed = desk.context.store.update_tenant(id, change).await;
+    let changed = changed.map_err(failure::of_store)?.ok_or_else(missing)?;
+    Ok(HttpResponse::Ok().json(view(changed)))
+}
+
+async fn suspend(
+    id: Path<String>,
+    desk: web::Data<Desk>,
+    _: Operator,
+) -> Result<HttpResponse, Problem> {
+    set_state(&id, &desk, State::Suspended).await
+}
+
+async fn resume(
+    id: Path<String>,
+    desk: web::Data<Desk>,
+    _: Operator,
+) -> Result<HttpResponse, Problem> {
+    set_state(&id, &desk, State::Active).await
+}
+
+async fn set_state(id: &str, desk: &Desk, state: State) -> Result<HttpResponse, Problem> {
+    let id = parse(id)?;
+    refuse_platform(id)?;
+    let Context {
+        store,
+        clock,
+        broker,
+        ..
+    } = &desk.context;
+    let changed = store.set_tenant_state(id, state, clock.now()).await;
+    let changed = changed.map_err(failure::of_store)?.ok_or_else(missing)?;
+    desk.keys.forget();
+    broker.hint(Hint::Subscriptions);
+    tracing::info!(tenant.id = %id, state = state.as_str(), "a tenant's state was set");
+    Ok(HttpResponse::Ok().json(view(changed)))
+}
+
+/// From now on the tenant is gone; what is theirs is removed by [`crate::house`].
+async fn delete(
+    id: Path<String>,
+    desk: web::Data<Desk>,
+    _: Operator,
+) -> Result<HttpResponse, Problem> {
+    let id = parse(&id)?;
+    refuse_platform(id)?;
+    let Context {
+        store,
+        clock,
+        broker,
+        ..
+    } = &desk.context;
+    let deleted = store.delete_tenant(id, clock.now()).await;
+    if !deleted.map_err(failure::of_store)? {
+        return Err(missing());
+    }
+    desk.keys.forget();
+    broker.hint(Hint::Subscriptions);
+    broker.hint(Hint::Accounts);
+    tracing::info!(tenant.id = %id, "a tenant was deleted; its rows are removed in a few minutes");
+    Ok(HttpResponse::NoContent().finish())
+}
+
+fn check(name: Option<&str>, plan: Option<&str>) -> Result<(), Problem> {
+    let mut faults = Faults::default();
+    faults.check_text("/name", name);
+    if plan.is_some_and(|plan| !PLANS.contains(&plan)) {
+        faults.add("/plan", format!("the plans are: {}", PLANS.join(", ")));
+    }
+    faults.unless_any()
+}
+
+fn refuse_platform(id: TenantId) -> Result<(), Problem> {
+    if id != TenantId::PLATFORM {
+        return Ok(());
+    }
+    let detail = "this is the platform's own tenant, which is there as long as the installation is";
+    Err(Problem::new(Code::Conflict, detail))
+}
+
+fn parse(id: &str) -> Result<TenantId, Problem> {
+    id.parse().map_err(|_| missing())
+}
+
+fn parse_state(name: &str) -> Option<State> {
+    State::ALL.into_iter().find(|state| state.as_str() == name)
+}
+
+fn missing() -> Problem {
+    failure::not_found("tenant")
+}
+
+fn view(tenant: Tenant) -> TenantView {
+    let is_suspended = tenant.state == State::Suspended;
+    TenantView {
+        id: tenant.id,
+        name: tenant.name,
+        plan: tenant.plan,
+        state: tenant.state.as_str(),
+        suspended_at: tenant.state_at.filter(|_| is_suspended),
+        created_at: tenant.created_at,
+    }
 }

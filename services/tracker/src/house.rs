@@ -12,6 +12,8 @@ const FORGET_EVERY: Duration = Duration::from_mins(10);
 const BREATH: Duration = Duration::from_millis(20);
 /// How long deliveries wait for a subscription that was disabled, by anybody but its owner.
 const HELD_FOR: Duration = Duration::from_hours(30 * 24);
+/// How long keys that were revoked or ended by themselves are shown.
+const KEYS_FOR: Duration = Duration::from_hours(90 * 24);
 /// How many refused requests are kept of one tenant.
 const MOST_QUARANTINED: i64 = 10_000;
 /// How many tests of webhooks are kept of one tenant.
@@ -87,6 +89,9 @@ async fn forget(context: &Context, lengths: Lengths) -> Result<(), store::Error>
     }
     store.forget_suspicions().await?;
     while store.forget_expired_secrets(now).await? > 0 {
+        tokio::time::sleep(BREATH).await;
+    }
+    while store.forget_ended_keys(now.minus(KEYS_FOR)).await? > 0 {
         tokio::time::sleep(BREATH).await;
     }
     give_up_held(context, now.minus(HELD_FOR)).await

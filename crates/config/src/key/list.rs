@@ -130,6 +130,12 @@ pub const KEYS: &[Key] = &[
         "16 to 512 visible ASCII characters without spaces, or left out",
     ),
     plain(
+        "subscriptions.failures_per_minute",
+        "TIDINGS_SUBSCRIPTIONS__FAILURES_PER_MINUTE",
+        "wrong keys a source address may show the API in a minute",
+        "a whole number from 1 to 1000000",
+    ),
+    plain(
         "runtime.admin_listen",
         "TIDINGS_RUNTIME__ADMIN_LISTEN",
         "the address and port of /livez, /readyz and /metrics",

@@ -20,6 +20,8 @@ pub struct Subscriptions {
     /// The key that creates tenants and acts for the platform: 16 to 512 visible ASCII characters. `None`:
     /// nobody can.
     pub admin_key: Option<Secret>,
+    /// How often a source may show a wrong key in a minute; more than 0.
+    pub failures_per_minute: u32,
 }
 
 impl Subscriptions {
@@ -30,6 +32,9 @@ impl Subscriptions {
             public_url: public_url.as_ref().map(read_public_url).transpose()?,
             listen: settings.get("subscriptions.listen")?.socket_address()?,
             admin_key: key.as_ref().map(admin_key).transpose()?,
+            failures_per_minute: settings
+                .get("subscriptions.failures_per_minute")?
+                .number(1..=1_000_000)?,
         })
     }
 }

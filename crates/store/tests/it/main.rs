@@ -37,6 +37,7 @@ macro_rules! on_postgres {
     };
 }
 
+mod access;
 mod callbacks;
 mod conflicts;
 mod dead_letters;
@@ -66,6 +67,7 @@ mod secrets;
 mod send_attempts;
 mod subscriptions;
 mod tallies;
+mod tenants;
 mod timeline;
 mod tls;
 mod trips;

@@ -1,6 +1,7 @@
 //! A store in a temporary directory, with what tests put into it.
 
 use diesel::{Connection, RunQueryDsl, SqliteConnection};
+use domain::access::Role;
 use domain::account::Environment;
 use domain::callback::{Kind, Statement};
 use domain::event::Event;
@@ -18,9 +19,10 @@ use tidings_store::callback::Accepted;
 use tidings_store::delivery::Room;
 use tidings_store::directory::Directory;
 use tidings_store::fan_out::{FannedOut, Turns};
+use tidings_store::key::NewKey;
 use tidings_store::shard::Holding;
 use tidings_store::subscription::{Health, Subscription};
-use tidings_store::tenant::{NewKey, Tenant};
+use tidings_store::tenant::{State as TenantState, Tenant};
 
 pub const PHONE: &str = "+254700000001";
 
@@ -177,14 +179,25 @@ impl Scene {
             id,
             name: "clinic".to_owned(),
             plan: "standard".to_owned(),
+            state: TenantState::Active,
+            state_at: None,
             created_at: self.clock.now(),
         };
-        let key = NewKey {
+        let key = self.key(Role::Owner);
+        self.store.create_tenant(tenant, key).await.unwrap();
+    }
+
+    /// A key that nobody has yet.
+    pub fn key(&self, role: Role) -> NewKey {
+        NewKey {
             id: domain::id::KeyId::new(self.clock.now(), &self.random),
             hash: self.random.bytes(),
             prefix: "tk_live_abcd".to_owned(),
-        };
-        self.store.create_tenant(tenant, key).await.unwrap();
+            name: "a key".to_owned(),
+            role,
+            scopes: None,
+            expires_at: None,
+        }
     }
 
     pub fn registration(&self, id: &str, to: &str) -> Registration {

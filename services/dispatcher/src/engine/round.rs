@@ -72,7 +72,7 @@ impl Engine {
             Found::Subscription(settings) if settings.is_enabled => {
                 return self.send(id, &settings);
             }
-            Found::Subscription(_) => self.set_aside(id),
+            Found::Subscription(_) | Found::Suspended => self.set_aside(id),
             Found::Gone => self.cancel(id),
             // Its lane comes into the round again when the directory has been refreshed.
             Found::NotLoaded => {
@@ -282,6 +282,7 @@ impl Engine {
                     || self.is_left_alone(id, &settings)
                     || self.has_enough(id, &settings)
             }
+            Found::Suspended => true,
             Found::Gone | Found::NotLoaded => false,
         }
     }

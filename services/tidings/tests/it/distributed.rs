@@ -1,5 +1,6 @@
 //! Processes with some of the roles each, around a PostgreSQL and a RabbitMQ.
 
+mod access;
 mod key;
 mod limits;
 mod polls;

@@ -4,6 +4,7 @@
     reason = "a test that cannot set its scene has failed"
 )]
 
+mod access;
 mod api;
 mod app;
 mod attack;

@@ -1,0 +1,151 @@
+//! Who shows a secret to the API: a key, or a token that stands for one or for a member.
+
+use crate::Store;
+use crate::connection::{Connection, each};
+use crate::error::Error;
+use crate::key::decode_role;
+use crate::schema::{access_tokens, api_keys, members, tenants};
+use crate::sql_types::{Moment, Uid};
+use crate::tenant::{DELETED, State};
+use diesel::prelude::*;
+use domain::Timestamp;
+use domain::access::Scopes;
+use domain::id::{KeyId, MemberId, TenantId};
+
+/// Who shows a secret that opens something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bearer {
+    /// Whose it is.
+    pub tenant_id: TenantId,
+    /// Whether that tenant may do anything.
+    pub state: State,
+    /// The key that was shown, or that the token was made with.
+    pub key_id: Option<KeyId>,
+    /// The member who logged in.
+    pub member_id: Option<MemberId>,
+    /// What may be done with it.
+    pub scopes: Scopes,
+    /// When it ends by itself.
+    pub expires_at: Option<Timestamp>,
+}
+
+impl Store {
+    /// Who shows a key of this hash; none where nobody has such a key, or had it once.
+    pub async fn find_bearer_of_key(&self, hash: [u8; 32]) -> Result<Option<Bearer>, Error> {
+        let now = self.clock.now();
+        self.look_up(move |connection| Ok(of_key(connection, hash)?.filter(|it| it.lasts(now))))
+            .await
+    }
+
+    /// Who shows a token of this hash; none where it is over, or its key or its member is.
+    pub async fn find_bearer_of_token(&self, hash: [u8; 32]) -> Result<Option<Bearer>, Error> {
+        let now = self.clock.now();
+        self.look_up(move |connection| {
+            Ok(of_token(connection, hash, now)?.filter(|it| it.lasts(now)))
+        })
+        .await
+    }
+}
+
+impl Bearer {
+    /// Whether it is not over.
+    pub fn lasts(&self, now: Timestamp) -> bool {
+        self.expires_at.is_none_or(|end| end > now)
+    }
+}
+
+fn of_key(connection: &mut Connection, hash: [u8; 32]) -> Result<Option<Bearer>, Error> {
+    type Row = (Uid, Uid, i16, Option<String>, Option<Moment>, i16);
+    let row: Option<Row> = each!(connection, c => api_keys::table
+        .inner_join(tenants::table.on(tenants::id.eq(api_keys::tenant_id)))
+        .filter(api_keys::hash.eq(hash.as_slice()))
+        .filter(api_keys::revoked_at.is_null())
+        .filter(tenants::state.ne(DELETED))
+        .select((
+            api_keys::id,
+            api_keys::tenant_id,
+            api_keys::role,
+            api_keys::scopes,
+            api_keys::expires_at,
+            tenants::state,
+        ))
+        .first(c)
+        .optional())?;
+    let read = |(id, tenant, role, scopes, expires_at, state): Row| {
+        Ok(Bearer {
+            tenant_id: tenant.into(),
+            state: State::decode(state)?,
+            key_id: Some(id.into()),
+            member_id: None,
+            scopes: scopes_of(role, scopes.as_deref())?,
+            expires_at: expires_at.map(Timestamp::from),
+        })
+    };
+    row.map(read).transpose()
+}
+
+fn of_token(
+    connection: &mut Connection,
+    hash: [u8; 32],
+    now: Timestamp,
+) -> Result<Option<Bearer>, Error> {
+    type Row = (
+        Uid,
+        i16,
+        Option<Uid>,
+        Option<Uid>,
+        Option<String>,
+        Moment,
+        // What its key may do, and until when.
+        Option<(i16, Option<String>, Option<Moment>, Option<Moment>)>,
+        Option<i16>,
+    );
+    let row: Option<Row> = each!(connection, c => access_tokens::table
+        .inner_join(tenants::table.on(tenants::id.eq(access_tokens::tenant_id)))
+        .left_join(api_keys::table.on(access_tokens::key_id.eq(api_keys::id.nullable())))
+        .left_join(members::table.on(access_tokens::member_id.eq(members::id.nullable())))
+        .filter(access_tokens::hash.eq(hash.as_slice()))
+        .filter(tenants::state.ne(DELETED))
+        .select((
+            access_tokens::tenant_id,
+            tenants::state,
+            access_tokens::key_id,
+            access_tokens::member_id,
+            access_tokens::scopes,
+            access_tokens::expires_at,
+            (api_keys::role, api_keys::scopes, api_keys::expires_at, api_keys::revoked_at).nullable(),
+            members::role.nullable(),
+        ))
+        .first(c)
+        .optional())?;
+    let Some((tenant, state, key_id, member_id, scopes, expires_at, key, member)) = row else {
+        return Ok(None);
+    };
+    let is_key_over = key_id.is_some()
+        && key.as_ref().is_none_or(|(.., expires_at, revoked_at)| {
+            revoked_at.is_some() || expires_at.is_some_and(|end| end <= now.into())
+        });
+    if is_key_over || (member_id.is_some() && member.is_none()) {
+        return Ok(None);
+    }
+    let allowed = match (member, &key) {
+        // What a member may do is what its role says now.
+        (Some(role), _) => scopes_of(role, None)?,
+        (None, Some((role, of_key, ..))) => scopes_of(*role, of_key.as_deref())?,
+        (None, None) => Scopes::default(),
+    };
+    Ok(Some(Bearer {
+        tenant_id: tenant.into(),
+        state: State::decode(state)?,
+        key_id: key_id.map(KeyId::from),
+        member_id: member_id.map(MemberId::from),
+        scopes: scopes.map_or(allowed, |some| allowed.and(Scopes::parse(&some))),
+        expires_at: Some(expires_at.into()),
+    }))
+}
+
+/// What a role may do, or fewer scopes of it.
+fn scopes_of(role: i16, scopes: Option<&str>) -> Result<Scopes, Error> {
+    let all = decode_role(role)?.scopes();
+    Ok(scopes.map_or(all, |some| all.and(Scopes::parse(some))))
+}

@@ -1,0 +1,16 @@
+drop table console_links;
+drop table access_tokens;
+drop table members;
+drop index api_keys_by_ends_at;
+drop index api_keys_by_tenant;
+alter table api_keys drop column ends_at;
+alter table api_keys drop column revoked_at;
+alter table api_keys drop column expires_at;
+alter table api_keys drop column last_used_at;
+alter table api_keys drop column scopes;
+alter table api_keys drop column role;
+alter table api_keys drop column name;
+drop index tenants_by_state;
+alter table tenants drop column looked_at;
+alter table tenants drop column state_at;
+alter table tenants drop column state;
