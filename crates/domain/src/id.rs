@@ -125,6 +125,8 @@ ids! {
     SweepId = "swp";
     /// A test of a subscription.
     TrialId = "tst";
+    /// An entry of the audit log.
+    AuditEntryId = "aud";
 }
 
 impl TenantId {

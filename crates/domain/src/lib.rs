@@ -4,6 +4,7 @@
 pub mod access;
 pub mod account;
 pub mod attempt;
+pub mod audit;
 pub mod breaker;
 pub mod callback;
 pub mod catalog;

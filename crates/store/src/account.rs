@@ -121,16 +121,8 @@ impl Store {
         tenant: TenantId,
         id: AccountId,
     ) -> Result<Option<Account>, Error> {
-        self.read(move |connection| {
-            let row: Option<AccountRow> = each!(connection, c => provider_accounts::table
-                .filter(provider_accounts::id.eq(Uid::from(id)))
-                .filter(provider_accounts::tenant_id.eq(Uid::from(tenant)))
-                .select(AccountRow::as_select())
-                .first(c)
-                .optional())?;
-            row.map(Account::try_from).transpose()
-        })
-        .await
+        self.read(move |connection| find(connection, tenant, id))
+            .await
     }
 
     /// The account with this slug, whoever's it is.
@@ -213,6 +205,20 @@ impl Store {
         })
         .await
     }
+}
+
+pub(crate) fn find(
+    connection: &mut Connection,
+    tenant: TenantId,
+    id: AccountId,
+) -> Result<Option<Account>, Error> {
+    let row: Option<AccountRow> = each!(connection, c => provider_accounts::table
+        .filter(provider_accounts::id.eq(Uid::from(id)))
+        .filter(provider_accounts::tenant_id.eq(Uid::from(tenant)))
+        .select(AccountRow::as_select())
+        .first(c)
+        .optional())?;
+    row.map(Account::try_from).transpose()
 }
 
 /// That its tenant was not deleted.

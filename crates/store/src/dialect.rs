@@ -2,6 +2,7 @@
 
 pub(crate) mod array;
 pub(crate) mod attempt;
+pub(crate) mod audit;
 pub(crate) mod callback;
 pub(crate) mod day;
 pub(crate) mod dead_letter;

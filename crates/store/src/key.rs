@@ -231,7 +231,11 @@ pub(crate) fn insert(
     Ok(())
 }
 
-fn find(connection: &mut Connection, tenant: TenantId, id: KeyId) -> Result<Option<KeyRow>, Error> {
+pub(crate) fn find(
+    connection: &mut Connection,
+    tenant: TenantId,
+    id: KeyId,
+) -> Result<Option<KeyRow>, Error> {
     Ok(each!(connection, c => api_keys::table
         .filter(api_keys::id.eq(Uid::from(id)))
         .filter(api_keys::tenant_id.eq(Uid::from(tenant)))
@@ -265,7 +269,7 @@ fn is_usable(at: Timestamp) -> _ {
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = api_keys)]
-struct KeyRow {
+pub(crate) struct KeyRow {
     id: Uid,
     tenant_id: Uid,
     prefix: String,

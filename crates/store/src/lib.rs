@@ -18,6 +18,7 @@ mod sql_types;
 mod writer;
 
 pub mod account;
+pub mod audit;
 pub mod bearer;
 pub mod callback;
 pub mod dead_letter;
@@ -80,6 +81,8 @@ pub struct Store {
     gate: Option<Arc<Gate>>,
     clock: Clock,
     random: Random,
+    /// For whom it acts.
+    act: Option<Arc<audit::Act>>,
     _checkpoints: Option<Arc<CheckpointThread>>,
 }
 
@@ -115,6 +118,7 @@ impl Store {
             gate: None,
             clock,
             random,
+            act: None,
             _checkpoints: Some(Arc::new(CheckpointThread::start(path.to_owned(), rest)?)),
         })
     }
@@ -134,6 +138,7 @@ impl Store {
             gate: Some(gate),
             clock,
             random,
+            act: None,
             _checkpoints: None,
         })
     }
@@ -165,12 +170,17 @@ impl Store {
     }
 
     /// Runs `work` in a transaction, together with other callers'. It may be run more than once, and
-    /// counts once.
+    /// counts once. Where somebody acts, it is written down with it.
     pub(crate) async fn write<T: Send + 'static>(
         &self,
-        work: impl FnMut(&mut Connection) -> Result<T, Error> + Send + 'static,
+        mut work: impl FnMut(&mut Connection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        self.writer.write(work).await
+        let Some(recorder) = self.recorder() else {
+            return self.writer.write(work).await;
+        };
+        self.writer
+            .write(move |connection| recorder.around(connection, &mut work))
+            .await
     }
 
     pub(crate) async fn read<T: Send + 'static>(

@@ -92,16 +92,8 @@ impl Store {
         tenant: TenantId,
         id: QuarantineId,
     ) -> Result<Option<Quarantined>, Error> {
-        self.read(move |connection| {
-            let row: Option<QuarantineRow> = each!(connection, c => quarantine::table
-                .find(Uid::from(id))
-                .filter(quarantine::tenant_id.eq(Uid::from(tenant)))
-                .select(QuarantineRow::as_select())
-                .first(c)
-                .optional())?;
-            row.map(Quarantined::try_from).transpose()
-        })
-        .await
+        self.read(move |connection| find(connection, tenant, id))
+            .await
     }
 
     /// Forgets a request that was taken in.
@@ -118,6 +110,20 @@ impl Store {
         })
         .await
     }
+}
+
+pub(crate) fn find(
+    connection: &mut Connection,
+    tenant: TenantId,
+    id: QuarantineId,
+) -> Result<Option<Quarantined>, Error> {
+    let row: Option<QuarantineRow> = each!(connection, c => quarantine::table
+        .find(Uid::from(id))
+        .filter(quarantine::tenant_id.eq(Uid::from(tenant)))
+        .select(QuarantineRow::as_select())
+        .first(c)
+        .optional())?;
+    row.map(Quarantined::try_from).transpose()
 }
 
 /// Keeps requests that are not kept yet.

@@ -7,6 +7,7 @@ mod row;
 pub(crate) use row::ReplayRow;
 
 use crate::Store;
+use crate::audit;
 use crate::connection::{Connection, each, load_locked};
 use crate::dialect::event::newest_position;
 use crate::dialect::lock;
@@ -121,11 +122,21 @@ impl Store {
             ended_at: None,
         };
         let row = ReplayRow::new(tenant, &replay, (reached, through))?;
+        let (recorder, begun) = (self.recorder(), replay.clone());
         self.write(move |connection| {
             each!(connection, c => diesel::insert_into(replays::table)
                 .values(&row)
                 .execute(c))?;
-            Ok(())
+            let Some(recorder) = &recorder else {
+                return Ok(());
+            };
+            let change = audit::Change {
+                target_type: "replay",
+                target_id: Some(begun.id.to_string()),
+                before: None,
+                after: Some(recorder.show(&audit::Seen::Replay(begun.clone()))),
+            };
+            recorder.changed(connection, vec![change])
         })
         .await?;
         Ok(replay)
@@ -137,14 +148,8 @@ impl Store {
         tenant: TenantId,
         id: ReplayId,
     ) -> Result<Option<Replay>, Error> {
-        self.read(move |connection| {
-            let row: Option<ReplayRow> = each!(connection, c => of(tenant, id)
-                .select(ReplayRow::as_select())
-                .first(c)
-                .optional())?;
-            row.map(Replay::try_from).transpose()
-        })
-        .await
+        self.read(move |connection| find(connection, tenant, id))
+            .await
     }
 
     /// A tenant's replays, newest first.
@@ -292,6 +297,18 @@ fn before(connection: &mut Connection, from: Timestamp) -> Result<i64, Error> {
         .first(c)
         .optional())?;
     Ok(last.unwrap_or(0))
+}
+
+pub(crate) fn find(
+    connection: &mut Connection,
+    tenant: TenantId,
+    id: ReplayId,
+) -> Result<Option<Replay>, Error> {
+    let row: Option<ReplayRow> = each!(connection, c => of(tenant, id)
+        .select(ReplayRow::as_select())
+        .first(c)
+        .optional())?;
+    row.map(Replay::try_from).transpose()
 }
 
 #[diesel::dsl::auto_type(no_type_alias)]

@@ -1,6 +1,8 @@
 //! The tables, as diesel sees them on both engines. A test compares them with the migrations.
 
+mod audit;
 mod trial;
+pub(crate) use audit::{audit_entries, audit_head};
 pub(crate) use trial::trials;
 
 diesel::table! {

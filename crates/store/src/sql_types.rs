@@ -76,7 +76,7 @@ macro_rules! uid_of {
     )*};
 }
 
-uid_of!(TenantId KeyId MemberId AccountId MessageId CallbackId ReceiptId EventId SubscriptionId DeliveryId AttemptId OrphanId SecurityEventId QuarantineId DeadLetterId PollId ReplayId SweepId TrialId);
+uid_of!(TenantId KeyId MemberId AccountId MessageId CallbackId ReceiptId EventId SubscriptionId DeliveryId AttemptId OrphanId SecurityEventId QuarantineId DeadLetterId PollId ReplayId SweepId TrialId AuditEntryId);
 
 impl ToSql<Id, Sqlite> for Uid {
     fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {

@@ -5,6 +5,7 @@ mod list;
 mod many;
 pub(crate) mod pace;
 mod rotation;
+mod told;
 
 pub(crate) use disabling::disable;
 pub use list::Filter;
@@ -16,8 +17,6 @@ use crate::Store;
 use crate::connection::{Connection, each, load_locked};
 use crate::dialect;
 use crate::dialect::array::columns;
-use crate::dialect::event::newest_position;
-use crate::dialect::lock;
 use crate::error::Error;
 use crate::installation::{Versioned, bump};
 use crate::schema::{subscriptions, tenants};
@@ -164,16 +163,23 @@ impl Store {
         id: SubscriptionId,
         change: Change,
     ) -> Result<Option<Subscription>, Error> {
+        let recorder = self.recorder();
         self.write(move |connection| {
             let Some(mut row) = find_locked(connection, tenant, &[id])?.pop() else {
                 return Ok(None);
             };
+            let before = row.clone();
             let is_new_secret = row.apply(change.clone())?;
             if is_new_secret {
                 rotation::forget_previous(connection, &[row.id])?;
             }
             dialect::subscription::update(connection, std::slice::from_ref(&row))?;
             changed(connection, row.tenant_id)?;
+            told::changed(
+                &recorder,
+                connection,
+                vec![(Some(before), Some(row.clone()))],
+            )?;
             Subscription::try_from(row).map(Some)
         })
         .await
@@ -186,7 +192,9 @@ impl Store {
         id: SubscriptionId,
         at: Timestamp,
     ) -> Result<bool, Error> {
+        let recorder = self.recorder();
         self.write(move |connection| {
+            let before = find_locked(connection, tenant, &[id])?.pop();
             let deleted = each!(connection, c => diesel::update(subscriptions::table)
                 .filter(subscriptions::id.eq(Uid::from(id)))
                 .filter(subscriptions::tenant_id.eq(Uid::from(tenant)))
@@ -194,6 +202,7 @@ impl Store {
                 .set(subscriptions::deleted_at.eq(Some(Moment::from(at))))
                 .execute(c))?;
             changed(connection, tenant.into())?;
+            told::changed(&recorder, connection, vec![(before, None)])?;
             Ok(deleted > 0)
         })
         .await

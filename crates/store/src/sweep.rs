@@ -2,6 +2,7 @@
 //! the owner of the subscription's shard has done it, a page at a time.
 
 use crate::Store;
+use crate::audit::Recorder;
 use crate::connection::{Connection, each};
 use crate::delivery::{
     CANCELLED, DeliveryRow, PENDING, Place, cancelled_place, is_wanted, retried_place,
@@ -14,6 +15,7 @@ use diesel::prelude::*;
 use domain::delivery::{State, Wanted};
 use domain::id::{SubscriptionId, SweepId, TenantId};
 use domain::{Shard, Timestamp};
+use serde_json::json;
 use std::collections::HashMap;
 
 /// What is done to each.
@@ -81,6 +83,12 @@ impl Store {
         filter: Filter,
     ) -> Result<(), Error> {
         let (reached, before) = self.bounds(&filter);
+        let what = json!({
+            "state": filter.wanted.as_str(),
+            "event_types": filter.event_types,
+            "after": filter.after,
+            "before": filter.before,
+        });
         let row = SweepRow {
             id: SweepId::new(self.clock.now(), &self.random).into(),
             tenant_id: tenant.into(),
@@ -92,11 +100,13 @@ impl Store {
             reached,
             before,
         };
+        let recorder = self.recorder();
         self.write(move |connection| {
             each!(connection, c => diesel::insert_into(sweeps::table)
                 .values(&row)
                 .execute(c))?;
-            Ok(())
+            let of = Some(subscription.to_string());
+            Recorder::note(&recorder, connection, "webhook", of, what.clone())
         })
         .await
     }

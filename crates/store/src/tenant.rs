@@ -203,7 +203,7 @@ impl Store {
     }
 }
 
-fn find(connection: &mut Connection, id: TenantId) -> Result<Option<TenantRow>, Error> {
+pub(crate) fn find(connection: &mut Connection, id: TenantId) -> Result<Option<TenantRow>, Error> {
     Ok(each!(connection, c => tenants::table
         .filter(tenants::id.eq(Uid::from(id)))
         .filter(tenants::state.ne(DELETED))

@@ -1,6 +1,7 @@
 //! Access tokens, and links into the console, which become one. Only their hashes are kept.
 
 use crate::Store;
+use crate::audit::Recorder;
 use crate::connection::{Connection, each, insert_rows};
 use crate::error::Error;
 use crate::event::NewEventRow;
@@ -12,7 +13,9 @@ use crate::tenant::{self, State};
 use diesel::prelude::*;
 use domain::Timestamp;
 use domain::access::Scopes;
+use domain::audit::Actor;
 use domain::id::{EventId, KeyId, MemberId, TenantId};
+use serde_json::json;
 
 /// How many tokens of a key, or of a member, are of use at once: one more ends the oldest.
 pub const MOST_TOKENS: i64 = 100;
@@ -106,6 +109,7 @@ impl Store {
             created_at: link.created_at.into(),
             expires_at: link.expires_at.into(),
         };
+        let recorder = self.recorder();
         self.write(move |connection| {
             if member::find(connection, link.tenant_id, link.member_id)?.is_none() {
                 return Ok(false);
@@ -123,6 +127,9 @@ impl Store {
             each!(connection, c => diesel::insert_into(console_links::table)
                 .values(&row)
                 .execute(c))?;
+            let what = json!({ "expires_at": link.expires_at });
+            let whom = Some(link.member_id.to_string());
+            Recorder::note(&recorder, connection, "member", whom, what)?;
             Ok(true)
         })
         .await
@@ -131,6 +138,7 @@ impl Store {
     /// Uses a link up: a token that stands for its member from now on, and `user.login`, in one commit.
     /// None where the link is unknown, used or over, or its key, its member or its tenant is.
     pub async fn use_link(&self, entry: Entry) -> Result<Option<(TenantId, Member)>, Error> {
+        let recorder = self.recorder();
         self.write(move |connection| {
             // Of two that use it at once, one deletes it.
             let link: Option<LinkRow> = each!(connection, c => diesel::delete(
@@ -142,7 +150,16 @@ impl Store {
             let Some(link) = link.filter(|link| link.expires_at > entry.at.into()) else {
                 return Ok(None);
             };
-            enter(connection, &link, &entry)
+            let entered = enter(connection, &link, &entry)?;
+            if let Some((tenant, member)) = &entered {
+                let by = recorder
+                    .as_ref()
+                    .map(|recorder| recorder.by(Actor::Member(member.id), *tenant));
+                let what = json!({ "expires_at": entry.expires_at });
+                let whom = Some(member.id.to_string());
+                Recorder::note(&by, connection, "member", whom, what)?;
+            }
+            Ok(entered)
         })
         .await
     }

@@ -3,12 +3,14 @@
 
 use super::{Filter, wanted};
 use crate::Store;
+use crate::audit::Recorder;
 use crate::connection::{Connection, each};
 use crate::error::Error;
 use crate::schema::dead_letters;
 use crate::sql_types::{Moment, Uid};
 use diesel::prelude::*;
 use domain::id::{DeadLetterId, TenantId};
+use serde_json::json;
 use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -45,7 +47,7 @@ impl Store {
         per_second: NonZeroU32,
         passed: u64,
     ) -> Result<u64, Error> {
-        let now = self.clock.now();
+        let (now, recorder) = (self.clock.now(), self.recorder());
         self.write(move |connection| {
             let page: Vec<Uid> = each!(connection, c => wanted!(tenant, filter, dead_letters::id)
                 .filter(dead_letters::requeue_at.is_null())
@@ -64,6 +66,7 @@ impl Store {
                     .set(dead_letters::requeue_at.eq(Some(at)))
                     .execute(c))?;
             }
+            note(&recorder, connection, &filter, page.len())?;
             Ok(u64::try_from(page.len()).unwrap_or(0))
         })
         .await
@@ -71,6 +74,7 @@ impl Store {
 
     /// Takes the marks of what a filter wants back, a page at a time; how many. What is under way goes on.
     pub async fn cancel_requeue(&self, tenant: TenantId, filter: Filter) -> Result<u64, Error> {
+        let recorder = self.recorder();
         self.write(move |connection| {
             let page: Vec<Uid> = each!(connection, c => wanted!(tenant, filter, dead_letters::id)
                 .filter(dead_letters::requeue_at.is_not_null())
@@ -80,6 +84,7 @@ impl Store {
                 .filter(dead_letters::id.eq_any(page))
                 .set(dead_letters::requeue_at.eq(None::<Moment>))
                 .execute(c))?;
+            note(&recorder, connection, &filter, cancelled)?;
             Ok(u64::try_from(cancelled).unwrap_or(0))
         })
         .await
@@ -87,6 +92,7 @@ impl Store {
 
     /// Purges a page of what a filter wants, oldest first; how many.
     pub async fn purge_dead_letters(&self, tenant: TenantId, filter: Filter) -> Result<u64, Error> {
+        let recorder = self.recorder();
         self.write(move |connection| {
             let page: Vec<Uid> = each!(connection, c => wanted!(tenant, filter, dead_letters::id)
                 .order(dead_letters::id)
@@ -95,6 +101,7 @@ impl Store {
             let purged = each!(connection, c => diesel::delete(dead_letters::table)
                 .filter(dead_letters::id.eq_any(page))
                 .execute(c))?;
+            note(&recorder, connection, &filter, purged)?;
             Ok(u64::try_from(purged).unwrap_or(0))
         })
         .await
@@ -155,6 +162,28 @@ impl Store {
         })
         .await
     }
+}
+
+/// Says in the audit log how many of which were changed.
+fn note(
+    recorder: &Option<Recorder>,
+    connection: &mut Connection,
+    filter: &Filter,
+    number: usize,
+) -> Result<(), Error> {
+    if number == 0 {
+        return Ok(());
+    }
+    let what = json!({
+        "number": number,
+        "queue": filter.queue,
+        "kind": filter.kind,
+        "provider_account": filter.provider_account,
+        "after": filter.after,
+        "before": filter.before,
+    });
+    let id = filter.id.map(|id| id.to_string());
+    Recorder::note(recorder, connection, "dead_letter", id, what)
 }
 
 fn due(connection: &mut Connection, now: Moment, limit: i64) -> Result<Vec<(Uid, i32)>, Error> {

@@ -104,7 +104,7 @@ impl Store {
             let of_held = batch.iter().filter(|attempt| held.contains(&attempt.lease));
             disabling.extend(of_held.filter_map(warning::asked));
             let now = clock.now();
-            let disabled = subscription::disable(connection, disabling, now)?;
+            let disabled = subscription::disable(connection, disabling, now, &random)?;
             news.extend(disabled.iter().map(|disabled| {
                 let what = What::Disabled {
                     reason: disabled.reason,

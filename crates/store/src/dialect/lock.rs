@@ -5,7 +5,7 @@ use super::array::Statement;
 use crate::connection::Connection;
 use crate::error::Error;
 use diesel::prelude::*;
-use diesel::sql_types::{Integer, SmallInt};
+use diesel::sql_types::{Integer, SmallInt, Text};
 use domain::Shard;
 use domain::id::TenantId;
 use domain::report::DedupeKey;
@@ -48,6 +48,18 @@ pub(crate) fn no_events_of(connection: &mut Connection, tenant: TenantId) -> Res
         let shard = i32::from(Shard::of_tenant(tenant).number());
         Statement::<()>::new("select pg_advisory_xact_lock(2, shard) from unnest({}) as shard")
             .bind::<Integer, _>(vec![shard])
+            .execute(session.raw())?;
+    }
+    Ok(())
+}
+
+/// Waits until nobody else is changing the thing with this id for somebody, and lets nobody until this
+/// transaction ends.
+pub(crate) fn for_change(connection: &mut Connection, id: &str) -> Result<(), Error> {
+    if let Connection::Postgres(session) = connection {
+        let text = "select pg_advisory_xact_lock(4, hashtext(id)) from unnest({}) as id";
+        Statement::<()>::new(text)
+            .bind::<Text, _>(vec![id])
             .execute(session.raw())?;
     }
     Ok(())

@@ -1,14 +1,15 @@
 //! Disabling subscriptions that nobody asked us to.
 
 use super::all_changed;
+use crate::audit;
 use crate::connection::{Connection, each, load_locked};
 use crate::error::Error;
 use crate::schema::subscriptions;
 use crate::sql_types::{Moment, Uid};
 use crate::warning::Disabling;
 use diesel::prelude::*;
-use domain::Timestamp;
 use domain::subscription::DisabledReason;
+use domain::{Random, Timestamp};
 use std::collections::BTreeSet;
 
 /// Disables subscriptions, except those that somebody changed since the attempts that are to blame; those
@@ -17,6 +18,7 @@ pub(crate) fn disable(
     connection: &mut Connection,
     wanted: Vec<Disabling>,
     now: Timestamp,
+    random: &Random,
 ) -> Result<Vec<Disabling>, Error> {
     if wanted.is_empty() {
         return Ok(Vec::new());
@@ -36,7 +38,7 @@ pub(crate) fn disable(
             )),
         for_update
     );
-    let (mut disabled, mut tenants) = (Vec::new(), Vec::new());
+    let (mut disabled, mut tenants, mut told) = (Vec::new(), Vec::new(), Vec::new());
     for (id, tenant, updated_at) in enabled {
         let is_to_blame = |wanted: &&Disabling| {
             Uid::from(wanted.id) == id && Moment::from(wanted.settings_of) == updated_at
@@ -44,6 +46,7 @@ pub(crate) fn disable(
         if let Some(wanted) = wanted.iter().find(is_to_blame) {
             disabled.push(wanted.clone());
             tenants.push(tenant);
+            told.push((wanted.id, tenant.into(), wanted.reason));
         }
     }
     for reason in DisabledReason::ALL {
@@ -63,6 +66,7 @@ pub(crate) fn disable(
     }
     if !tenants.is_empty() {
         all_changed(connection, &tenants)?;
+        audit::disabled(connection, &told, now, random)?;
     }
     Ok(disabled)
 }

@@ -2,6 +2,7 @@
 //! hears of once.
 
 use super::list::{Filter, rows};
+use super::told::{self, Pair};
 use super::{Change, Subscription, SubscriptionRow, changed, find_locked, find_these, rotation};
 use crate::Store;
 use crate::connection::{Connection, each, insert_rows};
@@ -57,6 +58,7 @@ impl Store {
     ) -> Result<(), Error> {
         let rows = new.into_iter().map(SubscriptionRow::new);
         let mut rows: Vec<SubscriptionRow> = rows.collect::<Result<_, _>>()?;
+        let recorder = self.recorder();
         self.write(move |connection| {
             changed(connection, tenant.into())?;
             // From here on every event is either committed before them, or written after them.
@@ -66,7 +68,8 @@ impl Store {
                 row.since_position = position;
             }
             insert_rows!(connection, subscriptions::table, rows.iter());
-            Ok(())
+            let made = rows.iter().map(|row| (None, Some(row.clone())));
+            told::changed(&recorder, connection, made.collect())
         })
         .await
     }
@@ -80,6 +83,7 @@ impl Store {
         dry_run: bool,
         mut decide: impl FnMut(&Subscription) -> Result<Option<Change>, R> + Send + 'static,
     ) -> Result<Chosen<R>, Error> {
+        let recorder = self.recorder();
         let mut work = move |connection: &mut Connection| {
             let mut plan = Plan::default();
             let found = find(connection, tenant, &which, dry_run)?;
@@ -90,6 +94,7 @@ impl Store {
             }
             if !dry_run {
                 plan.carry_out(connection, tenant)?;
+                told::changed(&recorder, connection, plan.told)?;
             }
             Ok(in_order(found.order, found.next, outcomes))
         };
@@ -107,6 +112,7 @@ impl Store {
         dry_run: bool,
         at: Timestamp,
     ) -> Result<Chosen<()>, Error> {
+        let recorder = self.recorder();
         let work = move |connection: &mut Connection| {
             let found = find(connection, tenant, &which, dry_run)?;
             let ids: Vec<Uid> = found.rows.iter().map(|row| row.id).collect();
@@ -116,6 +122,8 @@ impl Store {
                     .set(subscriptions::deleted_at.eq(Some(Moment::from(at))))
                     .execute(c))?;
                 changed(connection, tenant.into())?;
+                let ended = found.rows.iter().map(|row| (Some(row.clone()), None));
+                told::changed(&recorder, connection, ended.collect())?;
             }
             let mut outcomes = HashMap::with_capacity(found.rows.len());
             for row in found.rows {
@@ -138,6 +146,8 @@ struct Plan {
     rows: Vec<SubscriptionRow>,
     /// Of those that got a secret.
     new_secrets: Vec<Uid>,
+    /// What they were, and what they become.
+    told: Vec<Pair>,
 }
 
 impl Plan {
@@ -152,10 +162,12 @@ impl Plan {
             Ok(None) => return Ok(Outcome::Same(Box::new(is))),
             Ok(Some(change)) => change,
         };
+        let before = row.clone();
         if row.apply(change)? {
             self.new_secrets.push(row.id);
         }
         let becomes = Subscription::try_from(row.clone())?;
+        self.told.push((Some(before), Some(row.clone())));
         self.rows.push(row);
         Ok(Outcome::Changed(Box::new(becomes)))
     }

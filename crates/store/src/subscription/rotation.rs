@@ -1,6 +1,6 @@
 //! Changing a subscription's secret, while the one before it goes on to sign for a while.
 
-use super::{changed, find};
+use super::{changed, find, find_locked, told};
 use crate::Store;
 use crate::connection::{Connection, each};
 use crate::error::Error;
@@ -59,7 +59,9 @@ impl Store {
         id: SubscriptionId,
         rotation: Rotation,
     ) -> Result<Rotated, Error> {
+        let recorder = self.recorder();
         self.write(move |connection| {
+            let before = find_locked(connection, tenant, &[id])?.pop();
             let updated = each!(connection, c => diesel::update(subscriptions::table)
                 .filter(subscriptions::id.eq(Uid::from(id)))
                 .filter(subscriptions::tenant_id.eq(Uid::from(tenant)))
@@ -95,6 +97,8 @@ impl Store {
                 }
             }
             changed(connection, tenant.into())?;
+            let after = find(connection, tenant, id)?;
+            told::changed(&recorder, connection, vec![(before, after)])?;
             Ok(Rotated::Done)
         })
         .await

@@ -54,7 +54,13 @@ fn created(create: &str) -> (String, Vec<(String, bool)>) {
 
 fn believed() -> Tables {
     let mut tables = Tables::new();
-    let text = ["src/schema.rs", "src/schema/trial.rs"].map(read).concat();
+    let text = [
+        "src/schema.rs",
+        "src/schema/audit.rs",
+        "src/schema/trial.rs",
+    ]
+    .map(read)
+    .concat();
     for table in text.split("diesel::table!").skip(1) {
         let body = table.split("::*;").last().unwrap();
         let name = body.trim().split(' ').next().unwrap().to_owned();
