@@ -12,6 +12,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use check::Check;
 use domain::Timestamp;
 use domain::account::{Environment, Slug};
+use domain::audit::Action;
 use domain::id::{AccountId, TenantId};
 use providers::Provider;
 use providers::access::StatusAccess;
@@ -22,6 +23,7 @@ use signing::checks::{Checks, Invalid};
 use status_api::{SilenceView, WriteSilence};
 use std::collections::BTreeMap;
 use store::account::{Account, Created};
+use store::audit::Target;
 use utoipa::ToSchema;
 use wire::Hint;
 
@@ -92,7 +94,7 @@ struct WriteAccount {
     "created_at": "2026-11-23T21:09:00.000Z",
     "updated_at": "2026-11-23T21:09:00.000Z",
 })))]
-struct AccountView {
+pub(crate) struct AccountView {
     /// Its id.
     id: AccountId,
     /// Whose format its callbacks have.
@@ -165,7 +167,12 @@ async fn create(
         },
     );
     match context
-        .store
+        .acting(
+            caller,
+            caller.tenant,
+            Action::ProviderAccountCreated,
+            Target::Account(account.id),
+        )
         .create_account(account.clone())
         .await
         .map_err(failure::of_store)?
@@ -290,7 +297,8 @@ async fn replace(
         ..known
     };
     let account = seal(context, &checks, changed);
-    save(context, account.clone()).await?;
+    let action = Action::ProviderAccountUpdated;
+    save(context, caller, action, account.clone()).await?;
     let new_token = checks.token().filter(|_| kept.is_none());
     Ok(HttpResponse::Ok().json(view(context, account, &checks, new_token)?))
 }
@@ -314,7 +322,16 @@ async fn delete(
     let id: AccountId = id
         .parse()
         .map_err(|_| failure::not_found("provider account"))?;
-    let deleted = desk.context.store.delete_account(caller.tenant, id).await;
+    let deleted = desk
+        .context
+        .acting(
+            caller,
+            caller.tenant,
+            Action::ProviderAccountDeleted,
+            Target::Account(id),
+        )
+        .delete_account(caller.tenant, id)
+        .await;
     if !deleted.map_err(failure::of_store)? {
         return Err(failure::not_found("provider account"));
     }
@@ -357,7 +374,8 @@ async fn rotate_token(
             ..known
         },
     );
-    save(context, account.clone()).await?;
+    let action = Action::ProviderAccountTokenRotated;
+    save(context, caller, action, account.clone()).await?;
     Ok(HttpResponse::Ok().json(view(context, account, &checks, checks.token())?))
 }
 
@@ -448,9 +466,15 @@ async fn find(desk: &Desk, tenant: TenantId, id: &str) -> Result<Account, Proble
     found.ok_or_else(|| failure::not_found("provider account"))
 }
 
-async fn save(context: &Context, account: Account) -> Result<(), Problem> {
+async fn save(
+    context: &Context,
+    caller: Caller,
+    action: Action,
+    account: Account,
+) -> Result<(), Problem> {
+    let target = Target::Account(account.id);
     if !context
-        .store
+        .acting(caller, account.tenant_id, action, target)
         .update_account(account)
         .await
         .map_err(failure::of_store)?
@@ -459,6 +483,17 @@ async fn save(context: &Context, account: Account) -> Result<(), Problem> {
     }
     context.broker.hint(Hint::Accounts);
     Ok(())
+}
+
+/// An account as the audit log shows it, and what is secret of it.
+pub(crate) fn shown(context: &Context, account: &Account) -> (Option<AccountView>, Vec<Vec<u8>>) {
+    let (Ok(checks), Ok(access)) = (open(context, account), status_api::open(context, account))
+    else {
+        return (None, Vec::new());
+    };
+    let access = access.map(|access| access.to_json().to_vec());
+    let secrets = vec![checks.to_json().to_vec(), access.unwrap_or_default()];
+    (view(context, account.clone(), &checks, None).ok(), secrets)
 }
 
 /// An account as it is shown. Its token is in the URLs only when it is given.

@@ -5,10 +5,11 @@ use crate::access::scope::{self, Rule};
 use crate::{Desk, failure};
 use actix_web::dev::Payload;
 use actix_web::http::header::{AUTHORIZATION, HeaderMap};
-use actix_web::{FromRequest, HttpRequest, web};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use domain::access::Scopes;
+use domain::audit::Actor;
 use domain::id::{KeyId, TenantId};
-use runtime::http::{Code, Problem};
+use runtime::http::{Code, Problem, RequestId};
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr};
 use std::pin::Pin;
@@ -28,24 +29,86 @@ pub(crate) struct Caller {
     pub key_id: Option<KeyId>,
     /// What may be done.
     pub scopes: Scopes,
+    /// Who that is, for the audit log.
+    pub actor: Actor,
+    /// How the request came.
+    pub door: Door,
+}
+
+/// How a request came.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Door {
+    /// The other end of the connection.
+    pub source_ip: IpAddr,
+    /// Its `x-request-id`.
+    pub request_id: ShortText,
+}
+
+/// A text of at most 128 bytes, which is copied.
+#[derive(Clone, Copy)]
+pub(crate) struct ShortText {
+    bytes: [u8; 128],
+    length: usize,
+}
+
+impl ShortText {
+    fn of(text: &str) -> Self {
+        let text = domain::text::cut(text, 128);
+        let mut bytes = [0; 128];
+        for (place, byte) in bytes.iter_mut().zip(text.bytes()) {
+            *place = byte;
+        }
+        Self {
+            bytes,
+            length: text.len(),
+        }
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        let text = self.bytes.get(..self.length).unwrap_or_default();
+        std::str::from_utf8(text).unwrap_or_default()
+    }
+}
+
+impl std::fmt::Debug for ShortText {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Door {
+    pub(crate) fn of(request: &HttpRequest) -> Self {
+        let peer = request.peer_addr().map(|peer| peer.ip());
+        let extensions = request.extensions();
+        let id = extensions.get::<RequestId>().map_or("-", RequestId::as_str);
+        Self {
+            source_ip: peer
+                .unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
+                .to_canonical(),
+            request_id: ShortText::of(id),
+        }
+    }
 }
 
 /// The operator alone.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Operator;
+pub(crate) struct Operator(pub Caller);
 
 impl Caller {
-    fn of(shown: Shown) -> Self {
+    fn of(shown: Shown, door: Door) -> Self {
         match shown {
             Shown::Admin => Self {
                 tenant: TenantId::PLATFORM,
                 is_operator: true,
                 key_id: None,
                 scopes: domain::access::Role::Owner.scopes(),
+                actor: Actor::Operator,
+                door,
             },
             Shown::Of(Bearer {
                 tenant_id,
                 key_id,
+                member_id,
                 scopes,
                 ..
             }) => Self {
@@ -53,6 +116,13 @@ impl Caller {
                 is_operator: false,
                 key_id,
                 scopes,
+                actor: match (member_id, key_id) {
+                    (Some(member), _) => Actor::Member(member),
+                    (None, Some(key)) => Actor::Key(key),
+                    // Nobody is let in without either.
+                    (None, None) => Actor::Operator,
+                },
+                door,
             },
         }
     }
@@ -84,7 +154,7 @@ impl FromRequest for Caller {
         let desk = request.app_data::<web::Data<Desk>>().cloned();
         let pattern = request.match_pattern();
         let rule = pattern.and_then(|pattern| scope::rule(request.method(), &pattern));
-        let source = source(request);
+        let (source, door) = (source(request), Door::of(request));
         Box::pin(async move {
             let (Some(key), Some(desk)) = (key, desk) else {
                 return Err(unauthorized());
@@ -95,7 +165,7 @@ impl FromRequest for Caller {
             let shown = desk.keys.who(&key, source, &desk.context).await?;
             let shown = shown.ok_or_else(unauthorized)?;
             refuse_suspended(shown, rule)?;
-            let caller = Self::of(shown);
+            let caller = Self::of(shown, door);
             caller.check(rule)?;
             Ok(caller)
         })
@@ -111,7 +181,7 @@ impl FromRequest for Operator {
         Box::pin(async move {
             let caller = caller.await?;
             caller.check(Some(Rule::Operator))?;
-            Ok(Self)
+            Ok(Self(caller))
         })
     }
 }
@@ -170,6 +240,11 @@ mod tests {
             is_operator,
             key_id: None,
             scopes: role.scopes(),
+            actor: Actor::Operator,
+            door: Door {
+                source_ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
+                request_id: ShortText::of("req-1"),
+            },
         }
     }
 

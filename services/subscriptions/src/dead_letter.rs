@@ -12,9 +12,11 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use demand::{Cancel, Purge, Requeue};
 use domain::Timestamp;
+use domain::audit::Action;
 use domain::id::{CallbackId, DeadLetterId, TenantId};
 use runtime::http::Problem;
 use serde::Serialize;
+use store::audit::Target;
 use store::dead_letter::{DeadLetter, Filter};
 use utoipa::ToSchema;
 use wire::Queue;
@@ -213,7 +215,7 @@ async fn requeue_one(
     };
     let marked = desk
         .context
-        .store
+        .acting(caller, tenant, Action::DeadLettersRequeued, Target::Said)
         .mark_for_requeue(tenant, filter, demand::USUAL_RATE, 0)
         .await;
     marked.map_err(failure::of_store)?;
@@ -252,7 +254,9 @@ async fn requeue(
     if demand.dry_run {
         return Ok(would_match(matching));
     }
-    let store = &desk.context.store;
+    let store = desk
+        .context
+        .acting(caller, tenant, Action::DeadLettersRequeued, Target::Said);
     let mut marked = 0;
     for _ in 0..MOST_PAGES {
         // What dies again meanwhile is not done again and again.
@@ -295,9 +299,12 @@ async fn cancel(
     let tenant = query.tenant(caller, &desk).await?;
     let (_, demand): (_, Cancel) = input::read(&request, payload).await?;
     let filter = demand.filter.check()?;
+    let store = desk
+        .context
+        .acting(caller, tenant, Action::DeadLettersCancelled, Target::Said);
     let mut cancelled = 0;
     for _ in 0..MOST_PAGES {
-        let page = desk.context.store.cancel_requeue(tenant, filter.clone());
+        let page = store.cancel_requeue(tenant, filter.clone());
         let page = page.await.map_err(failure::of_store)?;
         if page == 0 {
             break;
@@ -333,16 +340,16 @@ async fn purge(
     if demand.dry_run {
         return Ok(would_match(matching));
     }
+    let store = desk
+        .context
+        .acting(caller, tenant, Action::DeadLettersPurged, Target::Said);
     let mut purged = 0;
     for _ in 0..MOST_PAGES {
         // What dies meanwhile was not counted, and nobody has seen it.
         if purged >= matching {
             break;
         }
-        let page = desk
-            .context
-            .store
-            .purge_dead_letters(tenant, filter.clone());
+        let page = store.purge_dead_letters(tenant, filter.clone());
         let page = page.await.map_err(failure::of_store)?;
         if page == 0 {
             break;

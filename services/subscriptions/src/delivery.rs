@@ -7,12 +7,14 @@ use crate::webhook::{self, DeliveryView};
 use crate::{Desk, failure, list};
 use actix_web::web::{self, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
+use domain::audit;
 use domain::delivery::{State, Wanted};
 use domain::id::{DeliveryId, SubscriptionId};
 use domain::subscription::Pattern;
 use domain::{Shard, Timestamp, replay};
 use runtime::http::{Code, Problem};
 use serde::{Deserialize, Serialize};
+use store::audit::Target;
 use store::delivery::Recovered;
 use store::sweep::{Action, Filter};
 use utoipa::ToSchema;
@@ -118,10 +120,16 @@ async fn retry(
     desk: web::Data<Desk>,
     caller: Caller,
 ) -> Result<HttpResponse, Problem> {
+    let id = parse_id(&id)?;
     let retried = desk
         .context
-        .store
-        .retry_delivery(caller.tenant, parse_id(&id)?)
+        .acting(
+            caller,
+            caller.tenant,
+            audit::Action::DeliveryRetried,
+            Target::Delivery(id),
+        )
+        .retry_delivery(caller.tenant, id)
         .await;
     let view = judge(&desk, retried.map_err(failure::of_store)?)?;
     Ok(HttpResponse::Accepted().json(view))
@@ -143,10 +151,16 @@ async fn cancel(
     desk: web::Data<Desk>,
     caller: Caller,
 ) -> Result<HttpResponse, Problem> {
+    let id = parse_id(&id)?;
     let cancelled = desk
         .context
-        .store
-        .cancel_delivery(caller.tenant, parse_id(&id)?)
+        .acting(
+            caller,
+            caller.tenant,
+            audit::Action::DeliveryCancelled,
+            Target::Delivery(id),
+        )
+        .cancel_delivery(caller.tenant, id)
         .await;
     let view = judge(&desk, cancelled.map_err(failure::of_store)?)?;
     Ok(HttpResponse::Ok().json(view))
@@ -252,7 +266,12 @@ async fn sweep(
     if dry_run {
         return Ok(HttpResponse::Ok().json(answer));
     }
-    store
+    let done = match action {
+        Action::Retry => audit::Action::DeliveriesRetried,
+        Action::Cancel => audit::Action::DeliveriesCancelled,
+    };
+    desk.context
+        .acting(caller, caller.tenant, done, Target::Said)
         .begin_sweep(caller.tenant, subscription, action, filter)
         .await
         .map_err(failure::of_store)?;

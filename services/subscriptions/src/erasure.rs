@@ -7,10 +7,13 @@ use crate::{Context, Desk, failure, input, quarantine};
 use actix_web::web::{self, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use domain::Timestamp;
+use domain::audit::Action;
 use domain::erasure::Number;
 use domain::id::TenantId;
 use runtime::http::Problem;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
+use store::audit::Target;
 use store::page::Window;
 use store::quarantine::{Filter, Quarantined};
 use utoipa::ToSchema;
@@ -106,6 +109,12 @@ async fn erase(
         input::invalid("/phone", form)
     })?;
     let context = &desk.context;
+    // It is done in many transactions: this one says that it began. The number is nowhere in it.
+    context
+        .acting(caller, tenant, Action::ErasureBegun, Target::Said)
+        .note_act("phone", json!({}))
+        .await
+        .map_err(failure::of_store)?;
     let quarantine = erase_quarantined(context, tenant, &number).await?;
     let erased = context
         .store

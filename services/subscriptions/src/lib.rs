@@ -2,6 +2,7 @@
 
 mod access;
 mod account;
+mod audit;
 mod callback;
 mod caller;
 mod console_link;

@@ -8,12 +8,14 @@ use crate::{Context, Desk, failure};
 use actix_web::web::{self, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use domain::Timestamp;
+use domain::audit::Action;
 use domain::callback::Kind;
 use domain::id::{CallbackId, QuarantineId, ReceiptId, TenantId};
 use domain::security::Reason;
 use reception::{Account, Kept, Request};
 use runtime::http::{Code, Problem};
 use serde::Serialize;
+use store::audit::Target;
 use store::quarantine::{Filter, Quarantined};
 use utoipa::ToSchema;
 use wire::{CallbackJob, Envelope, Job, Queue};
@@ -196,7 +198,12 @@ async fn ingest(
     let callback_id = job.callback_id;
     publish(context, job).await?;
     context
-        .store
+        .acting(
+            caller,
+            tenant,
+            Action::QuarantineIngested,
+            Target::Quarantined(quarantined.id),
+        )
         .release_quarantined(tenant, quarantined.id)
         .await
         .map_err(failure::of_store)?;

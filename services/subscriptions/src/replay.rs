@@ -10,10 +10,12 @@ use actix_web::web::{self, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use demand::CreateReplay;
 use domain::Timestamp;
+use domain::audit::Action;
 use domain::id::{EventId, ReplayId, SubscriptionId};
 use domain::replay::{Selection, State};
 use runtime::http::{Code, Problem};
 use serde::Serialize;
+use store::audit::Target;
 use store::replay::{Changed, Demand, Replay, Wish};
 use utoipa::ToSchema;
 
@@ -46,7 +48,7 @@ pub(crate) fn routes(routes: &mut Routes) {
     "created_at": "2026-11-23T21:09:00.000Z",
     "ended_at": null,
 })))]
-struct ReplayView {
+pub(crate) struct ReplayView {
     /// Its id.
     id: ReplayId,
     /// How far it is.
@@ -140,7 +142,8 @@ async fn create(
         let total = total.map_err(failure::of_store)?;
         return Ok(HttpResponse::Ok().json(CountView { total }));
     }
-    let begun = store
+    let begun = context
+        .acting(caller, caller.tenant, Action::ReplayCreated, Target::Said)
         .begin_replay(Demand {
             tenant_id: caller.tenant,
             subscription_id: wanted.webhook_id,
@@ -264,10 +267,16 @@ async fn change(
     caller: Caller,
     wish: Wish,
 ) -> Result<HttpResponse, Problem> {
+    let id = parse_id(id)?;
+    let action = match wish {
+        Wish::Pause => Action::ReplayPaused,
+        Wish::Resume => Action::ReplayResumed,
+        Wish::Cancel => Action::ReplayCancelled,
+    };
     let changed = desk
         .context
-        .store
-        .change_replay(caller.tenant, parse_id(id)?, wish)
+        .acting(caller, caller.tenant, action, Target::Replay(id))
+        .change_replay(caller.tenant, id, wish)
         .await;
     match changed.map_err(failure::of_store)? {
         Changed::Done(replay) => Ok(HttpResponse::Ok().json(ReplayView::from(*replay))),

@@ -8,9 +8,11 @@ use crate::{Desk, failure, input};
 use actix_web::web::{self, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use domain::State;
+use domain::audit::Action;
 use domain::id::{MessageId, TenantId};
 use runtime::http::{Code, Problem};
 use serde::Deserialize;
+use store::audit::Target;
 use store::message::{Ruled, Ruling};
 use utoipa::ToSchema;
 
@@ -66,7 +68,15 @@ async fn rule(
     let id: MessageId = id.parse().map_err(|_| missing())?;
     let ruling = judge(wanted, caller)?;
     let context = &desk.context;
-    let ruled = context.store.rule(caller.tenant, id, ruling.clone()).await;
+    let action = if ruling.is_forced {
+        Action::MessageStateForced
+    } else {
+        Action::MessageStateSet
+    };
+    let ruled = context
+        .acting(caller, caller.tenant, action, Target::Message(id))
+        .rule(caller.tenant, id, ruling.clone())
+        .await;
     match ruled.map_err(failure::of_store)? {
         Ruled::Set { held, effects } => {
             tell(context, &effects);

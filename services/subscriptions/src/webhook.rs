@@ -23,12 +23,14 @@ use crate::{Context, Desk, failure, input};
 use actix_web::web::{self, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use domain::account::Environment;
+use domain::audit::Action;
 use domain::delivery;
 use domain::id::{EventId, SubscriptionId, TenantId};
 use domain::subscription::{DisabledReason, Interest, InvalidPatterns, Pattern};
 use runtime::http::{Code, Problem};
 use settings::{Asked, Judged, Kept};
 use signing::WebhookSecret;
+use store::audit::Target;
 use store::delivery::Filter;
 use store::subscription::{Change, EndpointSecret, Health, Subscription};
 use utoipa::PartialSchema;
@@ -37,23 +39,22 @@ use wire::Hint;
 
 pub(crate) fn routes(routes: &mut Routes) {
     let refused = [Code::UrlNotAllowed, Code::UnknownEventType];
-    let limited = [Code::RateLimited];
     template::routes(routes);
     routes
         .add(operation!(create).refuses(&refused))
         .add(operation!(list))
         // What has a name of its own comes before what is named by an id.
         .add(operation!(bulk::bulk).refuses(&[Code::InvalidCursor]))
-        .add(operation!(check::of_url).refuses(&[Code::UrlNotAllowed, Code::RateLimited]))
+        .add(operation!(check::of_url).refuses(&[Code::UrlNotAllowed]))
         .add(operation!(get))
         .add(operation!(replace).refuses(&refused))
         .add(operation!(patch::patch).refuses(&refused))
         .add(operation!(delete))
         .add(operation!(patch::enable))
         .add(operation!(patch::disable))
-        .add(operation!(trial::test).refuses(&[Code::UnknownEventType, Code::RateLimited]))
+        .add(operation!(trial::test).refuses(&[Code::UnknownEventType]))
         .add(operation!(trial::list))
-        .add(operation!(check::of_webhook).refuses(&limited))
+        .add(operation!(check::of_webhook))
         .add(operation!(rotation::rotate).refuses(&[Code::Conflict]))
         .add(operation!(deliveries));
 }
@@ -99,7 +100,7 @@ async fn create(
     let context = &desk.context;
     let (subscription, secret) = new(context, caller.tenant, body)?;
     context
-        .store
+        .acting(caller, caller.tenant, Action::WebhookCreated, Target::Said)
         .create_subscription(subscription.clone())
         .await
         .map_err(failure::of_store)?;
@@ -152,6 +153,31 @@ fn new(
         health: Health::default(),
     };
     Ok((subscription, secret))
+}
+
+/// A webhook as the audit log shows it, and what is secret of it.
+pub(crate) fn shown(
+    context: &Context,
+    subscription: &Subscription,
+) -> (Option<WebhookView>, Vec<Vec<u8>>) {
+    let interest = &subscription.interest;
+    let (tenant, id) = (interest.tenant_id, interest.subscription_id);
+    let open = |bound_to: &str, sealed: &[u8]| {
+        let opened = context.vault.open(bound_to, sealed);
+        opened.map(|opened| opened.to_vec()).unwrap_or_default()
+    };
+    let endpoint = subscription
+        .endpoint_secret
+        .as_ref()
+        .map(|sealed| open(&domain::secret::endpoint_secret(tenant, id), sealed));
+    let secrets = vec![
+        open(
+            &domain::secret::subscription_secret(tenant, id),
+            &subscription.secret,
+        ),
+        endpoint.unwrap_or_default(),
+    ];
+    (view(context, subscription.clone()).ok(), secrets)
 }
 
 /// As it is shown when it was made: with its secret, this once.
@@ -244,7 +270,7 @@ async fn replace(
     let wanted = judge(context, body, Some(&already))?;
     let change = change_of(context, caller.tenant, id, wanted);
     let changed = context
-        .store
+        .acting(caller, caller.tenant, Action::WebhookUpdated, Target::Said)
         .update_subscription(caller.tenant, id, change)
         .await;
     let changed = changed
@@ -297,7 +323,7 @@ async fn delete(
     let context = &desk.context;
     let id = parse_id(&id)?;
     let deleted = context
-        .store
+        .acting(caller, caller.tenant, Action::WebhookDeleted, Target::Said)
         .delete_subscription(caller.tenant, id, context.clock.now())
         .await;
     if !deleted.map_err(failure::of_store)? {

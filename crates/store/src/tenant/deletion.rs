@@ -12,7 +12,7 @@ use crate::schema::{
     access_tokens, account_sources, api_keys, attempts, callback_keys, callbacks, console_links,
     dead_letters, deliveries, events, inboxes, members, message_history, messages, notifications,
     orphans, poll_leases, polls, previous_secrets, provider_accounts, provider_health, quarantine,
-    replays, security_events, send_attempts, subscriptions, sweeps, tallies, tenants,
+    replays, security_events, send_attempts, subscriptions, sweeps, tallies, tenants, trials,
 };
 use crate::sql_types::{Moment, Uid};
 use diesel::prelude::*;
@@ -34,7 +34,7 @@ const FEW: i64 = 100;
 pub enum Part {
     /// Keys, tokens, links and members.
     Access,
-    /// Subscriptions, with their deliveries, attempts, secrets and sweeps.
+    /// Subscriptions, with their deliveries, attempts, secrets, tests and sweeps.
     Subscriptions,
     /// Replays.
     Replays,
@@ -198,6 +198,7 @@ fn remove(connection: &mut Connection, tenant: Uid, part: Part) -> Result<usize,
         }
         Part::Subscriptions => {
             delete_page!(connection, tenant, sweeps, id: Uid)
+                + delete_page!(connection, tenant, trials, id: Uid)
                 + remove_subscriptions(connection, tenant)?
         }
         Part::Replays => delete_page!(connection, tenant, replays, id: Uid),

@@ -67,7 +67,7 @@ pub enum Name {
 
 impl Name {
     /// Every name there is.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::Callbacks,
         Self::SecurityEvents,
         Self::Reports,

@@ -11,11 +11,13 @@ use crate::list::Query;
 use crate::{Context, Desk, failure};
 use actix_web::web::{self, Payload};
 use actix_web::{HttpRequest, HttpResponse};
+use domain::audit;
 use domain::id::{SubscriptionId, TenantId};
 use runtime::http::Problem;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashSet};
+use store::audit::Target;
 use store::subscription::{Change, Chosen, Outcome, Subscription, Which};
 use utoipa::ToSchema;
 use wire::Hint;
@@ -147,7 +149,14 @@ pub(super) async fn bulk(
 ) -> Result<HttpResponse, Problem> {
     let (_, mut body) = input::read::<Bulk>(&request, payload).await?;
     let action = body.check()?;
-    let (context, tenant, dry_run) = (&desk.context, caller.tenant, body.dry_run);
+    let (tenant, dry_run) = (caller.tenant, body.dry_run);
+    let store = desk
+        .context
+        .acting(caller, tenant, action.audited(), Target::Said);
+    let context = &Context {
+        store,
+        ..desk.context.clone()
+    };
     if action == Action::Create {
         let asked = body.webhooks.take().unwrap_or_default();
         return create(context, tenant, asked, dry_run).await;
@@ -173,6 +182,17 @@ pub(super) async fn bulk(
 }
 
 impl Action {
+    /// What the audit log calls it.
+    const fn audited(self) -> audit::Action {
+        match self {
+            Self::Create => audit::Action::WebhookCreated,
+            Self::Update => audit::Action::WebhookUpdated,
+            Self::Enable => audit::Action::WebhookEnabled,
+            Self::Disable => audit::Action::WebhookDisabled,
+            Self::Delete => audit::Action::WebhookDeleted,
+        }
+    }
+
     const ALL: [(&str, Self); 5] = [
         ("create", Self::Create),
         ("update", Self::Update),

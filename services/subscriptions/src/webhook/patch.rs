@@ -8,9 +8,11 @@ use crate::{Context, Desk, failure, input};
 use actix_web::web::{self, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use domain::Timestamp;
+use domain::audit::Action;
 use domain::id::{SubscriptionId, TenantId};
 use runtime::http::Problem;
 use serde_json::{Map, Value};
+use store::audit::Target;
 use store::subscription::{Change, Outcome, Subscription, Which};
 use utoipa::ToSchema;
 use wire::Hint;
@@ -74,7 +76,7 @@ pub(super) async fn patch(
     let (_, body) = input::read_as::<Value>(&request, payload, &TYPES).await?;
     let patch = Patch::check(body)?;
     let decide = patching(&desk.context, caller.tenant, patch);
-    change_one(&desk, caller, &id, decide).await
+    change_one(&desk, caller, Action::WebhookUpdated, &id, decide).await
 }
 
 /// Enable a webhook
@@ -94,7 +96,7 @@ pub(super) async fn enable(
     caller: Caller,
 ) -> Result<HttpResponse, Problem> {
     let decide = enabling(true, desk.context.clock.now());
-    change_one(&desk, caller, &id, decide).await
+    change_one(&desk, caller, Action::WebhookEnabled, &id, decide).await
 }
 
 /// Disable a webhook
@@ -114,17 +116,20 @@ pub(super) async fn disable(
     caller: Caller,
 ) -> Result<HttpResponse, Problem> {
     let decide = enabling(false, desk.context.clock.now());
-    change_one(&desk, caller, &id, decide).await
+    change_one(&desk, caller, Action::WebhookDisabled, &id, decide).await
 }
 
 async fn change_one(
     desk: &Desk,
     caller: Caller,
+    action: Action,
     id: &str,
     decide: impl FnMut(&Subscription) -> Result<Option<Change>, Problem> + Send + 'static,
 ) -> Result<HttpResponse, Problem> {
     let which = Which::Ids(vec![parse_id(id)?]);
-    let store = &desk.context.store;
+    let store = desk
+        .context
+        .acting(caller, caller.tenant, action, Target::Said);
     let chosen = store
         .change_subscriptions(caller.tenant, which, false, decide)
         .await

@@ -7,11 +7,13 @@ use crate::{Context, Desk, failure, input};
 use actix_web::web::{self, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use domain::Timestamp;
+use domain::audit::Action;
 use domain::id::SubscriptionId;
 use runtime::http::{Code, Problem};
 use serde::{Deserialize, Serialize};
 use signing::WebhookSecret;
 use std::time::Duration;
+use store::audit::Target;
 use store::subscription::{PreviousSecret, Rotated, Rotation, Subscription};
 use utoipa::ToSchema;
 use wire::Hint;
@@ -77,7 +79,12 @@ pub(super) async fn rotate(
         let rotation = plan(context, &subscription, &secret, previous_expires_at, now)?;
         let id = subscription.interest.subscription_id;
         let rotated = context
-            .store
+            .acting(
+                caller,
+                caller.tenant,
+                Action::WebhookSecretRotated,
+                Target::Said,
+            )
             .rotate_secret(caller.tenant, id, rotation)
             .await
             .map_err(failure::of_store)?;
