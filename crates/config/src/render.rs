@@ -88,6 +88,7 @@ fn value(config: &Config, name: &str) -> Option<Value> {
         "retention.quarantine" => duration(config.retention.quarantine),
         "retention.dead_letters" => duration(config.retention.dead_letters),
         "retention.polls" => duration(config.retention.polls),
+        "retention.audit" => duration(config.retention.audit),
         "telemetry.log_format" => config.telemetry.log_format.name().into(),
         "telemetry.log_level" => config.telemetry.log_level.clone().into(),
         "telemetry.otlp_endpoint" => config

@@ -1,8 +1,11 @@
 //! `/v1/audit`: who changed what. And how what callers change gets there: with [`Context::acting`].
 
 mod chain;
+mod keep;
 mod show;
 mod view;
+
+pub(crate) use keep::keep_chain;
 
 use crate::caller::{Caller, Door};
 use crate::list::{self, PageView, Query, TIME};

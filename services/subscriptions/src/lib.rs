@@ -150,6 +150,7 @@ pub fn serve(config: config::Subscriptions, context: Context) -> Result<Serving,
     };
     house::start(&context);
     house::remove_tenants(&context);
+    audit::keep_chain(&context);
     let waits = Arc::new(Waits::new(context.poller));
     first_poll::start(&waits, &context);
     let shutdown = context.shutdown.clone();

@@ -4,6 +4,7 @@ pub mod app;
 pub mod command;
 pub mod exit;
 
+mod audit;
 mod dead_letter;
 mod demo;
 mod doctor;

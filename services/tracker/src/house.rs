@@ -94,6 +94,10 @@ async fn forget(context: &Context, lengths: Lengths) -> Result<(), store::Error>
     while store.forget_ended_keys(now.minus(KEYS_FOR)).await? > 0 {
         tokio::time::sleep(BREATH).await;
     }
+    let audited_before = now.minus(retention.audit);
+    while store.forget_audit(audited_before).await? > 0 {
+        tokio::time::sleep(BREATH).await;
+    }
     give_up_held(context, now.minus(HELD_FOR)).await
 }
 

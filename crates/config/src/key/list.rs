@@ -322,6 +322,12 @@ pub const KEYS: &[Key] = &[
         YEARS,
     ),
     plain(
+        "retention.audit",
+        "TIDINGS_RETENTION__AUDIT",
+        "how long the audit log is kept",
+        "a duration from 30 days to 10 years, such as 400d",
+    ),
+    plain(
         "security.log_events",
         "TIDINGS_SECURITY__LOG_EVENTS",
         "whether refused callbacks are logged",

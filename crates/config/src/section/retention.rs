@@ -10,6 +10,9 @@ const UP_TO_TEN_YEARS: RangeInclusive<Duration> =
 /// The health of a provider account is compared with the day before the last hour.
 const TWO_DAYS_TO_TEN_YEARS: RangeInclusive<Duration> =
     Duration::from_hours(48)..=Duration::from_hours(24 * 3_650);
+/// Whoever looks for what was done has a month.
+const THIRTY_DAYS_TO_TEN_YEARS: RangeInclusive<Duration> =
+    Duration::from_hours(24 * 30)..=Duration::from_hours(24 * 3_650);
 /// Secrets and phone numbers that nobody took in are not kept for long.
 const UP_TO_NINETY_DAYS: RangeInclusive<Duration> =
     Duration::from_hours(1)..=Duration::from_hours(24 * 90);
@@ -37,6 +40,8 @@ pub struct Retention {
     pub tallies: Duration,
     /// What was asked about messages: 1 day to 10 years.
     pub polls: Duration,
+    /// The audit log: 30 days to 10 years.
+    pub audit: Duration,
 }
 
 impl Retention {
@@ -66,6 +71,9 @@ impl Retention {
                 .get("retention.tallies")?
                 .duration(TWO_DAYS_TO_TEN_YEARS)?,
             polls: settings.get("retention.polls")?.duration(UP_TO_TEN_YEARS)?,
+            audit: settings
+                .get("retention.audit")?
+                .duration(THIRTY_DAYS_TO_TEN_YEARS)?,
         })
     }
 }

@@ -65,12 +65,12 @@ impl Walk {
             return Err(Broken::Changed);
         }
         self.reached = place;
-        self.check_known()
+        self.check()
     }
 
     /// Looks whether the chain ends here, and has come to the place that is known.
     pub fn end(&self, head: Link) -> Result<(), Broken> {
-        self.check_known()?;
+        self.check()?;
         let is_short = self
             .known
             .is_some_and(|known| known.position > self.reached.position);
@@ -80,7 +80,8 @@ impl Walk {
         Ok(())
     }
 
-    fn check_known(&self) -> Result<(), Broken> {
+    /// Looks whether the place is the one that is known, where it has its number.
+    pub fn check(&self) -> Result<(), Broken> {
         match self.known {
             Some(known) if known.position == self.reached.position && known != self.reached => {
                 Err(Broken::Rewritten)

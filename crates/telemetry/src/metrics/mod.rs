@@ -179,6 +179,14 @@ impl Metrics {
             .set(gauge(count));
     }
 
+    /// The head of the audit log: its position, and as much of its hash as every reader of numbers keeps.
+    pub fn set_audit_head(&self, position: i64, hash: &[u8; 32]) {
+        let beginning = hash.iter().take(6);
+        let number = beginning.fold(0, |number, byte| (number << 8) | i64::from(*byte));
+        self.families.audit_head_position.set(position);
+        self.families.audit_head_hash.set(number);
+    }
+
     /// How many shards this instance owns.
     pub fn set_shards_owned(&self, count: u64) {
         self.families.shards_owned.set(gauge(count));
@@ -308,6 +316,7 @@ mod tests {
         metrics.subscription_disabled("failing");
         metrics.set_breakers("open", 1);
         metrics.set_replays("running", 2);
+        metrics.set_audit_head(42, &[1; 32]);
         metrics.set_shards_owned(64);
         metrics.event("api");
         metrics.delivery("delivered");
@@ -368,6 +377,8 @@ mod tests {
             r#"tidings_subscriptions_disabled_total{reason="failing"} 1"#,
             r#"tidings_breakers{state="open"} 1"#,
             r#"tidings_replays{state="running"} 2"#,
+            "tidings_audit_head_position 42",
+            "tidings_audit_head_hash 1103823438081",
             "tidings_shards_owned 64",
             r#"tidings_queue_depth{queue="jobs"} 12"#,
             r#"tidings_queue_oldest_seconds{queue="jobs"} 0.25"#,

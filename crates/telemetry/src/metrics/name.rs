@@ -29,6 +29,10 @@ pub enum Name {
     Breakers,
     /// `tidings_replays`
     Replays,
+    /// `tidings_audit_head_position`
+    AuditHeadPosition,
+    /// `tidings_audit_head_hash`
+    AuditHeadHash,
     /// `tidings_shards_owned`
     ShardsOwned,
     /// `tidings_events_total`
@@ -67,7 +71,7 @@ pub enum Name {
 
 impl Name {
     /// Every name there is.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 32] = [
         Self::Callbacks,
         Self::SecurityEvents,
         Self::Reports,
@@ -81,6 +85,8 @@ impl Name {
         Self::SubscriptionsDisabled,
         Self::Breakers,
         Self::Replays,
+        Self::AuditHeadPosition,
+        Self::AuditHeadHash,
         Self::ShardsOwned,
         Self::Events,
         Self::Deliveries,
@@ -181,6 +187,16 @@ impl Name {
                 "tidings_replays",
                 &["state"],
                 "Replays that are remembered, by their state.",
+            ),
+            Self::AuditHeadPosition => (
+                "tidings_audit_head_position",
+                &[],
+                "The position of the newest entry of the audit log, as it was told last.",
+            ),
+            Self::AuditHeadHash => (
+                "tidings_audit_head_hash",
+                &[],
+                "The first 48 bits of that entry's hash, as a number.",
             ),
             Self::ShardsOwned => (
                 "tidings_shards_owned",

@@ -216,8 +216,7 @@ mod tests {
         assert_eq!(routes.len(), TABLE.len());
         let needed = |scope| TABLE.iter().any(|(.., rule)| *rule == Needs(scope));
         for scope in Scope::ALL {
-            // Its routes come with the audit log.
-            assert!(needed(scope) || scope == S::AuditRead, "{scope:?}");
+            assert!(needed(scope), "{scope:?}");
         }
     }
 
