@@ -38,6 +38,7 @@ macro_rules! on_postgres {
 }
 
 mod access;
+mod audit;
 mod callbacks;
 mod conflicts;
 mod dead_letters;

@@ -159,6 +159,21 @@ async fn a_subscription_that_only_fails_is_warned_of_three_times_and_disabled_ea
     let disabled = patient.found(&scene).await;
     assert!(!disabled.is_enabled);
     assert_eq!(disabled.disabled_reason, Some(DisabledReason::Failing));
+    // Nobody asked for it: the audit log says who did it.
+    let window = tidings_store::page::Window {
+        before: None,
+        limit: 10,
+    };
+    let filter = tidings_store::audit::Filter::default();
+    let audited = scene.store.list_audit(scene.tenant, filter, window).await;
+    let audited = audited.unwrap().items;
+    assert_eq!(audited.len(), 1);
+    let entry = &audited[0].entry;
+    assert_eq!(
+        (entry.actor_type.as_str(), entry.action.as_str()),
+        ("tidings", "webhook.disabled")
+    );
+    assert_eq!(entry.target_id, Some(patient.id.to_string()));
 
     let told_to_tenant = told(&scene, scene.tenant).await;
     let percents: Vec<_> = told_to_tenant

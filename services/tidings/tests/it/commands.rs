@@ -19,7 +19,7 @@ use testkit::{ADMIN_KEY, Process};
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_tidings");
 
 /// Runs a command on a data directory with these settings beside free ports.
-async fn command(data_dir: &Path, args: &[&str], settings: &[(&str, &str)]) -> Output {
+pub async fn command(data_dir: &Path, args: &[&str], settings: &[(&str, &str)]) -> Output {
     let data_dir = data_dir.display().to_string();
     let mut env = vec![
         ("TIDINGS_DATA_DIR", data_dir.as_str()),
@@ -44,14 +44,14 @@ fn stderr(output: &Output) -> String {
 
 /// It ended well; what it printed.
 #[track_caller]
-fn ended_well(output: &Output) -> String {
+pub fn ended_well(output: &Output) -> String {
     assert!(output.status.success(), "{output:?}");
     stdout(output)
 }
 
 /// It ended with this code, and said these things on standard error.
 #[track_caller]
-fn failed(output: &Output, code: i32, said: &[&str]) {
+pub fn failed(output: &Output, code: i32, said: &[&str]) {
     let all = stderr(output);
     assert_eq!(output.status.code(), Some(code), "{all}");
     for said in said {

@@ -8,6 +8,7 @@ mod access;
 mod api;
 mod app;
 mod attack;
+mod audit;
 mod commands;
 mod compose;
 mod dead_letters;
