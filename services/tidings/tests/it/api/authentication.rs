@@ -1,6 +1,7 @@
 //! Who may ask.
 
-use super::{resources, said};
+use super::document::{resources, resources_with_a_key};
+use super::said;
 use crate::app::TestApp;
 use serde_json::json;
 use testkit::{ADMIN_KEY, Api};
@@ -16,7 +17,7 @@ async fn without_a_valid_key_every_call_is_the_same_401() {
             .await
             .expect_problem(401, "unauthorized"),
     );
-    for (path, methods) in &resources() {
+    for (path, methods) in &resources_with_a_key() {
         for method in methods.split(", ") {
             let answer = anonymous.request(method, path, &[], "not even JSON").await;
             let problem = answer.expect_problem(401, "unauthorized");
@@ -123,7 +124,7 @@ async fn what_only_the_operator_may_do_is_forbidden_to_tenants() {
 #[tokio::test]
 async fn every_resource_has_a_rule_by_which_somebody_may_use_it() {
     let app = TestApp::start().await;
-    for (path, methods) in RESOURCES {
+    for (path, methods) in &resources() {
         for method in methods.split(", ") {
             let answer = app.operator.request(method, path, &[], "{}").await;
             assert!(!matches!(answer.status, 401 | 403 | 500..), "{answer}");
