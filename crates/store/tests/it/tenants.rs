@@ -15,7 +15,7 @@ use tidings_store::directory::{Directory, Found};
 use tidings_store::tenant::{Part, State};
 
 /// What is nobody's, and why it may stay.
-const OF_NOBODY: [(&str, &str); 9] = [
+const OF_NOBODY: [(&str, &str); 11] = [
     ("installation", "of all"),
     ("versions", "of all"),
     ("dispatchers", "processes"),
@@ -25,6 +25,11 @@ const OF_NOBODY: [(&str, &str); 9] = [
     (
         "suspicions",
         "hashes that name nobody, forgotten within hours",
+    ),
+    ("audit_head", "of all"),
+    (
+        "audit_entries",
+        "who deleted the tenant is what will be asked: forgotten by age",
     ),
     ("report_delays", "of providers, not of tenants"),
     (
