@@ -38,6 +38,8 @@ async fn rename(scene: &Scene, name: &str) {
         name: Some(name.to_owned()),
         plan: None,
     };
+    // Ids of one moment are in no order.
+    scene.clock.advance(Duration::from_millis(1));
     let target = Target::Tenant(scene.tenant);
     let store = acting(scene, Action::TenantUpdated, target);
     store.update_tenant(scene.tenant, change).await.unwrap();
