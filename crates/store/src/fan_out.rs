@@ -22,6 +22,8 @@ pub struct FannedOut {
     pub owed: Vec<Owed>,
     /// When each event was caused, for the time it took to get here.
     pub stamped: Vec<Timestamp>,
+    /// Whose feeds have more: the shards of these events.
+    pub fed: BTreeSet<Shard>,
     /// Subscriptions that got more than there was room for.
     pub backlogs: Vec<(SubscriptionId, TenantId)>,
     /// Shards of other dispatchers that have new deliveries.
@@ -57,6 +59,7 @@ impl Store {
                 };
                 let mut done = FannedOut {
                     full_at: is_full.then_some(*last),
+                    fed: rows.iter().map(|(shard, _)| *shard).collect(),
                     ..FannedOut::default()
                 };
                 let tenants: HashSet<_> = rows
