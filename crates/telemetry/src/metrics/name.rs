@@ -27,10 +27,14 @@ pub enum Name {
     Breakers,
     /// `tidings_replays`
     Replays,
+    /// `tidings_feed_readers`
+    FeedReaders,
     /// `tidings_shards_owned`
     ShardsOwned,
     /// `tidings_events_total`
     Events,
+    /// `tidings_amqp_messages_total`
+    AmqpMessages,
     /// `tidings_deliveries_total`
     Deliveries,
     /// `tidings_attempts_total`
@@ -63,7 +67,7 @@ pub enum Name {
 
 impl Name {
     /// Every name there is.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 30] = [
         Self::Callbacks,
         Self::SecurityEvents,
         Self::Reports,
@@ -76,8 +80,10 @@ impl Name {
         Self::Subscriptions,
         Self::Breakers,
         Self::Replays,
+        Self::FeedReaders,
         Self::ShardsOwned,
         Self::Events,
+        Self::AmqpMessages,
         Self::Deliveries,
         Self::Attempts,
         Self::QueueDepth,
@@ -166,6 +172,11 @@ impl Name {
                 &["state"],
                 "Breakers of subscriptions, by their state.",
             ),
+            Self::FeedReaders => (
+                "tidings_feed_readers",
+                &[],
+                "Requests that wait for events at the feed.",
+            ),
             Self::Replays => (
                 "tidings_replays",
                 &["state"],
@@ -175,6 +186,11 @@ impl Name {
                 "tidings_shards_owned",
                 &[],
                 "Shards this process holds a lease for.",
+            ),
+            Self::AmqpMessages => (
+                "tidings_amqp_messages_total",
+                &["outcome"],
+                "Messages of publishers taken from RabbitMQ, by what became of them.",
             ),
             Self::Events => (
                 "tidings_events_total",
