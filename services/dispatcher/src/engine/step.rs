@@ -258,6 +258,9 @@ impl Engine {
                 .extend(asked.iter().filter(|shard| **shard >= full_at));
             self.last_served = Some(full_at);
         }
+        for shard in &done.fed {
+            self.context.broker.hint(Hint::Stamped(*shard));
+        }
         for shard in &done.elsewhere {
             self.context.broker.hint(Hint::Deliveries(*shard));
         }
