@@ -4,7 +4,7 @@
 //! refused. A broker's user may be anybody's: whose an event is says the API key that the message carries.
 
 use super::{KEYS, Origin, PATH, PublishEvent, accepted, is_key, judge_alone, mismatch, scoped};
-use crate::access::keys::Keys;
+use crate::access::Keys;
 use crate::caller::suspended;
 use crate::house::is_admitted;
 use crate::{Context, input};

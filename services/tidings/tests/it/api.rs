@@ -3,9 +3,12 @@
 mod accounts;
 mod admin;
 mod authentication;
+mod batch;
 mod bodies;
 mod callbacks;
+mod event_log;
 mod events;
+mod feed;
 mod health;
 mod idempotency;
 mod lists;
@@ -28,7 +31,7 @@ use testkit::Answer;
 const PHONE: &str = "+254700000001";
 
 /// Every resource, with an id that nothing has, and the methods it takes.
-const RESOURCES: [(&str, &str); 45] = [
+const RESOURCES: [(&str, &str); 46] = [
     ("/v1/tenant", "GET"),
     ("/v1/tenants", "GET, POST"),
     (
@@ -95,6 +98,7 @@ const RESOURCES: [(&str, &str); 45] = [
     ("/v1/replays/rpl_00000000000000000000000000/resume", "POST"),
     ("/v1/replays/rpl_00000000000000000000000000/cancel", "POST"),
     ("/v1/events", "GET, POST"),
+    ("/v1/events/batch", "POST"),
     ("/v1/events/evt_00000000000000000000000000", "GET"),
     ("/v1/messages", "GET, POST"),
     ("/v1/messages/msg_00000000000000000000000000", "GET"),

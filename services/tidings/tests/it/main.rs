@@ -5,6 +5,7 @@
 )]
 
 mod access;
+mod amqp;
 mod api;
 mod app;
 mod attack;
@@ -17,6 +18,7 @@ mod durability;
 mod erasure;
 mod journal;
 mod messages;
+mod news;
 mod pace;
 mod parts;
 mod poison;
