@@ -236,6 +236,12 @@ on_each_engine!(each_filter_of_the_log_has_its_index);
 async fn each_filter_of_the_log_has_its_index(scene: Scene) {
     let queries = [
         (
+            "events_by_sequence",
+            "event_type || '' = 'job.failed' and resource_id || '' = 'r-1' \
+             and sequence > 7 and sequence <= 9 order by sequence limit 51",
+            "(tenant_id=? AND sequence>? AND sequence<?)",
+        ),
+        (
             "events_by_type",
             "event_type = 'job.failed' order by position desc limit 51",
             "(tenant_id=? AND event_type=?)",

@@ -176,7 +176,12 @@ struct News {
 }
 
 impl News {
+    /// Until it was ready for the first time, what fails is the start: servers are still being connected to.
     fn hear(&mut self, now: Timestamp, failures: Vec<Failure>, snapshot: Snapshot) {
+        self.was_ready |= snapshot.ready;
+        if !self.was_ready {
+            return;
+        }
         for failure in failures {
             let reason = domain::text::cut(&failure.reason, MAX_REASON_BYTES).to_owned();
             let failed = self.failed.entry(failure.task.clone());
@@ -191,7 +196,7 @@ impl News {
             failed.reason = reason;
             failed.last_at = now;
         }
-        if self.was_ready && !snapshot.ready && self.lapse.is_none() {
+        if !snapshot.ready && self.lapse.is_none() {
             let failing = snapshot.checks.into_iter().filter(|(_, check)| !check.ok);
             self.lapse = Some(Health {
                 ready: false,
@@ -205,7 +210,6 @@ impl News {
         if let Some(lapse) = &mut self.lapse {
             lapse.ready = snapshot.ready;
         }
-        self.was_ready |= snapshot.ready;
     }
 
     /// What may be told now.
@@ -298,8 +302,10 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_told_is_told_later() {
+    fn what_cannot_be_told_is_told_later_and_the_start_never() {
         let mut news = News::default();
+        news.hear(at(0), vec![failure("a")], snapshot(false));
+        assert!(news.due(at(0)).is_empty());
         news.hear(at(0), vec![failure("a")], snapshot(true));
         assert_eq!(news.due(at(0)).len(), 1);
         assert_eq!(news.due(at(1)), news.due(at(0)), "nobody took it");

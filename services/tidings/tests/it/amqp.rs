@@ -277,13 +277,23 @@ async fn what_is_refused_is_answered_and_kept_with_its_reason_and_the_others_are
     assert_eq!(platform.told().await.status, 202);
 
     let found = letters(&tenant, 12).await;
-    assert!(
-        found[0]["reason"]
-            .as_str()
-            .unwrap()
-            .contains("invalid_request")
-    );
-    assert_eq!(found[0]["kind"], "publish.v1");
+    let mut expected: Vec<&str> = cases[..11].iter().map(|(.., code)| *code).collect();
+    expected.push("invalid_request");
+    let mut reasons: Vec<&str> = found
+        .iter()
+        .map(|letter| {
+            letter["reason"]
+                .as_str()
+                .unwrap()
+                .split(':')
+                .next()
+                .unwrap()
+        })
+        .collect();
+    expected.sort_unstable();
+    reasons.sort_unstable();
+    assert_eq!(reasons, expected);
+    assert!(found.iter().all(|letter| letter["kind"] == "publish.v1"));
     let operators = app.operator.get_until(
         "/v1/dead-letters",
         |found| found["data"].as_array().unwrap().len() == 2,
@@ -388,6 +398,36 @@ async fn what_is_published_while_the_process_is_away_is_there_when_it_comes_back
         .await
         .expect(200);
     assert!(page["data"].as_array().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_message_that_the_store_cannot_take_holds_up_no_other() {
+    let app = TestApp::start().await;
+    let Some(mut platform) = Platform::connect(&app).await else {
+        return;
+    };
+    let tenant = app.tenant("Clinic").await;
+    let check = "alter table events add constraint sound check (source <> 'poison')";
+    app.change_store(check).await;
+    let poison: &[u8] = br#"{"type":"job.created","data":{},"source":"poison"}"#;
+    for number in 0..9 {
+        let body = if number == 4 { poison } else { BODY.as_bytes() };
+        platform.publish(platform.with(&tenant.key), body).await;
+    }
+    for _ in 0..8 {
+        assert_eq!(platform.told().await.status, 202);
+    }
+    let page = tenant.api.get("/v1/events").await.expect(200);
+    assert_eq!(page["data"].as_array().unwrap().len(), 8);
+    let is_given_up = |found: &Value| found["data"].as_array().unwrap().len() == 1;
+    let found = tenant
+        .api
+        .get_until("/v1/dead-letters", is_given_up, 6 * SOON);
+    let letter = found.await["data"][0].clone();
+    assert_eq!(
+        (&letter["queue"], &letter["attempts"]),
+        (&json!("publish.v1"), &json!(5))
+    );
 }
 
 #[tokio::test]

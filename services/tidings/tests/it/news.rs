@@ -7,10 +7,23 @@ use testkit::Endpoint;
 
 /// Waits until the platform tenant has so many events of a type; all of them, newest first.
 async fn told(app: &TestApp, event_type: &str, wanted: usize) -> Vec<Value> {
+    told_where(app, event_type, wanted, |_| true).await
+}
+
+/// As [`told`], those of which this is so.
+async fn told_where(
+    app: &TestApp,
+    event_type: &str,
+    wanted: usize,
+    is_so: impl Fn(&Value) -> bool,
+) -> Vec<Value> {
     let path = format!("/v1/events?type={event_type}");
-    let so_many = |found: &Value| found["data"].as_array().unwrap().len() >= wanted;
-    let found = app.operator.get_until(&path, so_many, 2 * SOON).await;
-    found["data"].as_array().unwrap().clone()
+    let those = |found: &Value| -> Vec<Value> {
+        let all = found["data"].as_array().unwrap().iter();
+        all.filter(|event| is_so(event)).cloned().collect()
+    };
+    let so_many = |found: &Value| those(found).len() >= wanted;
+    those(&app.operator.get_until(&path, so_many, 2 * SOON).await)
 }
 
 #[tokio::test]
@@ -22,11 +35,9 @@ async fn a_task_that_fails_is_told_to_the_platform_once_a_minute_and_to_no_tenan
     app.operator.post("/v1/webhooks", body).await.expect(201);
     tenant.webhook(&endpoint, &["*"]).await;
     app.change_store("alter table replays rename to lost").await;
-    let errors = told(&app, "system.error", 1).await;
-    let event = errors
-        .iter()
-        .find(|event| event["data"]["task"] == "subscriptions.count")
-        .unwrap_or_else(|| panic!("{errors:?}"));
+    let of_task = |event: &Value| event["data"]["task"] == "subscriptions.count";
+    let errors = async || told_where(&app, "system.error", 1, of_task).await;
+    let event = errors().await.remove(0);
     assert_eq!(event["source"], "tidings");
     assert_eq!(event["resource"]["type"], "process");
     assert_eq!(event["resource"]["id"], event["data"]["process"]["id"]);
@@ -36,13 +47,7 @@ async fn a_task_that_fails_is_told_to_the_platform_once_a_minute_and_to_no_tenan
     assert_eq!(hit["type"], "system.error");
     // It goes on failing, and says no more of it for now.
     tokio::time::sleep(Duration::from_secs(3)).await;
-    let of_task = |errors: &[Value]| {
-        let of_task = errors.iter();
-        of_task
-            .filter(|event| event["data"]["task"] == "subscriptions.count")
-            .count()
-    };
-    assert_eq!(of_task(&told(&app, "system.error", 1).await), 1);
+    assert_eq!(errors().await.len(), 1);
     app.change_store("alter table lost rename to replays").await;
     let none = tenant.api.get("/v1/events").await.expect(200);
     assert!(none["data"].as_array().unwrap().is_empty());
