@@ -102,15 +102,7 @@ fn of_keys(
     connection: &mut Connection,
     hashes: &[[u8; 32]],
 ) -> Result<HashMap<[u8; 32], Bearer>, Error> {
-    type Row = (
-        Vec<u8>,
-        Uid,
-        Uid,
-        i16,
-        Option<String>,
-        Option<Moment>,
-        i16,
-    );
+    type Row = (Vec<u8>, Uid, Uid, i16, Option<String>, Option<Moment>, i16);
     let hashes: Vec<&[u8]> = hashes.iter().map(<[u8; 32]>::as_slice).collect();
     let rows: Vec<Row> = each!(connection, c => api_keys::table
         .inner_join(tenants::table.on(tenants::id.eq(api_keys::tenant_id)))

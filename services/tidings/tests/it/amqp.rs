@@ -441,20 +441,31 @@ async fn a_key_publishes_as_long_as_it_may_and_no_other_does() {
         let body = json!({ "name": role, "role": role });
         let made = tenant.api.post("/v1/keys", body).await.expect(201);
         let text = |member: &str| made[member].as_str().unwrap().to_owned();
-        (text("id"), text("key"))
+        (text("id"), text("api_key"))
     };
     let (publisher, viewer) = (make("publisher").await, make("viewer").await);
-    platform.publish(platform.with(&publisher.1), BODY.as_bytes()).await;
+    platform
+        .publish(platform.with(&publisher.1), BODY.as_bytes())
+        .await;
     assert_eq!(platform.told().await.status, 202);
-    platform.publish(platform.with(&viewer.1), BODY.as_bytes()).await;
+    platform
+        .publish(platform.with(&viewer.1), BODY.as_bytes())
+        .await;
     let told = platform.told().await;
-    assert_eq!((told.status, &told.body["code"]), (403, &json!("forbidden")));
+    assert_eq!(
+        (told.status, &told.body["code"]),
+        (403, &json!("forbidden"))
+    );
     let path = format!("/v1/keys/{}", publisher.0);
     tenant.api.delete(&path).await;
-    platform.publish(platform.with(&publisher.1), BODY.as_bytes()).await;
+    platform
+        .publish(platform.with(&publisher.1), BODY.as_bytes())
+        .await;
     assert_eq!(platform.told().await.status, 401);
     let suspend = format!("/v1/tenants/{}/suspend", tenant.id);
     app.operator.post(&suspend, json!({})).await;
-    platform.publish(platform.with(&tenant.key), BODY.as_bytes()).await;
+    platform
+        .publish(platform.with(&tenant.key), BODY.as_bytes())
+        .await;
     assert_eq!(platform.told().await.status, 403);
 }
