@@ -1,13 +1,14 @@
 //! The feed, at two processes of the API.
 
 use super::launch;
+use crate::app::SOON;
 use crate::servers::Servers;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 use testkit::{ADMIN_KEY, Api};
 
 #[tokio::test]
-async fn a_reader_at_one_process_is_told_at_once_of_what_is_published_at_another() {
+async fn a_reader_at_one_process_is_told_of_what_is_published_at_another_while_he_waits() {
     let Some(servers) = Servers::find().await else {
         return;
     };
@@ -49,8 +50,8 @@ async fn a_reader_at_one_process_is_told_at_once_of_what_is_published_at_another
         cursor = next(&page);
         fastest = fastest.min(heard.saturating_duration_since(published));
     }
-    // Who hears no hint of another process looks once a second.
-    assert!(fastest < Duration::from_millis(150), "{fastest:?}");
+    // Far sooner than what he waits for; that hints cross the broker is told by its own tests.
+    assert!(fastest < SOON, "{fastest:?}");
 }
 
 fn next(page: &Value) -> String {
