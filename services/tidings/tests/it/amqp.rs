@@ -419,6 +419,15 @@ async fn a_message_that_the_store_cannot_take_holds_up_no_other() {
     }
     let page = tenant.api.get("/v1/events").await.expect(200);
     assert_eq!(page["data"].as_array().unwrap().len(), 8);
+    let is_given_up = |found: &Value| found["data"].as_array().unwrap().len() == 1;
+    let found = tenant
+        .api
+        .get_until("/v1/dead-letters", is_given_up, 6 * SOON);
+    let letter = found.await["data"][0].clone();
+    assert_eq!(
+        (&letter["queue"], &letter["attempts"]),
+        (&json!("publish.v1"), &json!(5))
+    );
 }
 
 #[tokio::test]
