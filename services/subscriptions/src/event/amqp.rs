@@ -18,6 +18,7 @@ use sha2::{Digest, Sha256};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
+use store::Store;
 use store::bearer::Bearer;
 use store::event::{Batch, Publication, Published};
 use store::idempotency::Claim;
@@ -160,8 +161,7 @@ impl Publisher {
             Ok(Batch::New(done)) => done.into_iter().map(Ok).collect(),
             Err(error) if error.is_outage() => good.iter().map(|_| Err(error.again())).collect(),
             Ok(Batch::Replayed(_) | Batch::Mismatch) | Err(_) => {
-                let each = good.iter().cloned();
-                join_all(each.map(|one| store.publish_event(one.event, one.claim))).await
+                join_all(good.iter().map(|one| alone(store, one.clone()))).await
             }
         }
     }
@@ -319,6 +319,15 @@ impl Publisher {
         if let Err(error) = broker.reply(&reply).await {
             tracing::debug!(%error, "an answer to a publisher is lost");
         }
+    }
+}
+
+/// Writes one by itself. What is wrong with it is told as it is, and not as an outage.
+async fn alone(store: &Store, one: Publication) -> Result<Published, store::Error> {
+    let written = store.publish_batch(vec![one], None, |_| String::new());
+    match written.await? {
+        Batch::New(done) => done.into_iter().next().ok_or(store::Error::Closed),
+        Batch::Replayed(_) | Batch::Mismatch => Err(store::Error::Closed),
     }
 }
 
