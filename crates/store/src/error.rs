@@ -133,7 +133,7 @@ impl Error {
     }
 
     /// The same for another caller.
-    pub(crate) fn again(&self) -> Self {
+    pub fn again(&self) -> Self {
         match self {
             Self::Open { at, reason } => Self::Open {
                 at: at.clone(),

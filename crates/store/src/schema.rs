@@ -376,6 +376,8 @@ diesel::table! {
         traceparent -> Nullable<Text>,
         caused_at -> Instant,
         sequence -> Nullable<BigInt>,
+        resource_type -> Nullable<Text>,
+        resource_id -> Nullable<Text>,
     }
 }
 

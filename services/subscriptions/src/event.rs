@@ -1,11 +1,16 @@
 //! `/v1/events`: publishing and reading events.
 
+pub(crate) mod amqp;
+mod batch;
+pub(crate) mod feed;
+mod log;
+
 use crate::caller::Caller;
 use crate::input::Faults;
-use crate::list::{PageView, Query};
-use crate::openapi::{IdempotencyKey, Paging, Routes, operation};
+use crate::openapi::{IdempotencyKey, Routes, operation};
 use crate::webhook::DeliveryView;
 use crate::{Context, Desk, failure, input};
+use actix_web::http::Method;
 use actix_web::http::header::HeaderMap;
 use actix_web::web::{self, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
@@ -13,7 +18,7 @@ use domain::account::Environment;
 use domain::event::{Event, MAX_DATA_BYTES, Resource};
 use domain::id::{EventId, TenantId};
 use domain::json::Raw;
-use domain::{Shard, Timestamp, catalog};
+use domain::{Random, Shard, Timestamp, catalog};
 use runtime::http::{Code, Problem};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -31,6 +36,10 @@ const OURS: &str = "tidings";
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 const REPLAYED: &str = "idempotency-replayed";
 const MAX_KEY_BYTES: usize = 255;
+/// What a key is.
+const KEYS: &str = "1 to 255 printable ASCII characters";
+/// Where one event is published; its keys count here wherever it comes from.
+const PATH: &str = "/v1/events";
 
 pub(crate) fn routes(routes: &mut Routes) {
     routes
@@ -39,7 +48,8 @@ pub(crate) fn routes(routes: &mut Routes) {
             Code::ReservedEventType,
             Code::IdempotencyMismatch,
         ]))
-        .add(operation!(list))
+        .add(operation!(log::list).refuses(&[Code::RateLimited]))
+        .add(operation!(batch::publish).refuses(&[Code::IdempotencyMismatch]))
         .add(operation!(get));
 }
 
@@ -75,6 +85,10 @@ struct PublishEvent {
     #[serde(default, deserialize_with = "input::present")]
     #[schema(value_type = Environment, required = false)]
     environment: Option<String>,
+    /// Of an item of a batch alone.
+    #[serde(default, deserialize_with = "input::present")]
+    #[schema(ignore)]
+    idempotency_key: Option<String>,
 }
 
 /// Who and what caused an event.
@@ -197,34 +211,21 @@ async fn publish(
         .start("publish event", Kind::Server, parent.as_ref());
     let key = idempotency_key(request.headers())?;
     let (body, wanted) = input::read::<PublishEvent>(&request, payload).await?;
-    let environment = judge(&wanted)?;
+    let environment = judge_alone(&wanted)?;
 
     let now = context.clock.now();
-    let id = EventId::new(now, &context.random);
-    span.set("event.id", id.to_string().as_str());
-    let event = Event {
-        id,
-        tenant_id: caller.tenant,
-        event_type: wanted.event_type,
-        version: VERSION,
-        environment,
-        created_at: now,
-        source: wanted.source.unwrap_or_else(|| "api".to_owned()),
-        resource: wanted.resource,
-        context: wanted.context.map(|context| Raw::of(&context)),
-        metadata: wanted.metadata,
-        data: wanted.data,
-        transition: None,
+    let event = Origin {
+        tenant: caller.tenant,
+        source: "api",
         traceparent: Some(span.context().to_string()),
-        caused_at: now,
-    };
-    let answer = Answer {
-        status: 202,
-        body: serde_json::to_string(&PublishedView { id }).unwrap_or_default(),
-    };
+        now,
+    }
+    .event(wanted, environment, &context.random);
+    span.set("event.id", event.id.to_string().as_str());
+    let answer = accepted(event.id);
     let claim = key.map(|key| Claim {
         tenant_id: caller.tenant,
-        key: scoped(caller.tenant, &request, &key),
+        key: scoped(caller.tenant, request.path(), &key),
         body_hash: Sha256::digest(&body).into(),
         answer: answer.clone(),
         at: now,
@@ -256,34 +257,53 @@ fn respond(
             .content_type("application/json")
             .insert_header((REPLAYED, "true"))
             .body(answer.body)),
-        Published::Mismatch => Err(Problem::new(
-            Code::IdempotencyMismatch,
-            "this Idempotency-Key came with another body before: use a new key for a new request",
-        )),
+        Published::Mismatch => Err(mismatch()),
     }
 }
 
-/// List events
-///
-/// Newest first, without their deliveries.
-#[utoipa::path(
-    get,
-    path = "/v1/events",
-    tag = "Events",
-    operation_id = "list_events",
-    params(Paging),
-    responses((status = 200, description = "A page of them", body = PageView<EventView>)),
-)]
-async fn list(
-    request: HttpRequest,
-    desk: web::Data<Desk>,
-    caller: Caller,
-) -> Result<HttpResponse, Problem> {
-    let query = Query::read(&request, &["limit", "cursor"])?;
-    let window = query.window(caller.tenant)?;
-    let page = desk.context.store.list_events(caller.tenant, window).await;
-    let page = page.map_err(failure::of_store)?;
-    Ok(HttpResponse::Ok().json(query.show(caller.tenant, page, |kept| view(kept, None))))
+fn mismatch() -> Problem {
+    Problem::new(
+        Code::IdempotencyMismatch,
+        "this Idempotency-Key came with another body before: use a new key for a new request",
+    )
+}
+
+/// What is answered about an event that is accepted.
+fn accepted(id: EventId) -> Answer {
+    Answer {
+        status: 202,
+        body: serde_json::to_string(&PublishedView { id }).unwrap_or_default(),
+    }
+}
+
+/// Where an event comes from.
+struct Origin {
+    tenant: TenantId,
+    /// What raised it, where it does not say so itself.
+    source: &'static str,
+    traceparent: Option<String>,
+    now: Timestamp,
+}
+
+impl Origin {
+    fn event(self, wanted: PublishEvent, environment: Environment, random: &Random) -> Event {
+        Event {
+            id: EventId::new(self.now, random),
+            tenant_id: self.tenant,
+            event_type: wanted.event_type,
+            version: VERSION,
+            environment,
+            created_at: self.now,
+            source: wanted.source.unwrap_or_else(|| self.source.to_owned()),
+            resource: wanted.resource,
+            context: wanted.context.map(|context| Raw::of(&context)),
+            metadata: wanted.metadata,
+            data: wanted.data,
+            transition: None,
+            traceparent: self.traceparent,
+            caused_at: self.now,
+        }
+    }
 }
 
 /// Read an event
@@ -315,6 +335,17 @@ async fn get(
         .map_err(failure::of_store)?;
     let deliveries = deliveries.into_iter().map(DeliveryView::from).collect();
     Ok(HttpResponse::Ok().json(view(kept, Some(deliveries))))
+}
+
+/// Of an event that is published by itself, whose key is beside it.
+fn judge_alone(wanted: &PublishEvent) -> Result<Environment, Problem> {
+    if wanted.idempotency_key.is_some() {
+        return Err(input::invalid(
+            "/idempotency_key",
+            "only an item of a batch has its key here: send it as Idempotency-Key",
+        ));
+    }
+    judge(wanted)
 }
 
 fn judge(wanted: &PublishEvent) -> Result<Environment, Problem> {
@@ -376,18 +407,14 @@ fn refuse_type(name: &str) -> Result<(), Problem> {
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let refuse = || {
-        let detail =
-            format!("Idempotency-Key is 1 to {MAX_KEY_BYTES} printable ASCII characters, once");
+        let detail = format!("Idempotency-Key is {KEYS}, once");
         Problem::new(Code::InvalidRequest, detail)
     };
     let mut values = headers.get_all(IDEMPOTENCY_KEY);
     let Some(value) = values.next() else {
         return Ok(None);
     };
-    let bytes = value.as_bytes();
-    let fits = (1..=MAX_KEY_BYTES).contains(&bytes.len())
-        && bytes.iter().all(|byte| (b' '..=b'~').contains(byte));
-    if !fits || values.next().is_some() {
+    if !is_key(value.as_bytes()) || values.next().is_some() {
         return Err(refuse());
     }
     value
@@ -396,11 +423,16 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
         .map_err(|_| refuse())
 }
 
-/// A key counts for one tenant, method and path.
-fn scoped(tenant: TenantId, request: &HttpRequest, key: &str) -> [u8; 32] {
+fn is_key(bytes: &[u8]) -> bool {
+    let is_printable = |byte: &u8| (b' '..=b'~').contains(byte);
+    (1..=MAX_KEY_BYTES).contains(&bytes.len()) && bytes.iter().all(is_printable)
+}
+
+/// A key counts for one tenant, method and path. What publishes has one method.
+fn scoped(tenant: TenantId, path: &str, key: &str) -> [u8; 32] {
     let mut hash = Sha256::new();
     hash.update(tenant.as_bytes());
-    hash.update(format!("{} {}\n{key}", request.method(), request.path()));
+    hash.update(format!("{} {path}\n{key}", Method::POST));
     hash.finalize().into()
 }
 

@@ -43,6 +43,7 @@ use domain::subscription::Usual;
 use domain::tally::End;
 use domain::{Clock, Random};
 use egress::Policy;
+use event::feed::Feeds;
 use first_poll::Waits;
 use runtime::http::{Alias, Connections, Listener, Serving};
 use runtime::{Gate, Readiness, Shutdown, Step, Tasks};
@@ -109,6 +110,7 @@ struct Desk {
     allowance: Allowance,
     /// Under which URL tenants reach the API, without a slash at its end; empty where nobody said so.
     own_url: String,
+    feeds: Arc<Feeds>,
 }
 
 impl Desk {
@@ -151,15 +153,19 @@ pub fn serve(config: config::Subscriptions, context: Context) -> Result<Serving,
     house::remove_tenants(&context);
     let waits = Arc::new(Waits::new(context.poller));
     first_poll::start(&waits, &context);
+    let feeds = Arc::new(Feeds::default());
+    event::feed::start(&feeds, &context);
     let shutdown = context.shutdown.clone();
     let keys = Arc::new(Keys::new(config.admin_key, config.failures_per_minute));
     access::keep_usage(&keys, &context);
+    event::amqp::start(&keys, &context);
     let desk = web::Data::new(Desk {
         keys,
         book: Book::default(),
         waits,
         allowance: Allowance::default(),
         own_url: config.public_url.unwrap_or_default(),
+        feeds,
         context,
     });
     let served = openapi::Served::new();

@@ -45,6 +45,7 @@ mod deliveries;
 mod directory;
 mod endings;
 mod erasure;
+mod event_log;
 mod events;
 mod faults;
 mod health;

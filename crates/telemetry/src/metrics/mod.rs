@@ -179,6 +179,11 @@ impl Metrics {
             .set(gauge(count));
     }
 
+    /// How many requests wait for events at the feed.
+    pub fn set_feed_readers(&self, count: u64) {
+        self.families.feed_readers.set(gauge(count));
+    }
+
     /// How many shards this instance owns.
     pub fn set_shards_owned(&self, count: u64) {
         self.families.shards_owned.set(gauge(count));
@@ -187,6 +192,14 @@ impl Metrics {
     /// An event was accepted from `source`.
     pub fn event(&self, source: &str) {
         self.families.events.with_label_values(&[source]).inc();
+    }
+
+    /// A message of a publisher was taken from RabbitMQ: `accepted replayed refused`.
+    pub fn amqp_message(&self, outcome: &str) {
+        self.families
+            .amqp_messages
+            .with_label_values(&[outcome])
+            .inc();
     }
 
     /// A delivery came to an end.
@@ -308,6 +321,8 @@ mod tests {
         metrics.subscription_disabled("failing");
         metrics.set_breakers("open", 1);
         metrics.set_replays("running", 2);
+        metrics.set_feed_readers(3);
+        metrics.amqp_message("refused");
         metrics.set_shards_owned(64);
         metrics.event("api");
         metrics.delivery("delivered");
@@ -368,6 +383,8 @@ mod tests {
             r#"tidings_subscriptions_disabled_total{reason="failing"} 1"#,
             r#"tidings_breakers{state="open"} 1"#,
             r#"tidings_replays{state="running"} 2"#,
+            "tidings_feed_readers 3",
+            r#"tidings_amqp_messages_total{outcome="refused"} 1"#,
             "tidings_shards_owned 64",
             r#"tidings_queue_depth{queue="jobs"} 12"#,
             r#"tidings_queue_oldest_seconds{queue="jobs"} 0.25"#,

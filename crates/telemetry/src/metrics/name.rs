@@ -29,10 +29,14 @@ pub enum Name {
     Breakers,
     /// `tidings_replays`
     Replays,
+    /// `tidings_feed_readers`
+    FeedReaders,
     /// `tidings_shards_owned`
     ShardsOwned,
     /// `tidings_events_total`
     Events,
+    /// `tidings_amqp_messages_total`
+    AmqpMessages,
     /// `tidings_deliveries_total`
     Deliveries,
     /// `tidings_attempts_total`
@@ -67,7 +71,7 @@ pub enum Name {
 
 impl Name {
     /// Every name there is.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 32] = [
         Self::Callbacks,
         Self::SecurityEvents,
         Self::Reports,
@@ -81,8 +85,10 @@ impl Name {
         Self::SubscriptionsDisabled,
         Self::Breakers,
         Self::Replays,
+        Self::FeedReaders,
         Self::ShardsOwned,
         Self::Events,
+        Self::AmqpMessages,
         Self::Deliveries,
         Self::Attempts,
         Self::QueueDepth,
@@ -177,6 +183,11 @@ impl Name {
                 &["state"],
                 "Breakers of subscriptions, by their state.",
             ),
+            Self::FeedReaders => (
+                "tidings_feed_readers",
+                &[],
+                "Requests that wait for events at the feed.",
+            ),
             Self::Replays => (
                 "tidings_replays",
                 &["state"],
@@ -186,6 +197,11 @@ impl Name {
                 "tidings_shards_owned",
                 &[],
                 "Shards this process holds a lease for.",
+            ),
+            Self::AmqpMessages => (
+                "tidings_amqp_messages_total",
+                &["outcome"],
+                "Messages of publishers taken from RabbitMQ, by what became of them.",
             ),
             Self::Events => (
                 "tidings_events_total",

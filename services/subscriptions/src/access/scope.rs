@@ -132,6 +132,7 @@ const TABLE: &[(&str, &str, Rule)] = &[
     ("POST", "/v1/replays/{id}/cancel", Needs(S::WebhooksRetry)),
     ("GET", "/v1/events", Needs(S::EventsRead)),
     ("POST", "/v1/events", Needs(S::EventsPublish)),
+    ("POST", "/v1/events/batch", Needs(S::EventsPublish)),
     ("GET", "/v1/events/{id}", Needs(S::EventsRead)),
     ("GET", "/v1/messages", Needs(S::MessagesRead)),
     ("POST", "/v1/messages", Needs(S::MessagesWrite)),

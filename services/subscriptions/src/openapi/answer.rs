@@ -127,7 +127,7 @@ fn problem(status: u16, codes: &[Code]) -> Response {
         .build();
     let header = match status {
         401 => Some(CHALLENGE),
-        503 => Some(RETRY_AFTER),
+        429 | 503 => Some(RETRY_AFTER),
         _ => None,
     };
     for name in header.into_iter().chain([REQUEST_ID]) {

@@ -1,6 +1,7 @@
 //! Processes with some of the roles each, around a PostgreSQL and a RabbitMQ.
 
 mod access;
+mod feed;
 mod key;
 mod limits;
 mod polls;
