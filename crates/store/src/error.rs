@@ -133,6 +133,7 @@ impl Error {
     }
 
     /// The same for another caller.
+    #[must_use]
     pub fn again(&self) -> Self {
         match self {
             Self::Open { at, reason } => Self::Open {
