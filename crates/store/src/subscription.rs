@@ -16,8 +16,6 @@ use crate::Store;
 use crate::connection::{Connection, each, load_locked};
 use crate::dialect;
 use crate::dialect::array::columns;
-use crate::dialect::event::newest_position;
-use crate::dialect::lock;
 use crate::error::Error;
 use crate::installation::{Versioned, bump};
 use crate::schema::{subscriptions, tenants};

@@ -4,7 +4,7 @@ use super::{EventView, feed, view};
 use crate::caller::Caller;
 use crate::input::{Faults, MAX_TEXT_CHARS};
 use crate::list::{MAX_VALUE_BYTES, PageView, Query, TIME};
-use crate::openapi::{Paging, parameters, query, text, word};
+use crate::openapi::{Paging, parameters, query, text};
 use crate::{Desk, failure};
 use actix_web::{HttpRequest, HttpResponse, web};
 use domain::Timestamp;
@@ -54,7 +54,7 @@ parameters! {
         "About this resource; name its `resource_type` too",
         text(MAX_TEXT_CHARS),
     ),
-    query("environment", "Of this environment", word(Environment::ALL.map(Environment::as_str))),
+    query("environment", "Of this environment", Environment::schema()),
     query(
         "after",
         "A moment: only those after it. Or a place in the feed, oldest first: `start`, `now`, or the \

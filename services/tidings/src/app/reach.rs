@@ -36,6 +36,15 @@ impl Reach {
         self.client_with(config, options)
     }
 
+    /// What tries endpoints for people, who want to see how a connection comes about: it keeps none.
+    pub(super) fn trying(&self, config: &Config) -> Result<egress::Client, Failure> {
+        let options = egress::ClientOptions {
+            max_idle_per_host: 0,
+            ..egress::ClientOptions::default()
+        };
+        self.client_with(config, options)
+    }
+
     fn client_with(
         &self,
         config: &Config,
