@@ -1,6 +1,7 @@
 //! `/v1/events`: publishing and reading events.
 
 use crate::caller::Caller;
+use crate::event_type;
 use crate::input::Faults;
 use crate::list::Query;
 use crate::webhook::DeliveryView;
@@ -9,11 +10,12 @@ use actix_web::http::Method;
 use actix_web::http::header::HeaderMap;
 use actix_web::web::{self, Path, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
+use catalog::Chosen;
 use domain::account::Environment;
 use domain::event::{Event, MAX_DATA_BYTES, Resource};
 use domain::id::{EventId, TenantId};
 use domain::json::Raw;
-use domain::{Shard, Timestamp, catalog};
+use domain::{Shard, Timestamp};
 use runtime::http::{Code, Problem, only};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -23,8 +25,6 @@ use telemetry::TraceContext;
 use telemetry::trace::Kind;
 use wire::Hint;
 
-/// The only version of every type in the catalog today.
-const VERSION: u32 = 1;
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 const REPLAYED: &str = "idempotency-replayed";
 const MAX_KEY_BYTES: usize = 255;
@@ -110,7 +110,11 @@ async fn publish(
         .start("publish event", Kind::Server, parent.as_ref());
     let key = idempotency_key(request.headers())?;
     let (body, wanted) = input::read::<PublishEvent>(&request, payload).await?;
-    let environment = judge(&wanted)?;
+    refuse_reserved(&wanted.event_type)?;
+    let chosen = event_type::choose(context, caller.tenant, &wanted.event_type, wanted.version);
+    let chosen = chosen.await?;
+    let environment = judge(&wanted, &chosen)?;
+    let version = event_type::check(&chosen, &wanted.data).await?;
 
     let now = context.clock.now();
     let id = EventId::new(now, &context.random);
@@ -119,7 +123,7 @@ async fn publish(
         id,
         tenant_id: caller.tenant,
         event_type: wanted.event_type,
-        version: VERSION,
+        version,
         environment,
         created_at: now,
         source: wanted.source.unwrap_or_else(|| "api".to_owned()),
@@ -208,19 +212,20 @@ async fn get(
     Ok(HttpResponse::Ok().json(view(kept, Some(deliveries))))
 }
 
-fn judge(wanted: &PublishEvent) -> Result<Environment, Problem> {
-    refuse_type(&wanted.event_type)?;
+fn judge(wanted: &PublishEvent, chosen: &Chosen) -> Result<Environment, Problem> {
     let mut faults = Faults::default();
     if !wanted.data.is_object() {
         faults.add("/data", "write a JSON object");
     } else if wanted.data.as_str().len() > MAX_DATA_BYTES {
         faults.add("/data", format!("write at most {MAX_DATA_BYTES} bytes"));
     }
-    if wanted.version.is_some_and(|version| version != VERSION) {
-        faults.add(
-            "/version",
-            format!("{} has the version {VERSION}", wanted.event_type),
-        );
+    if let Chosen::NoVersion { newest } = chosen {
+        let known = if *newest == 1 {
+            "the version 1".to_owned()
+        } else {
+            format!("the versions 1 to {newest}")
+        };
+        faults.add("/version", format!("{} has {known}", wanted.event_type));
     }
     if let Some(resource) = &wanted.resource {
         faults.check_text("/resource/type", Some(&resource.kind));
@@ -241,22 +246,12 @@ fn judge(wanted: &PublishEvent) -> Result<Environment, Problem> {
     Ok(environment)
 }
 
-fn refuse_type(name: &str) -> Result<(), Problem> {
-    let refuse = |code, detail: String| Err(Problem::new(code, detail.clone()).at("/type", detail));
-    match catalog::find(name) {
-        None => {
-            let name = domain::text::cut(name, 128);
-            refuse(
-                Code::UnknownEventType,
-                format!("{name:?} is not an event type of the catalog"),
-            )
-        }
-        Some(known) if known.is_raised_by_us => refuse(
-            Code::ReservedEventType,
-            format!("Tidings raises {name} itself"),
-        ),
-        Some(_) => Ok(()),
+fn refuse_reserved(name: &str) -> Result<(), Problem> {
+    if domain::catalog::find(name).is_some_and(|known| known.is_raised_by_us) {
+        let detail = format!("Tidings raises {name} itself");
+        return Err(Problem::new(Code::ReservedEventType, detail.clone()).at("/type", detail));
     }
+    Ok(())
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
@@ -295,7 +290,7 @@ fn view(kept: Kept, deliveries: Option<Vec<DeliveryView>>) -> EventView {
     } = kept;
     EventView {
         id: event.id,
-        category: catalog::category(&event.event_type).to_owned(),
+        category: domain::catalog::category(&event.event_type).to_owned(),
         event_type: event.event_type,
         version: event.version,
         timestamp: event.created_at,

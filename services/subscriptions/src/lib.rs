@@ -7,6 +7,7 @@ mod dead_letter;
 mod delivery;
 mod erasure;
 mod event;
+mod event_type;
 mod failure;
 mod first_poll;
 mod health;
@@ -52,6 +53,8 @@ use telemetry::{Metrics, Tracer};
 pub struct Context {
     /// Where everything is kept.
     pub store: Store,
+    /// What event types say, in memory.
+    pub catalog: catalog::Directory,
     /// Where hints go.
     pub broker: Broker,
     /// Seals secrets.
@@ -139,6 +142,7 @@ pub fn serve(config: config::Subscriptions, context: Context) -> Result<Serving,
         tenant::routes(routes);
         account::routes(routes);
         health::routes(routes);
+        event_type::routes(routes);
         webhook::routes(routes);
         delivery::routes(routes);
         replay::routes(routes);

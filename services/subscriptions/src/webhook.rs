@@ -1,13 +1,14 @@
 //! `/v1/webhooks`: subscriptions and their deliveries.
 
 mod attempt;
+mod pins;
 mod rotation;
 mod settings;
 
 use crate::caller::Caller;
 use crate::input::Faults;
 use crate::list::Query;
-use crate::{Context, Desk, failure, input};
+use crate::{Context, Desk, event_type, failure, input};
 use actix_web::http::Method;
 use actix_web::web::{self, Path, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
@@ -84,6 +85,8 @@ struct WriteWebhook {
     signing: Option<AskedSigning>,
     #[serde(default, deserialize_with = "input::present")]
     endpoint_auth: Option<AskedAuth>,
+    #[serde(default, deserialize_with = "input::present")]
+    versions: Option<BTreeMap<String, i64>>,
 }
 
 /// What was asked for, judged.
@@ -151,7 +154,7 @@ async fn create(
 ) -> Result<HttpResponse, Problem> {
     let (_, body) = input::read::<WriteWebhook>(&request, payload).await?;
     let context = &desk.context;
-    let wanted = judge(context, body, None)?;
+    let wanted = judge(&desk, caller.tenant, body, None).await?;
     let secret = match wanted.secret {
         Some(secret) => secret,
         None => WebhookSecret::from_bytes(&context.random.bytes::<32>()).map_err(our_fault)?,
@@ -244,7 +247,7 @@ async fn replace(
     let context = &desk.context;
     let already = find(&desk, caller.tenant, &id).await?;
     let id = already.interest.subscription_id;
-    let wanted = judge(context, body, Some(&already))?;
+    let wanted = judge(&desk, caller.tenant, body, Some(&already)).await?;
     let Kept {
         settings,
         headers,
@@ -334,11 +337,13 @@ async fn deliveries(
     Ok(HttpResponse::Ok().json(query.show(caller.tenant, page, DeliveryView::from)))
 }
 
-fn judge(
-    context: &Context,
+async fn judge(
+    desk: &Desk,
+    tenant: TenantId,
     body: WriteWebhook,
     already: Option<&Subscription>,
 ) -> Result<Wanted, Problem> {
+    let context = &desk.context;
     let mut faults = Faults::default();
     faults.check_text("/name", body.name.as_deref());
     faults.check_text("/description", body.description.as_deref());
@@ -362,10 +367,10 @@ fn judge(
         signing: body.signing,
         endpoint_auth: body.endpoint_auth,
     };
-    let settings = settings::judge(context, asked, already, &mut faults);
+    let mut settings = settings::judge(context, asked, already, &mut faults);
     faults.unless_any()?;
-    let patterns =
-        Pattern::parse_list(&body.events).map_err(|error| refuse_patterns("/events", error))?;
+    let patterns = event_type::read_patterns(context, tenant, "/events", &body.events).await?;
+    settings.pin(pins::judge(context, tenant, body.versions, &patterns, already).await?);
     context.policy.judge_url(&body.url).map_err(|refusal| {
         let detail = format!("this URL is not allowed: {refusal}");
         Problem::new(Code::UrlNotAllowed, detail.clone()).at("/url", detail)

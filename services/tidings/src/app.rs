@@ -72,6 +72,7 @@ impl App {
             config: Arc::new(config),
             vault: key.vault(),
             admission,
+            catalog: catalog::Directory::new(store.clone(), clock.clone()),
             store,
             broker,
             clock,

@@ -44,6 +44,7 @@ mod deliveries;
 mod directory;
 mod endings;
 mod erasure;
+mod event_types;
 mod events;
 mod faults;
 mod health;

@@ -49,6 +49,7 @@ pub(super) struct Families {
     pub events: IntCounterVec,
     pub deliveries: IntCounterVec,
     pub attempts: IntCounterVec,
+    pub conversions: IntCounterVec,
     pub queue_depth: IntGaugeVec,
     pub queue_oldest: GaugeVec,
     /// In the order of [`Stage::ALL`], looked up once: a stage is told for every message.
@@ -95,6 +96,7 @@ impl Families {
             events: counter(registry, Name::Events)?,
             deliveries: counter(registry, Name::Deliveries)?,
             attempts: counter(registry, Name::Attempts)?,
+            conversions: counter(registry, Name::Conversions)?,
             queue_depth: int_gauge(registry, Name::QueueDepth)?,
             queue_oldest: enter(
                 registry,

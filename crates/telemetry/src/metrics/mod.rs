@@ -191,6 +191,14 @@ impl Metrics {
         self.families.attempts.with_label_values(&[class]).inc();
     }
 
+    /// An event was `converted` to the version that a subscription wants, or that `failed`.
+    pub fn conversion(&self, outcome: &str) {
+        self.families
+            .conversions
+            .with_label_values(&[outcome])
+            .inc();
+    }
+
     /// How many jobs wait in `queue`, and for how long the oldest has.
     pub fn queue(&self, queue: &str, depth: u64, oldest_seconds: f64) {
         self.families

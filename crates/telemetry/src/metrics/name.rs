@@ -35,6 +35,8 @@ pub enum Name {
     Deliveries,
     /// `tidings_attempts_total`
     Attempts,
+    /// `tidings_conversions_total`
+    Conversions,
     /// `tidings_queue_depth`
     QueueDepth,
     /// `tidings_queue_oldest_seconds`
@@ -63,7 +65,7 @@ pub enum Name {
 
 impl Name {
     /// Every name there is.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::Callbacks,
         Self::SecurityEvents,
         Self::Reports,
@@ -80,6 +82,7 @@ impl Name {
         Self::Events,
         Self::Deliveries,
         Self::Attempts,
+        Self::Conversions,
         Self::QueueDepth,
         Self::QueueOldest,
         Self::Stages,
@@ -190,6 +193,11 @@ impl Name {
                 "tidings_attempts_total",
                 &["class"],
                 "Requests made to tenants, by the class of their result.",
+            ),
+            Self::Conversions => (
+                "tidings_conversions_total",
+                &["outcome"],
+                "Events made to the version that a subscription wants, or not.",
             ),
             Self::QueueDepth => (
                 "tidings_queue_depth",

@@ -69,6 +69,12 @@ impl Api {
         self.request("PUT", path, &[JSON], body).await
     }
 
+    /// PATCH.
+    pub async fn patch(&self, path: &str, body: impl Borrow<Value>) -> Answer {
+        let body = body.borrow().to_string();
+        self.request("PATCH", path, &[JSON], body).await
+    }
+
     /// POST with headers, such as `idempotency-key`. One that is usually added is replaced.
     pub async fn post_with_headers(
         &self,

@@ -109,6 +109,7 @@ pub(super) struct SettingsView {
     max_payload_bytes: u32,
     signing: Signing,
     endpoint_auth: EndpointAuth,
+    versions: BTreeMap<String, u32>,
 }
 
 #[derive(Serialize)]
@@ -185,6 +186,11 @@ pub(super) fn judge(
 }
 
 impl Judged {
+    /// Says in which version events of some types are sent.
+    pub(super) fn pin(&mut self, versions: BTreeMap<String, u32>) {
+        self.settings.versions = versions;
+    }
+
     /// Seals what is secret, for the subscription that it belongs to.
     pub(super) fn seal(self, context: &Context, tenant: TenantId, id: SubscriptionId) -> Kept {
         let seal = |bound_to: String, bytes: &[u8]| {
@@ -232,6 +238,7 @@ pub(super) fn view(
         max_payload_bytes: settings.max_payload_bytes,
         signing: settings.signing.clone(),
         endpoint_auth: settings.endpoint_auth.clone(),
+        versions: settings.versions.clone(),
     })
 }
 

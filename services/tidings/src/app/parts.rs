@@ -17,6 +17,8 @@ use telemetry::{Metrics, Tracer};
 pub(super) struct Parts {
     pub config: Arc<Config>,
     pub store: Store,
+    /// What event types say, in memory.
+    pub catalog: catalog::Directory,
     pub broker: Broker,
     pub vault: Arc<Vault>,
     pub client: egress::Client,
@@ -61,6 +63,7 @@ impl Parts {
             usual: usual(&self.config.dispatcher),
             replayable,
             policy: Arc::new(self.client.policy().clone()),
+            catalog: self.catalog,
             store: self.store,
             broker: self.broker,
             vault: self.vault,
@@ -104,6 +107,7 @@ impl From<Parts> for dispatcher::Context {
                 .public_url
                 .clone()
                 .unwrap_or_default(),
+            catalog: parts.catalog,
             store: parts.store,
             broker: parts.broker,
             client: parts.client,

@@ -5,6 +5,7 @@ mod admin;
 mod authentication;
 mod bodies;
 mod callbacks;
+mod event_types;
 mod events;
 mod health;
 mod idempotency;
@@ -28,7 +29,7 @@ use testkit::Answer;
 const PHONE: &str = "+254700000001";
 
 /// Every resource, with an id that nothing has, and the methods it takes.
-const RESOURCES: [(&str, &str); 36] = [
+const RESOURCES: [(&str, &str); 42] = [
     ("/v1/tenants", "POST"),
     ("/v1/provider-accounts", "GET, POST"),
     (
@@ -74,6 +75,12 @@ const RESOURCES: [(&str, &str); 36] = [
         "/v1/deliveries/dlv_00000000000000000000000000/cancel",
         "POST",
     ),
+    ("/v1/event-types", "GET, POST"),
+    ("/v1/event-types/import", "POST"),
+    ("/v1/event-types/job.created", "GET, PATCH"),
+    ("/v1/event-types/job.created/versions", "POST"),
+    ("/v1/event-types/job.created/versions/1", "GET"),
+    ("/v1/webhooks/event-types", "GET"),
     ("/v1/replays", "GET, POST"),
     ("/v1/replays/rpl_00000000000000000000000000", "GET"),
     ("/v1/replays/rpl_00000000000000000000000000/pause", "POST"),

@@ -32,3 +32,4 @@ mod survival;
 mod telling;
 mod tracing;
 mod verifiers;
+mod versions;
