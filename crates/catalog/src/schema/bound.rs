@@ -282,7 +282,8 @@ impl<'a> Walk<'a> {
 fn weight_of(keyword: &str, value: &Value) -> u64 {
     let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
     match (keyword, value) {
-        ("pattern", _) => PATTERN_WEIGHT,
+        // Of fractions it is a long division.
+        ("pattern" | "multipleOf", _) => PATTERN_WEIGHT,
         ("uniqueItems", _) => PATTERN_WEIGHT / 2,
         ("enum" | "const", value) => super::values(value),
         ("required", Value::Array(names)) => count(names.len()),

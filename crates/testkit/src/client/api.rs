@@ -43,6 +43,15 @@ impl Api {
         }
     }
 
+    /// The API of another process, with the same key.
+    #[must_use]
+    pub fn at(&self, base_url: &str) -> Self {
+        Self {
+            caller: Caller::new(base_url),
+            authorization: self.authorization.clone(),
+        }
+    }
+
     /// Without a slash at its end.
     pub fn base_url(&self) -> &str {
         self.caller.base_url()

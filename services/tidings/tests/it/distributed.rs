@@ -3,6 +3,7 @@
 mod key;
 mod limits;
 mod polls;
+mod types;
 
 use crate::app::SOON;
 use crate::servers::{KEY, Servers, execute};
