@@ -12,7 +12,8 @@ create table event_types (
     primary key (tenant_id, name)
 );
 
--- Their versions. A row never changes: who has read one may keep it.
+-- Their versions. A row never changes: who has read one may keep it. The converters, as JSON, make data of the
+-- version before to data of this one, and the reverse.
 create table event_type_versions (
     tenant_id uuid not null,
     name text collate "C" not null,
@@ -20,7 +21,6 @@ create table event_type_versions (
     schema text not null,
     example text not null,
     is_breaking boolean not null,
-    -- What makes data of the version before to data of this one, and the reverse, as JSON.
     upgrade text,
     downgrade text,
     created_at timestamptz not null,
