@@ -1,4 +1,4 @@
-//! What an OpenAPI 3.1 document says of webhooks. References are followed within the document, and what
+//! What an `OpenAPI` 3.1 document says of webhooks. References are followed within the document, and what
 //! they lead to is brought along as `$defs`.
 
 mod sample;

@@ -136,10 +136,10 @@ fn read(text: Option<&Raw>) -> Result<Option<Converter>, Vec<Fault>> {
 }
 
 /// What is wrong with an example of one version after it was made to one of another.
-fn try_out(at: &str, converter: Option<&Converter>, example: &Raw, target: &Schema) -> Vec<Fault> {
-    let converted = match converter.map(|converter| converter.convert(example)) {
+fn try_out(at: &str, by: Option<&Converter>, example: &Raw, target: &Schema) -> Vec<Fault> {
+    let made = match by.map(|by| by.convert(example)) {
         None => example.clone(),
-        Some(Ok(converted)) => converted,
+        Some(Ok(made)) => made,
         Some(Err(error)) => {
             return vec![Fault::new(
                 at,
@@ -147,7 +147,7 @@ fn try_out(at: &str, converter: Option<&Converter>, example: &Raw, target: &Sche
             )];
         }
     };
-    let faults = target.check(&converted).err().unwrap_or_default();
+    let faults = target.check(&made).err().unwrap_or_default();
     let told = faults.into_iter().map(|fault| {
         let detail = format!(
             "the example, converted, is not valid at {:?}: {}",

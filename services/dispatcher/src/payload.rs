@@ -50,7 +50,6 @@ fn make_thin(context: &Context, job: &Job, body: &[u8]) -> Option<Bytes> {
 
 /// The body in the version that the subscription wants, where that is another: none of it, where it is
 /// not, or where it cannot be made; then the event is told as it was published, and says so.
-#[expect(clippy::option_option, reason = "the process may also end meanwhile")]
 async fn of_version(context: &Context, endpoint: &Endpoint, job: &Job) -> Option<Option<Bytes>> {
     let event = &job.event;
     let Some(wanted) = endpoint.versions.get(&event.event_type).copied() else {

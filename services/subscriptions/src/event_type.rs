@@ -67,6 +67,7 @@ pub(crate) fn routes(routes: &mut ServiceConfig) {
         );
 }
 
+#[expect(clippy::option_option, reason = "null is not the same as nothing")]
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ChangeType {
@@ -79,6 +80,7 @@ struct ChangeType {
     archived: Option<bool>,
 }
 
+#[expect(clippy::option_option, reason = "null is not the same as nothing")]
 fn nullable<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Option<String>>, D::Error> {

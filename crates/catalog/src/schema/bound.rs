@@ -189,12 +189,16 @@ impl<'a> Walk<'a> {
             _ if LISTS_HERE.contains(&keyword) => {
                 self.asserts = true;
                 let all = self.costs_of_list(value, at);
-                all.into_iter().for_each(|same| cost.add_here(same));
+                for same in all {
+                    cost.add_here(same);
+                }
             }
             _ if NAMED_HERE.contains(&keyword) => {
                 self.asserts = true;
                 let all = self.costs_by_name(value, at);
-                all.into_iter().for_each(|same| cost.add_here(same));
+                for same in all {
+                    cost.add_here(same);
+                }
             }
             _ if ASSERTIONS.contains(&keyword) => {
                 self.asserts |= !(is_root && keyword == "type");
@@ -285,9 +289,8 @@ fn weight_of(keyword: &str, value: &Value) -> u64 {
         // Of fractions it is a long division.
         ("pattern" | "multipleOf", _) => PATTERN_WEIGHT,
         ("uniqueItems", _) => PATTERN_WEIGHT / 2,
-        ("enum" | "const", value) => super::values(value),
+        ("enum" | "const" | "dependentRequired", value) => super::values(value),
         ("required", Value::Array(names)) => count(names.len()),
-        ("dependentRequired", value) => super::values(value),
         _ => 0,
     }
 }

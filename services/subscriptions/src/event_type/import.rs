@@ -24,7 +24,7 @@ use store::event_type::{Added, EventType, NewVersion};
 struct Import {
     #[serde(default)]
     dry_run: bool,
-    /// A document of OpenAPI 3.1: its webhooks.
+    /// A document of `OpenAPI` 3.1: its webhooks.
     #[serde(default, deserialize_with = "present")]
     openapi: Option<Raw>,
     /// JSON Schemas by the names of the types. Their `examples` bring the example.
@@ -286,7 +286,9 @@ async fn write(context: &Context, tenant: TenantId, judged: &mut [Judged]) -> Re
         .add_event_type_versions(tenant, additions, context.clock.now())
         .await
         .map_err(failure::of_store)?;
-    names.iter().for_each(|name| context.catalog.forget(name));
+    for name in &names {
+        context.catalog.forget(name);
+    }
     let to_add = judged
         .iter_mut()
         .filter(|one| matches!(one, Judged::Add(_)));

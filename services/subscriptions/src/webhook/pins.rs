@@ -26,13 +26,13 @@ pub(super) async fn judge(
         let detail = format!("name at most {MAX_PATTERNS} types");
         return Err(input::invalid("/versions", detail));
     }
-    let named = patterns.iter().filter_map(|pattern| match pattern {
+    let exact = patterns.iter().filter_map(|pattern| match pattern {
         Pattern::Exact(name) => Some(name.clone()),
         Pattern::All | Pattern::Prefix(_) => None,
     });
     let names: BTreeSet<String> = match &asked {
         Some(asked) => asked.keys().cloned().collect(),
-        None => named
+        None => exact
             .filter(|name| built_in::find(name).is_none())
             .collect(),
     };
