@@ -186,7 +186,7 @@ impl Error {
         is_unknown || self.tries() > 1
     }
 
-    pub(crate) fn unreadable(what: impl Into<String>) -> Self {
+    pub fn unreadable(what: impl Into<String>) -> Self {
         Self::Unreadable(what.into())
     }
 }

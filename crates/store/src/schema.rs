@@ -1,6 +1,8 @@
 //! The tables, as diesel sees them on both engines. A test compares them with the migrations.
 
+mod event_type;
 mod trial;
+pub(crate) use event_type::{event_type_versions, event_types};
 pub(crate) use trial::trials;
 
 diesel::table! {

@@ -6,6 +6,7 @@ pub(crate) mod feed;
 mod log;
 
 use crate::caller::Caller;
+use crate::event_type::{self, Strangers};
 use crate::input::Faults;
 use crate::openapi::{IdempotencyKey, Routes, operation};
 use crate::webhook::DeliveryView;
@@ -14,11 +15,12 @@ use actix_web::http::Method;
 use actix_web::http::header::HeaderMap;
 use actix_web::web::{self, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
+use catalog::Chosen;
 use domain::account::Environment;
 use domain::event::{Event, MAX_DATA_BYTES, Resource};
 use domain::id::{EventId, TenantId};
 use domain::json::Raw;
-use domain::{Random, Shard, Timestamp, catalog};
+use domain::{Random, Shard, Timestamp};
 use runtime::http::{Code, Problem};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -29,8 +31,6 @@ use telemetry::trace::Kind;
 use utoipa::ToSchema;
 use wire::Hint;
 
-/// The only version of every type in the catalog today.
-const VERSION: u32 = 1;
 /// The source of events that Tidings raises itself, some of types that others may publish too.
 const OURS: &str = "tidings";
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
@@ -62,14 +62,15 @@ pub(crate) fn routes(routes: &mut Routes) {
     "resource": { "type": "job", "id": "job_42" },
 })))]
 struct PublishEvent {
-    /// Its type: one of the catalog that Tidings does not raise itself.
+    /// Its type: one of the catalog, or of your own or the operator's, that Tidings does not raise itself.
     #[serde(rename = "type")]
     event_type: String,
-    /// What it says: an object of at most 256 KiB. Numbers keep their digits, and members their order.
+    /// What it says, as its type's schema has it: an object of at most 256 KiB. Numbers keep their digits, and members
+    /// their order.
     #[schema(value_type = Object)]
     data: Raw,
-    /// The version of its type.
-    #[schema(minimum = 1, maximum = 1)]
+    /// The version of its type; the newest unless you say otherwise.
+    #[schema(minimum = 1)]
     version: Option<u32>,
     /// What it is about.
     resource: Option<Resource>,
@@ -211,7 +212,7 @@ async fn publish(
         .start("publish event", Kind::Server, parent.as_ref());
     let key = idempotency_key(request.headers())?;
     let (body, wanted) = input::read::<PublishEvent>(&request, payload).await?;
-    let environment = judge_alone(&wanted)?;
+    let judged = judge_alone(context, caller.tenant, &wanted, &Strangers::default()).await?;
 
     let now = context.clock.now();
     let event = Origin {
@@ -220,7 +221,7 @@ async fn publish(
         traceparent: Some(span.context().to_string()),
         now,
     }
-    .event(wanted, environment, &context.random);
+    .event(wanted, &judged, &context.random);
     span.set("event.id", event.id.to_string().as_str());
     let answer = accepted(event.id);
     let claim = key.map(|key| Claim {
@@ -286,13 +287,13 @@ struct Origin {
 }
 
 impl Origin {
-    fn event(self, wanted: PublishEvent, environment: Environment, random: &Random) -> Event {
+    fn event(self, wanted: PublishEvent, judged: &Judged, random: &Random) -> Event {
         Event {
             id: EventId::new(self.now, random),
             tenant_id: self.tenant,
             event_type: wanted.event_type,
-            version: VERSION,
-            environment,
+            version: judged.version,
+            environment: judged.environment.clone(),
             created_at: self.now,
             source: wanted.source.unwrap_or_else(|| self.source.to_owned()),
             resource: wanted.resource,
@@ -337,30 +338,62 @@ async fn get(
     Ok(HttpResponse::Ok().json(view(kept, Some(deliveries))))
 }
 
+/// What an event is, judged.
+struct Judged {
+    environment: Environment,
+    /// The version of its type.
+    version: u32,
+}
+
 /// Of an event that is published by itself, whose key is beside it.
-fn judge_alone(wanted: &PublishEvent) -> Result<Environment, Problem> {
+async fn judge_alone(
+    context: &Context,
+    tenant: TenantId,
+    wanted: &PublishEvent,
+    strangers: &Strangers,
+) -> Result<Judged, Problem> {
     if wanted.idempotency_key.is_some() {
         return Err(input::invalid(
             "/idempotency_key",
             "only an item of a batch has its key here: send it as Idempotency-Key",
         ));
     }
-    judge(wanted)
+    judge(context, tenant, wanted, strangers).await
 }
 
-fn judge(wanted: &PublishEvent) -> Result<Environment, Problem> {
-    refuse_type(&wanted.event_type)?;
+/// Judges an event, wherever it comes from. What is known to be of no type is not looked for again.
+async fn judge(
+    context: &Context,
+    tenant: TenantId,
+    wanted: &PublishEvent,
+    strangers: &Strangers,
+) -> Result<Judged, Problem> {
+    let name = &wanted.event_type;
+    refuse_reserved(name)?;
+    strangers.refuse(tenant, name)?;
+    let chosen = event_type::choose(context, tenant, name, wanted.version).await?;
+    let environment = judge_members(wanted, &chosen)?;
+    let version = event_type::check(&chosen, &wanted.data).await?;
+    Ok(Judged {
+        environment,
+        version,
+    })
+}
+
+fn judge_members(wanted: &PublishEvent, chosen: &Chosen) -> Result<Environment, Problem> {
     let mut faults = Faults::default();
     if !wanted.data.is_object() {
         faults.add("/data", "write a JSON object");
     } else if wanted.data.as_str().len() > MAX_DATA_BYTES {
         faults.add("/data", format!("write at most {MAX_DATA_BYTES} bytes"));
     }
-    if wanted.version.is_some_and(|version| version != VERSION) {
-        faults.add(
-            "/version",
-            format!("{} has the version {VERSION}", wanted.event_type),
-        );
+    if let Chosen::NoVersion { newest } = chosen {
+        let known = if *newest == 1 {
+            "the version 1".to_owned()
+        } else {
+            format!("the versions 1 to {newest}")
+        };
+        faults.add("/version", format!("{} has {known}", wanted.event_type));
     }
     if let Some(resource) = &wanted.resource {
         faults.check_text("/resource/type", Some(&resource.kind));
@@ -387,22 +420,12 @@ fn judge(wanted: &PublishEvent) -> Result<Environment, Problem> {
     Ok(environment)
 }
 
-fn refuse_type(name: &str) -> Result<(), Problem> {
-    let refuse = |code, detail: String| Err(Problem::new(code, detail.clone()).at("/type", detail));
-    match catalog::find(name) {
-        None => {
-            let name = domain::text::cut(name, 128);
-            refuse(
-                Code::UnknownEventType,
-                format!("{name:?} is not an event type of the catalog"),
-            )
-        }
-        Some(known) if known.is_raised_by_us => refuse(
-            Code::ReservedEventType,
-            format!("Tidings raises {name} itself"),
-        ),
-        Some(_) => Ok(()),
+fn refuse_reserved(name: &str) -> Result<(), Problem> {
+    if domain::catalog::find(name).is_some_and(|known| known.is_raised_by_us) {
+        let detail = format!("Tidings raises {name} itself");
+        return Err(Problem::new(Code::ReservedEventType, detail.clone()).at("/type", detail));
     }
+    Ok(())
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
@@ -442,7 +465,7 @@ fn view(kept: Kept, deliveries: Option<Vec<DeliveryView>>) -> EventView {
     } = kept;
     EventView {
         id: event.id,
-        category: catalog::category(&event.event_type).to_owned(),
+        category: domain::catalog::category(&event.event_type).to_owned(),
         event_type: event.event_type,
         version: event.version,
         timestamp: event.created_at,

@@ -9,6 +9,7 @@ mod dead_letter;
 mod delivery;
 mod erasure;
 mod event;
+mod event_type;
 mod failure;
 mod first_poll;
 mod health;
@@ -61,6 +62,8 @@ use webhook::allowance::Allowance;
 pub struct Context {
     /// Where everything is kept.
     pub store: Store,
+    /// What event types say, in memory.
+    pub catalog: catalog::Directory,
     /// Where hints go.
     pub broker: Broker,
     /// Seals secrets.

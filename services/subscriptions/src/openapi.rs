@@ -13,9 +13,9 @@ pub(crate) use route::{Operation, Routes, operation};
 pub(crate) use served::Served;
 
 use crate::{
-    account, callback, dead_letter, delivery, erasure, event, health, message, notification,
-    orphan, poll, quarantine, replay, ruling, security, send_attempt, statistics, tenant, timeline,
-    webhook,
+    account, callback, dead_letter, delivery, erasure, event, event_type, health, message,
+    notification, orphan, poll, quarantine, replay, ruling, security, send_attempt, statistics,
+    tenant, timeline, webhook,
 };
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::tag::TagBuilder;
@@ -26,7 +26,7 @@ const CONVENTIONS: &str = include_str!("openapi/conventions.md");
 const BEARER: &str = "key";
 
 /// What there is to do, and to what. The order is that of the document.
-const TAGS: [(&str, &str); 14] = [
+const TAGS: [(&str, &str); 15] = [
     ("Tenants", "Whose everything is, and the keys that open it."),
     (
         "Provider accounts",
@@ -61,6 +61,10 @@ const TAGS: [(&str, &str); 14] = [
         "One event owed to one webhook, with every attempt.",
     ),
     ("Events", "What happened: published by you, or raised here."),
+    (
+        "Event types",
+        "What events there can be, and what each of them says: the types that ship, the operator's, and your own.",
+    ),
     ("Replays", "Old events, told again."),
 ];
 
@@ -71,6 +75,7 @@ pub(crate) fn routes() -> Routes {
         tenant::routes,
         account::routes,
         health::routes,
+        event_type::routes,
         webhook::routes,
         delivery::routes,
         replay::routes,

@@ -86,6 +86,7 @@ impl App {
             config: Arc::new(config),
             vault: key.vault(),
             admission,
+            catalog: catalog::Directory::new(store.clone(), clock.clone()),
             store,
             broker,
             clock,

@@ -93,6 +93,11 @@ impl Problem {
         self.body(None)
     }
 
+    /// Whether it is no fault of who asked.
+    pub fn is_ours(&self) -> bool {
+        self.status() >= 500
+    }
+
     /// Its HTTP status.
     pub fn status(&self) -> u16 {
         self.0.code.status().as_u16()

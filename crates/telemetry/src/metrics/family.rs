@@ -54,6 +54,7 @@ pub(super) struct Families {
     pub deliveries: IntCounterVec,
     pub attempts: IntCounterVec,
     pub trials: IntCounterVec,
+    pub conversions: IntCounterVec,
     pub queue_depth: IntGaugeVec,
     pub queue_oldest: GaugeVec,
     /// In the order of [`Stage::ALL`], looked up once: a stage is told for every message.
@@ -104,6 +105,7 @@ impl Families {
             deliveries: counter(registry, Name::Deliveries)?,
             attempts: counter(registry, Name::Attempts)?,
             trials: counter(registry, Name::Trials)?,
+            conversions: counter(registry, Name::Conversions)?,
             queue_depth: int_gauge(registry, Name::QueueDepth)?,
             queue_oldest: enter(
                 registry,

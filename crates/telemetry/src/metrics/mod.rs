@@ -212,6 +212,14 @@ impl Metrics {
         self.families.attempts.with_label_values(&[class]).inc();
     }
 
+    /// An event was `converted` to the version that a subscription wants, or that `failed`.
+    pub fn conversion(&self, outcome: &str) {
+        self.families
+            .conversions
+            .with_label_values(&[outcome])
+            .inc();
+    }
+
     /// A test or a check (`kind`) of an endpoint ended.
     pub fn trial(&self, kind: &str, class: &str) {
         self.families.trials.with_label_values(&[kind, class]).inc();

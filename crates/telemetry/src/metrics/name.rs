@@ -41,6 +41,8 @@ pub enum Name {
     Deliveries,
     /// `tidings_attempts_total`
     Attempts,
+    /// `tidings_conversions_total`
+    Conversions,
     /// `tidings_queue_depth`
     QueueDepth,
     /// `tidings_queue_oldest_seconds`
@@ -71,7 +73,7 @@ pub enum Name {
 
 impl Name {
     /// Every name there is.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 33] = [
         Self::Callbacks,
         Self::SecurityEvents,
         Self::Reports,
@@ -91,6 +93,7 @@ impl Name {
         Self::AmqpMessages,
         Self::Deliveries,
         Self::Attempts,
+        Self::Conversions,
         Self::QueueDepth,
         Self::QueueOldest,
         Self::Stages,
@@ -217,6 +220,11 @@ impl Name {
                 "tidings_attempts_total",
                 &["class"],
                 "Requests made to tenants, by the class of their result.",
+            ),
+            Self::Conversions => (
+                "tidings_conversions_total",
+                &["outcome"],
+                "Events made to the version that a subscription wants, or not.",
             ),
             Self::QueueDepth => (
                 "tidings_queue_depth",

@@ -6,6 +6,7 @@
 use super::{KEYS, Origin, PATH, PublishEvent, accepted, is_key, judge_alone, mismatch, scoped};
 use crate::access::Keys;
 use crate::caller::suspended;
+use crate::event_type::Strangers;
 use crate::house::is_admitted;
 use crate::{Context, input};
 use broker::{Consume, Disposition, Handler, Received, Reply};
@@ -121,16 +122,33 @@ impl Publisher {
                 return failed.collect();
             }
         };
-        let judged: Vec<Result<Publication, Problem>> = messages
+        let read: Vec<_> = messages
             .iter()
-            .map(|message| self.judge(message, &bearers))
+            .map(|message| self.read(message, &bearers))
             .collect();
+        let types = read.iter().flatten();
+        let types = types.map(|(tenant, wanted)| (*tenant, wanted.event_type.clone()));
+        let strangers = match Strangers::among(&self.context, types.collect()).await {
+            Ok(strangers) => strangers,
+            Err(error) => {
+                let failed = messages.iter().map(|_| Verdict::Later(postponed(&error)));
+                return failed.collect();
+            }
+        };
+        let mut judged = Vec::with_capacity(messages.len());
+        for (message, read) in messages.iter().zip(read) {
+            judged.push(match read {
+                Ok((tenant, wanted)) => self.judge(message, tenant, wanted, &strangers).await,
+                Err(problem) => Err(problem),
+            });
+        }
         let good: Vec<Publication> = judged.iter().flatten().cloned().collect();
         let mut done = self.write(&good).await.into_iter();
         self.tell(&good);
         judged
             .into_iter()
             .map(|judged| match judged {
+                Err(problem) if problem.is_ours() => Verdict::Later(not_now(&problem)),
                 Err(problem) => Verdict::Refused(problem),
                 Ok(publication) => match done.next() {
                     Some(Ok(Published::New)) => Verdict::Accepted {
@@ -174,17 +192,28 @@ impl Publisher {
         }
     }
 
-    fn judge(
+    /// Whose event a message is, and what it says.
+    fn read(
         &self,
         message: &Message,
         bearers: &HashMap<[u8; 32], Bearer>,
-    ) -> Result<Publication, Problem> {
-        let context = &self.context;
+    ) -> Result<(TenantId, PublishEvent), Problem> {
         let job = &message.job;
         let tenant = self.authenticate(job, bearers)?;
         self.refuse_unusual(job)?;
-        let wanted: PublishEvent = input::understand(job.body.as_bytes())?;
-        let environment = judge_alone(&wanted)?;
+        Ok((tenant, input::understand(job.body.as_bytes())?))
+    }
+
+    async fn judge(
+        &self,
+        message: &Message,
+        tenant: TenantId,
+        wanted: PublishEvent,
+        strangers: &Strangers,
+    ) -> Result<Publication, Problem> {
+        let context = &self.context;
+        let job = &message.job;
+        let judged = judge_alone(context, tenant, &wanted, strangers).await?;
         let parent = message.traceparent.as_deref().and_then(TraceContext::parse);
         let span = context
             .tracer
@@ -196,7 +225,7 @@ impl Publisher {
             traceparent: Some(span.context().to_string()),
             now,
         };
-        let event = origin.event(wanted, environment, &context.random);
+        let event = origin.event(wanted, &judged, &context.random);
         let claim = job.message_id.as_ref().map(|key| Claim {
             tenant_id: tenant,
             key: scoped(tenant, PATH, key),
@@ -352,6 +381,17 @@ fn postponed(error: &store::Error) -> Disposition {
     }
     tracing::error!(%error, "an event from the broker could not be published");
     later(&error.to_string())
+}
+
+/// What is wrong on our side, which the log has. While something is only away no try counts.
+fn not_now(problem: &Problem) -> Disposition {
+    if problem.code() == Code::Unavailable {
+        return Disposition::Defer {
+            after: AGAIN_AFTER,
+            reason: problem.detail().to_owned(),
+        };
+    }
+    later(problem.detail())
 }
 
 fn later(reason: &str) -> Disposition {

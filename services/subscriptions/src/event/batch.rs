@@ -8,6 +8,7 @@ use super::{
     mismatch, scoped,
 };
 use crate::caller::Caller;
+use crate::event_type::Strangers;
 use crate::openapi::IdempotencyKey;
 use crate::{Context, Desk, failure, input};
 use actix_web::web::{self, Payload};
@@ -158,7 +159,7 @@ pub(super) async fn publish(
         traceparent: span.context().to_string(),
         now: context.clock.now(),
     };
-    let (items, good) = door.judge(&batch.events);
+    let (items, good) = door.judge(&batch.events).await?;
     let claim = key.map(|key| Claim {
         tenant_id: caller.tenant,
         key: scoped(caller.tenant, request.path(), &key),
@@ -183,25 +184,41 @@ struct Door<'a> {
 }
 
 impl Door<'_> {
-    fn judge(&self, events: &[Raw]) -> (Vec<Item>, Vec<Publication>) {
+    /// Judges each by itself. What is wrong on our side is wrong with all of them.
+    async fn judge(&self, events: &[Raw]) -> Result<(Vec<Item>, Vec<Publication>), Problem> {
+        let read = |raw: &Raw| input::parse::<PublishEvent>(raw.as_str().as_bytes());
+        let read: Vec<_> = events.iter().map(read).collect();
+        let types = read.iter().flatten();
+        let types = types.map(|wanted| (self.tenant, wanted.event_type.clone()));
+        let strangers = Strangers::among(self.context, types.collect()).await;
+        let strangers = strangers.map_err(failure::of_store)?;
         let mut good = Vec::with_capacity(events.len());
         let mut items = Vec::with_capacity(events.len());
-        for (index, raw) in events.iter().enumerate() {
-            items.push(match self.publication(raw) {
+        for (index, (raw, wanted)) in events.iter().zip(read).enumerate() {
+            let publication = match wanted {
+                Ok(wanted) => self.publication(raw, wanted, &strangers).await,
+                Err(problem) => Err(problem),
+            };
+            items.push(match publication {
                 Ok(publication) => {
                     let id = publication.event.id;
                     good.push(publication);
                     Item::Good(id)
                 }
+                Err(problem) if problem.is_ours() => return Err(problem),
                 Err(problem) => Item::Refused(problem.inside(&format!("/events/{index}"))),
             });
         }
-        (items, good)
+        Ok((items, good))
     }
 
-    fn publication(&self, raw: &Raw) -> Result<Publication, Problem> {
-        let mut wanted: PublishEvent = input::parse(raw.as_str().as_bytes())?;
-        let environment = judge(&wanted)?;
+    async fn publication(
+        &self,
+        raw: &Raw,
+        mut wanted: PublishEvent,
+        strangers: &Strangers,
+    ) -> Result<Publication, Problem> {
+        let judged = judge(self.context, self.tenant, &wanted, strangers).await?;
         let key = wanted.idempotency_key.take();
         if key.as_ref().is_some_and(|key| !is_key(key.as_bytes())) {
             return Err(input::invalid("/idempotency_key", KEYS));
@@ -212,7 +229,7 @@ impl Door<'_> {
             traceparent: Some(self.traceparent.clone()),
             now: self.now,
         };
-        let event = origin.event(wanted, environment, &self.context.random);
+        let event = origin.event(wanted, &judged, &self.context.random);
         let claim = key.map(|key| Claim {
             tenant_id: self.tenant,
             // A key of an item is none of a batch.

@@ -6,6 +6,7 @@ use super::patch::{Patch, enabling, patching};
 use super::view::{WebhookView, WriteWebhook, view};
 use super::{filter, new, show_new};
 use crate::caller::Caller;
+use crate::event_type::Types;
 use crate::input::{self, Faults, present};
 use crate::list::Query;
 use crate::{Context, Desk, failure};
@@ -158,7 +159,8 @@ pub(super) async fn bulk(
     let now = context.clock.now();
     match (action, patch) {
         (Action::Update, Some(patch)) => {
-            let mut decide = patching(context, tenant, patch);
+            let types = Types::of(context, tenant).await?;
+            let mut decide = patching(context, tenant, patch, types);
             let decide = move |subscription: &_| {
                 decide(subscription).map_err(|problem: Problem| problem.inside("/patch"))
             };
@@ -296,12 +298,13 @@ async fn create(
     asked: Vec<Value>,
     dry_run: bool,
 ) -> Result<HttpResponse, Problem> {
+    let types = Types::of(context, tenant).await?;
     let judged: Vec<_> = asked
         .into_iter()
         .enumerate()
         .map(|(index, value)| {
             input::parse_value::<WriteWebhook>(value)
-                .and_then(|body| new(context, tenant, body))
+                .and_then(|body| new(context, tenant, body, &types))
                 .map_err(|problem| problem.inside(&format!("/webhooks/{index}")))
         })
         .collect();

@@ -177,6 +177,8 @@ pub(super) struct SettingsView {
     signing: Signing,
     /// How requests prove themselves besides the signature, without the credential.
     endpoint_auth: EndpointAuth,
+    /// In which version it gets events of these types, whichever they are published in.
+    versions: BTreeMap<String, u32>,
 }
 
 /// When a delivery is tried again.
@@ -257,6 +259,11 @@ pub(super) fn judge(
 }
 
 impl Judged {
+    /// Says in which version events of some types are sent.
+    pub(super) fn pin(&mut self, versions: BTreeMap<String, u32>) {
+        self.settings.versions = versions;
+    }
+
     /// Seals what is secret, for the subscription that it belongs to.
     pub(super) fn seal(self, context: &Context, tenant: TenantId, id: SubscriptionId) -> Kept {
         let seal = |bound_to: String, bytes: &[u8]| {
@@ -304,6 +311,7 @@ pub(super) fn view(
         max_payload_bytes: settings.max_payload_bytes,
         signing: settings.signing.clone(),
         endpoint_auth: settings.endpoint_auth.clone(),
+        versions: settings.versions.clone(),
     })
 }
 

@@ -8,6 +8,7 @@ mod bodies;
 mod callbacks;
 mod document;
 mod event_log;
+mod event_types;
 mod events;
 mod feed;
 mod health;

@@ -5,6 +5,7 @@ mod feed;
 mod key;
 mod limits;
 mod polls;
+mod types;
 
 use crate::app::SOON;
 use crate::servers::{KEY, Servers, execute};

@@ -38,3 +38,4 @@ mod survival;
 mod telling;
 mod tracing;
 mod verifiers;
+mod versions;
