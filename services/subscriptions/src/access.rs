@@ -9,12 +9,14 @@ mod usage;
 pub(crate) use keys::{Keys, Shown, keep_usage};
 
 use crate::input::Faults;
+use crate::openapi;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::Random;
 use domain::access::{Role, Scope, Scopes};
 use runtime::http::{Code, Problem};
 use sha2::{Digest, Sha256};
+use utoipa::openapi::schema::{Array, ArrayBuilder, Object};
 
 /// How keys, tokens and what links carry begin.
 pub(crate) const KEY: &str = "tk_live_";
@@ -89,6 +91,25 @@ pub(crate) fn read_scopes(
         }
     }
     Some(scopes.into_iter().collect())
+}
+
+/// How a role is described.
+pub(crate) fn described_role() -> Object {
+    openapi::said(
+        "What may be done: everything (`owner`), everything but who else may do what (`developer`), looking \
+         (`viewer`), or registering messages and publishing events (`publisher`).",
+        openapi::word(Role::ALL.map(Role::as_str)),
+    )
+}
+
+/// How scopes are described.
+pub(crate) fn described_scopes(description: &str) -> Array {
+    ArrayBuilder::new()
+        .description(Some(description))
+        .items(openapi::word(Scope::ALL.map(Scope::as_str)))
+        .min_items(Some(1))
+        .unique_items(true)
+        .build()
 }
 
 /// 403: somebody would hand on what he has not got himself.

@@ -5,18 +5,19 @@ use crate::access::{Fresh, LINK, TOKEN, hash};
 use crate::caller::{Caller, source, unauthorized};
 use crate::input::Faults;
 use crate::member::{self, MemberView};
+use crate::openapi::{Routes, operation};
 use crate::{Desk, failure, input};
-use actix_web::http::Method;
 use actix_web::http::header::CACHE_CONTROL;
-use actix_web::web::{self, Payload, ServiceConfig};
+use actix_web::web::{self, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use domain::Timestamp;
 use domain::id::{EventId, MemberId, TenantId};
-use runtime::http::{Problem, only};
+use runtime::http::{Code, Problem};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use store::member::Member;
 use store::token::{Entry, NewLink};
+use utoipa::ToSchema;
 
 /// How long a link may wait to be used, in seconds, and how long it does where nothing is said.
 const MIN_SECONDS: u64 = 30;
@@ -25,52 +26,97 @@ const USUAL_SECONDS: u64 = 300;
 /// How long a member is logged in: a working day.
 const LOGGED_IN_FOR: Duration = Duration::from_hours(8);
 
-pub(crate) fn routes(routes: &mut ServiceConfig) {
+pub(crate) fn routes(routes: &mut Routes) {
     routes
-        .service(
-            web::resource("/v1/console-links")
-                .route(web::post().to(create))
-                .default_service(only(&[Method::POST])),
-        )
-        .service(
-            web::resource("/v1/console-links/exchange")
-                .route(web::post().to(exchange))
-                .default_service(only(&[Method::POST])),
-        );
+        .add(operation!(create).refuses(&[Code::NotFound]))
+        .add(operation!(exchange).refuses(&[Code::Unauthorized]));
 }
 
-#[derive(Deserialize)]
+/// Whom to let in, by `member_id` or by `email`, one of the two.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(examples(json!({ "email": "ann@example.com", "expires_in": 120 })))]
 struct CreateLink {
+    /// The member.
+    #[schema(value_type = Option<MemberId>)]
     member_id: Option<String>,
+    /// The member's address.
+    #[schema(max_length = 254)]
     email: Option<String>,
+    /// For how many seconds the link may wait to be used; 300 where nothing is said.
+    #[schema(minimum = 30, maximum = 600)]
     expires_in: Option<u64>,
 }
 
-#[derive(Serialize)]
+/// A link into the console.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ConsoleLink, examples(json!({
+    "url": "https://tidings.example.com/console#link=lnk_W6ph5Mm5Pz8GgiULbPgzG37mj9g3S0m9Uo2fE1yQ8bI",
+    "member_id": "mem_01h455vb4pex5vsknk084sn02q",
+    "expires_at": "2026-11-23T21:11:00.000Z",
+})))]
 struct LinkView {
+    /// Where to send the member's browser; it works once.
     url: String,
+    /// Whom it lets in.
     member_id: MemberId,
+    /// Until when it works.
     expires_at: Timestamp,
 }
 
-#[derive(Deserialize)]
+/// What a link carries.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(examples(json!({ "token": "lnk_W6ph5Mm5Pz8GgiULbPgzG37mj9g3S0m9Uo2fE1yQ8bI" })))]
 struct ExchangeLink {
+    /// What stands after `#link=`.
     token: String,
 }
 
 /// What a link becomes.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = ConsoleEntry, examples(json!({
+    "access_token": "tok_W6ph5Mm5Pz8GgiULbPgzG37mj9g3S0m9Uo2fE1yQ8bI",
+    "token_type": "Bearer",
+    "expires_in": 28800,
+    "scope": "webhooks:read messages:read",
+    "tenant_id": "ten_01h455vb4pex5vsknk084sn02q",
+    "member": {
+        "id": "mem_01h455vb4pex5vsknk084sn02q",
+        "email": "ann@example.com",
+        "name": "Ann Atieno",
+        "role": "viewer",
+        "created_at": "2026-11-23T21:09:00.000Z",
+        "updated_at": "2026-11-23T21:09:00.000Z",
+        "last_login_at": "2026-11-23T21:10:00.000Z",
+    },
+})))]
 struct EntryView {
+    /// What to send as `Authorization: Bearer …`.
     access_token: String,
+    /// `Bearer`.
     token_type: &'static str,
+    /// For how many seconds it works.
     expires_in: u64,
+    /// What the member may do, separated by spaces.
     scope: String,
+    /// Whose console it is.
     tenant_id: TenantId,
+    /// Who came in.
     member: MemberView,
 }
 
+/// Let a member into the console
+///
+/// By a link that works once, for a few minutes. The member's role has no scope that your key lacks.
+#[utoipa::path(
+    post,
+    path = "/v1/console-links",
+    tag = "Members",
+    operation_id = "create_console_link",
+    request_body = CreateLink,
+    responses((status = 201, description = "The link", body = LinkView)),
+)]
 async fn create(
     request: HttpRequest,
     payload: Payload,
@@ -106,7 +152,17 @@ async fn create(
         }))
 }
 
-/// No key opens it but what the link carries.
+/// Come in by a link
+///
+/// The console does it. What the link carries becomes a token of the member's for a working day, once; no key is asked for.
+#[utoipa::path(
+    post,
+    path = "/v1/console-links/exchange",
+    tag = "Members",
+    operation_id = "exchange_console_link",
+    request_body = ExchangeLink,
+    responses((status = 201, description = "The member is in", body = EntryView)),
+)]
 async fn exchange(
     request: HttpRequest,
     payload: Payload,

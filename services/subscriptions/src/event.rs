@@ -48,7 +48,7 @@ pub(crate) fn routes(routes: &mut Routes) {
             Code::ReservedEventType,
             Code::IdempotencyMismatch,
         ]))
-        .add(operation!(log::list).refuses(&[Code::RateLimited]))
+        .add(operation!(log::list))
         .add(operation!(batch::publish).refuses(&[Code::IdempotencyMismatch]))
         .add(operation!(get));
 }

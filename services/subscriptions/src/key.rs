@@ -1,64 +1,119 @@
 //! `/v1/keys`: a tenant's API keys. Deleting one revokes it: it is shown for a while yet, so that what was
 //! done with it can be traced.
 
-use crate::access::{self, Fresh, KEY, read_role, read_scopes};
+use crate::access::{self, Fresh, KEY, described_role, described_scopes, read_role, read_scopes};
 use crate::caller::Caller;
 use crate::input::Faults;
-use crate::list::Query;
+use crate::list::{PageView, Query};
+use crate::openapi::{OfTenant, Paging, Routes, operation};
 use crate::{Desk, failure, input};
-use actix_web::http::Method;
 use actix_web::http::header::CACHE_CONTROL;
-use actix_web::web::{self, Path, Payload, ServiceConfig};
+use actix_web::web::{self, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use domain::Timestamp;
 use domain::access::Scopes;
 use domain::id::{KeyId, TenantId};
-use runtime::http::{Code, Problem, only};
+use runtime::http::{Code, Problem};
 use serde::{Deserialize, Serialize};
 use store::key::{Key, MOST_KEYS, Made, NewKey, Revoked};
+use utoipa::ToSchema;
+use utoipa::openapi::schema::Array;
 
-pub(crate) fn routes(routes: &mut ServiceConfig) {
+pub(crate) fn routes(routes: &mut Routes) {
+    let conflict = [Code::Conflict];
     routes
-        .service(
-            web::resource("/v1/keys")
-                .route(web::post().to(create))
-                .route(web::get().to(list))
-                .default_service(only(&[Method::GET, Method::POST])),
-        )
-        .service(
-            web::resource("/v1/keys/{id}")
-                .route(web::get().to(get))
-                .route(web::delete().to(revoke))
-                .default_service(only(&[Method::GET, Method::DELETE])),
-        );
+        .add(operation!(create).refuses(&conflict))
+        .add(operation!(list))
+        .add(operation!(get))
+        .add(operation!(revoke).refuses(&conflict));
 }
 
-#[derive(Deserialize)]
+/// A key to make.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(examples(json!({
+    "name": "dashboard",
+    "role": "viewer",
+    "scopes": ["messages:read", "webhooks:read"],
+})))]
 struct CreateKey {
+    /// What people call it.
+    #[schema(min_length = 1, max_length = 128)]
     name: String,
+    /// What may be done with it.
+    #[schema(schema_with = described_role)]
     role: String,
+    /// What of its role it has.
     #[serde(default, deserialize_with = "input::present")]
+    #[schema(schema_with = wanted_scopes, required = false)]
     scopes: Option<Vec<String>>,
+    /// When it ends; it lasts until it is revoked where nothing is said.
+    #[schema(value_type = Option<Timestamp>)]
     expires_at: Option<String>,
 }
 
-#[derive(Serialize)]
+/// A key, without its text but when it was just made.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Key, examples(json!({
+    "id": "key_01h455vb4pex5vsknk084sn02q",
+    "name": "dashboard",
+    "prefix": "tk_live_W6ph",
+    "role": "viewer",
+    "scopes": ["webhooks:read", "messages:read"],
+    "created_at": "2026-11-23T21:09:00.000Z",
+    "last_used_at": "2026-11-23T22:10:00.000Z",
+    "expires_at": null,
+    "revoked_at": null,
+})))]
 struct KeyView {
+    /// Its id.
     id: KeyId,
+    /// What people call it.
     name: String,
+    /// How it begins, to recognise it by.
     prefix: String,
+    /// What may be done with it.
+    #[schema(schema_with = described_role)]
     role: &'static str,
+    /// What may be done with it, one by one.
+    #[schema(schema_with = scopes)]
     scopes: Vec<&'static str>,
+    /// When it was made.
     created_at: Timestamp,
+    /// When it last opened something, to within a few minutes.
     last_used_at: Option<Timestamp>,
+    /// When it ends.
     expires_at: Option<Timestamp>,
+    /// When it was revoked.
     revoked_at: Option<Timestamp>,
-    /// The key itself, shown once.
+    /// The key itself. Keep it: it is shown only when it is made.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
     api_key: Option<String>,
 }
 
+fn scopes() -> Array {
+    described_scopes("What may be done with it, one by one.")
+}
+
+fn wanted_scopes() -> Array {
+    described_scopes(
+        "What of its role it has; all of it, also what a role gets later, where nothing is said.",
+    )
+}
+
+/// Make a key
+///
+/// Its text is shown only in this answer. Nobody gives what he has not: the key has no scope that yours lacks.
+#[utoipa::path(
+    post,
+    path = "/v1/keys",
+    tag = "Keys",
+    operation_id = "create_key",
+    params(OfTenant),
+    request_body = CreateKey,
+    responses((status = 201, description = "It is made", body = KeyView)),
+)]
 async fn create(
     request: HttpRequest,
     payload: Payload,
@@ -104,6 +159,17 @@ async fn create(
         .json(shown))
 }
 
+/// List keys
+///
+/// Newest first, without their texts. Those that were revoked are among them for a while.
+#[utoipa::path(
+    get,
+    path = "/v1/keys",
+    tag = "Keys",
+    operation_id = "list_keys",
+    params(OfTenant, Paging),
+    responses((status = 200, description = "A page of them", body = PageView<KeyView>)),
+)]
 async fn list(
     request: HttpRequest,
     desk: web::Data<Desk>,
@@ -117,6 +183,17 @@ async fn list(
     Ok(HttpResponse::Ok().json(query.show(tenant, page, view)))
 }
 
+/// Read a key
+///
+/// Without its text, which nobody has but who made it.
+#[utoipa::path(
+    get,
+    path = "/v1/keys/{id}",
+    tag = "Keys",
+    operation_id = "get_key",
+    params(("id" = KeyId, Path, description = "The key"), OfTenant),
+    responses((status = 200, description = "The key", body = KeyView)),
+)]
 async fn get(
     id: Path<String>,
     request: HttpRequest,
@@ -129,6 +206,17 @@ async fn get(
     Ok(HttpResponse::Ok().json(view(found)))
 }
 
+/// Revoke a key
+///
+/// It opens nothing any more, nor do tokens and links that were made with it. It is shown for a while yet.
+#[utoipa::path(
+    delete,
+    path = "/v1/keys/{id}",
+    tag = "Keys",
+    operation_id = "revoke_key",
+    params(("id" = KeyId, Path, description = "The key"), OfTenant),
+    responses((status = 204, description = "It is revoked")),
+)]
 async fn revoke(
     id: Path<String>,
     request: HttpRequest,

@@ -1,55 +1,62 @@
 //! `/v1/members`: the people of a tenant, who get into the console by links.
 
-use crate::access::{self, read_role};
+use crate::access::{self, described_role, read_role};
 use crate::caller::Caller;
 use crate::input::Faults;
-use crate::list::Query;
+use crate::list::{PageView, Query};
+use crate::openapi::{Paging, Routes, operation};
 use crate::{Desk, failure, input};
-use actix_web::http::Method;
-use actix_web::web::{self, Path, Payload, ServiceConfig};
+use actix_web::web::{self, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use domain::access::Role;
 use domain::id::{EventId, MemberId, TenantId};
 use domain::{Shard, Timestamp};
-use runtime::http::{Code, Problem, only};
+use runtime::http::{Code, Problem};
 use serde::{Deserialize, Serialize};
 use store::member::{Added, Change, MOST_MEMBERS, Member};
+use utoipa::ToSchema;
 use wire::Hint;
 
 /// The longest address (RFC 5321 §4.5.3.1.3, without its brackets), in bytes.
 const MAX_EMAIL_BYTES: usize = 254;
 
-pub(crate) fn routes(routes: &mut ServiceConfig) {
+pub(crate) fn routes(routes: &mut Routes) {
     routes
-        .service(
-            web::resource("/v1/members")
-                .route(web::post().to(create))
-                .route(web::get().to(list))
-                .default_service(only(&[Method::GET, Method::POST])),
-        )
-        .service(
-            web::resource("/v1/members/{id}")
-                .route(web::get().to(get))
-                .route(web::patch().to(change))
-                .route(web::delete().to(delete))
-                .default_service(only(&[Method::GET, Method::PATCH, Method::DELETE])),
-        );
+        .add(operation!(create).refuses(&[Code::Conflict, Code::NotFound]))
+        .add(operation!(list))
+        .add(operation!(get))
+        .add(operation!(change))
+        .add(operation!(delete));
 }
 
-#[derive(Deserialize)]
+/// A member to add.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(examples(json!({ "email": "ann@example.com", "name": "Ann Atieno", "role": "developer" })))]
 struct CreateMember {
+    /// The address, in upper or lower case: it is kept in lower case.
+    #[schema(min_length = 3, max_length = 254, examples("ann@example.com"))]
     email: String,
+    /// What people call the member.
+    #[schema(min_length = 1, max_length = 128)]
     name: Option<String>,
+    /// What the member may do in the console.
+    #[schema(schema_with = described_role)]
     role: String,
 }
 
-#[derive(Deserialize)]
+/// What is to change of a member: what is not named stays.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(examples(json!({ "role": "viewer" })))]
 struct ChangeMember {
+    /// What people call the member; null takes it away.
     #[serde(default, deserialize_with = "input::present")]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 128)]
     name: Option<Named>,
+    /// What the member may do in the console.
     #[serde(default, deserialize_with = "input::present")]
+    #[schema(schema_with = described_role, required = false)]
     role: Option<String>,
 }
 
@@ -58,15 +65,32 @@ struct ChangeMember {
 #[serde(transparent)]
 struct Named(Option<String>);
 
-/// A member, as they are shown.
-#[derive(Serialize)]
+/// Somebody of the tenant.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Member, examples(json!({
+    "id": "mem_01h455vb4pex5vsknk084sn02q",
+    "email": "ann@example.com",
+    "name": "Ann Atieno",
+    "role": "developer",
+    "created_at": "2026-11-23T21:09:00.000Z",
+    "updated_at": "2026-11-23T21:09:00.000Z",
+    "last_login_at": null,
+})))]
 pub(crate) struct MemberView {
+    /// The member's id.
     id: MemberId,
+    /// The address.
     email: String,
+    /// What people call the member.
     name: Option<String>,
+    /// What the member may do in the console.
+    #[schema(schema_with = described_role)]
     role: &'static str,
+    /// When the member was added.
     created_at: Timestamp,
+    /// When the member was last changed.
     updated_at: Timestamp,
+    /// When the member last came in by a link.
     last_login_at: Option<Timestamp>,
 }
 
@@ -84,6 +108,17 @@ impl From<Member> for MemberView {
     }
 }
 
+/// Add a member
+///
+/// By an address, which is of one member alone. The member's role has no scope that your key lacks.
+#[utoipa::path(
+    post,
+    path = "/v1/members",
+    tag = "Members",
+    operation_id = "create_member",
+    request_body = CreateMember,
+    responses((status = 201, description = "The member is added", body = MemberView)),
+)]
 async fn create(
     request: HttpRequest,
     payload: Payload,
@@ -126,6 +161,17 @@ async fn create(
     Ok(HttpResponse::Created().json(MemberView::from(member)))
 }
 
+/// List members
+///
+/// Newest first.
+#[utoipa::path(
+    get,
+    path = "/v1/members",
+    tag = "Members",
+    operation_id = "list_members",
+    params(Paging),
+    responses((status = 200, description = "A page of them", body = PageView<MemberView>)),
+)]
 async fn list(
     request: HttpRequest,
     desk: web::Data<Desk>,
@@ -138,6 +184,17 @@ async fn list(
     Ok(HttpResponse::Ok().json(query.show(caller.tenant, page, MemberView::from)))
 }
 
+/// Read a member
+///
+/// By the member's id.
+#[utoipa::path(
+    get,
+    path = "/v1/members/{id}",
+    tag = "Members",
+    operation_id = "get_member",
+    params(("id" = MemberId, Path, description = "The member")),
+    responses((status = 200, description = "The member", body = MemberView)),
+)]
 async fn get(
     id: Path<String>,
     desk: web::Data<Desk>,
@@ -149,6 +206,18 @@ async fn get(
     Ok(HttpResponse::Ok().json(MemberView::from(found)))
 }
 
+/// Change a member
+///
+/// What the body does not name stays. Another role holds at once, in the console too.
+#[utoipa::path(
+    patch,
+    path = "/v1/members/{id}",
+    tag = "Members",
+    operation_id = "change_member",
+    params(("id" = MemberId, Path, description = "The member")),
+    request_body = ChangeMember,
+    responses((status = 200, description = "The member is changed", body = MemberView)),
+)]
 async fn change(
     id: Path<String>,
     request: HttpRequest,
@@ -182,6 +251,17 @@ async fn change(
     Ok(HttpResponse::Ok().json(MemberView::from(changed)))
 }
 
+/// Remove a member
+///
+/// The member's links and tokens open nothing any more.
+#[utoipa::path(
+    delete,
+    path = "/v1/members/{id}",
+    tag = "Members",
+    operation_id = "delete_member",
+    params(("id" = MemberId, Path, description = "The member")),
+    responses((status = 204, description = "The member is removed")),
+)]
 async fn delete(
     id: Path<String>,
     desk: web::Data<Desk>,

@@ -7,46 +7,96 @@ mod form;
 
 use crate::access::{Fresh, KEY, Shown, TOKEN};
 use crate::caller::{self, source};
+use crate::openapi::{Routes, operation};
 use crate::{Desk, failure};
+use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, PRAGMA, WWW_AUTHENTICATE};
-use actix_web::http::{Method, StatusCode};
-use actix_web::web::{self, Payload, ServiceConfig};
+use actix_web::web::{self, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use domain::access::{Scope, Scopes};
 use domain::id::KeyId;
-use form::{Form, Refusal};
-use runtime::http::{Problem, only};
+use form::{Form, Refusal, TokenRequest};
+use runtime::http::Problem;
 use serde::Serialize;
 use std::time::Duration;
 use store::bearer::Bearer;
 use store::tenant::State;
 use store::token::NewToken;
+use utoipa::ToSchema;
+use utoipa::openapi::schema::Object;
 
 /// How long a token lasts, if its key does.
 const LASTS: Duration = Duration::from_mins(15);
 
-pub(crate) fn routes(routes: &mut ServiceConfig) {
-    routes.service(
-        web::resource("/v1/oauth/token")
-            .route(web::post().to(token))
-            .default_service(only(&[Method::POST])),
-    );
+pub(crate) fn routes(routes: &mut Routes) {
+    routes.add(operation!(token));
 }
 
-#[derive(Serialize)]
+/// A token (RFC 6749 §5.1).
+#[derive(Serialize, ToSchema)]
+#[schema(as = Token, examples(json!({
+    "access_token": "tok_W6ph5Mm5Pz8GgiULbPgzG37mj9g3S0m9Uo2fE1yQ8bI",
+    "token_type": "Bearer",
+    "expires_in": 900,
+    "scope": "messages:read",
+})))]
 struct TokenView {
+    /// What to send as `Authorization: Bearer …`.
     access_token: String,
+    /// `Bearer`.
     token_type: &'static str,
+    /// For how many seconds it works.
     expires_in: u64,
+    /// What may be done with it, separated by spaces.
     scope: String,
 }
 
-#[derive(Serialize)]
+/// Why there is no token (RFC 6749 §5.2).
+#[derive(Serialize, ToSchema)]
+#[schema(as = TokenRefusal, examples(json!({
+    "error": "invalid_scope",
+    "error_description": "the key does not have a scope that was asked for",
+})))]
 struct RefusalView {
+    /// What is wrong, for programs.
+    #[schema(schema_with = errors)]
     error: &'static str,
+    /// What is wrong, for people.
     error_description: String,
 }
 
+fn errors() -> Object {
+    crate::openapi::said(
+        "What is wrong, for programs.",
+        crate::openapi::word(form::ERRORS),
+    )
+}
+
+/// Make a token
+///
+/// For clients that speak OAuth 2.0: an API key becomes a token that lasts for a quarter of an hour (RFC 6749 §4.4). The
+/// client is a key: its id and its text come by Basic, or as `client_id` and `client_secret` in the form. What is wrong is
+/// told in the protocol's own form.
+#[utoipa::path(
+    post,
+    path = "/v1/oauth/token",
+    tag = "Keys",
+    operation_id = "create_token",
+    request_body(
+        content = TokenRequest,
+        content_type = "application/x-www-form-urlencoded",
+    ),
+    responses(
+        (status = 200, description = "The token", body = TokenView),
+        (status = 400, description = "There is none", body = RefusalView),
+        (
+            status = 401,
+            description = "No key has this id and this text",
+            body = RefusalView,
+            headers(("WWW-Authenticate" = String, description = "How to authenticate: `Basic`.")),
+        ),
+    ),
+)]
 async fn token(
     request: HttpRequest,
     payload: Payload,

@@ -2,6 +2,7 @@
 
 mod answer;
 mod parameter;
+mod permit;
 mod route;
 mod schema;
 mod served;
@@ -13,9 +14,9 @@ pub(crate) use route::{Operation, Routes, operation};
 pub(crate) use served::Served;
 
 use crate::{
-    account, callback, dead_letter, delivery, erasure, event, event_type, health, message,
-    notification, orphan, poll, quarantine, replay, ruling, security, send_attempt, statistics,
-    tenant, timeline, webhook,
+    account, callback, console_link, dead_letter, delivery, erasure, event, event_type, health,
+    key, member, message, notification, oauth, orphan, poll, quarantine, replay, ruling, security,
+    send_attempt, statistics, tenant, timeline, webhook,
 };
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::tag::TagBuilder;
@@ -26,8 +27,16 @@ const CONVENTIONS: &str = include_str!("openapi/conventions.md");
 const BEARER: &str = "key";
 
 /// What there is to do, and to what. The order is that of the document.
-const TAGS: [(&str, &str); 15] = [
-    ("Tenants", "Whose everything is, and the keys that open it."),
+const TAGS: [(&str, &str); 17] = [
+    ("Tenants", "Whose everything is."),
+    (
+        "Keys",
+        "What opens the API, and how much of it: keys, and tokens made with them.",
+    ),
+    (
+        "Members",
+        "The people of a tenant, and the links that let them into the console.",
+    ),
     (
         "Provider accounts",
         "An account with a provider of SMS: how its callbacks are checked, and how it is asked.",
@@ -73,6 +82,10 @@ pub(crate) fn routes() -> Routes {
     let mut routes = Routes::default();
     for add in [
         tenant::routes,
+        key::routes,
+        oauth::routes,
+        member::routes,
+        console_link::routes,
         account::routes,
         health::routes,
         event_type::routes,
@@ -132,7 +145,8 @@ fn introduce(document: &mut OpenApi) {
     let key = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
         .description(Some(
-            "A tenant's API key, `tk_live_…`, or the operator's admin key, which acts for the platform tenant.",
+            "A tenant's API key, `tk_live_…`, a token, `tok_…`, or the operator's admin key, which acts for the \
+             platform tenant.",
         ))
         .build();
     components.add_security_scheme(BEARER, SecurityScheme::Http(key));

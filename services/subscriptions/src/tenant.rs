@@ -3,19 +3,23 @@
 use crate::access::{Fresh, KEY};
 use crate::caller::{Caller, Operator};
 use crate::input::Faults;
-use crate::list::Query;
+use crate::list::{MAX_VALUE_BYTES, PageView, Query};
+use crate::openapi::{
+    Paging, Routes, operation, parameters, query, said, text, word, word_or_null,
+};
 use crate::{Context, Desk, failure, input};
-use actix_web::http::Method;
-use actix_web::web::{self, Path, Payload, ServiceConfig};
+use actix_web::web::{self, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use domain::access::Role;
 use domain::id::{KeyId, TenantId};
 use domain::{Clock, Random, Timestamp};
-use runtime::http::{Code, Problem, only};
+use runtime::http::{Code, Problem};
 use serde::{Deserialize, Serialize};
 use store::Store;
 use store::key::NewKey;
 use store::tenant::{Change, Filter, State, Tenant};
+use utoipa::ToSchema;
+use utoipa::openapi::schema::Object;
 use wire::Hint;
 
 /// The plans there are.
@@ -23,36 +27,26 @@ const PLANS: [&str; 1] = ["standard"];
 /// What a tenant's first key is called.
 const FIRST_KEY: &str = "first key";
 
-pub(crate) fn routes(routes: &mut ServiceConfig) {
+pub(crate) fn routes(routes: &mut Routes) {
+    let of_platform = [Code::Conflict];
     routes
-        .service(
-            web::resource("/v1/tenant")
-                .route(web::get().to(get_own))
-                .default_service(only(&[Method::GET])),
-        )
-        .service(
-            web::resource("/v1/tenants")
-                .route(web::post().to(create))
-                .route(web::get().to(list))
-                .default_service(only(&[Method::GET, Method::POST])),
-        )
-        .service(
-            web::resource("/v1/tenants/{id}")
-                .route(web::get().to(get))
-                .route(web::patch().to(change))
-                .route(web::delete().to(delete))
-                .default_service(only(&[Method::GET, Method::PATCH, Method::DELETE])),
-        )
-        .service(
-            web::resource("/v1/tenants/{id}/suspend")
-                .route(web::post().to(suspend))
-                .default_service(only(&[Method::POST])),
-        )
-        .service(
-            web::resource("/v1/tenants/{id}/resume")
-                .route(web::post().to(resume))
-                .default_service(only(&[Method::POST])),
-        );
+        .add(operation!(get_own))
+        .add(operation!(create))
+        .add(operation!(list))
+        .add(operation!(get))
+        .add(operation!(change))
+        .add(operation!(delete).refuses(&of_platform))
+        .add(operation!(suspend).refuses(&of_platform))
+        .add(operation!(resume).refuses(&of_platform));
+}
+
+parameters! {
+    /// Of which tenants.
+    Filters:
+    query("name", "Of this name", text(MAX_VALUE_BYTES)),
+    query("name_prefix", "Whose names begin with this, at least 3 characters", text(MAX_VALUE_BYTES)),
+    query("plan", "Of this plan", word(PLANS)),
+    query("state", "In this state", word(State::ALL.map(State::as_str))),
 }
 
 /// A tenant to make.
@@ -64,22 +58,35 @@ struct CreateTenant {
     #[schema(min_length = 1, max_length = 128)]
     name: String,
     /// Its plan; `standard` where none is named.
-    #[schema(examples("standard"))]
+    #[schema(schema_with = wanted_plans)]
     plan: Option<String>,
 }
 
-#[derive(Deserialize)]
+/// What is to change of a tenant: what is not named stays.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(examples(json!({ "name": "Clinic of Siaya" })))]
 struct ChangeTenant {
+    /// What people call it.
     #[serde(default, deserialize_with = "input::present")]
+    #[schema(value_type = String, required = false, min_length = 1, max_length = 128)]
     name: Option<String>,
+    /// Its plan.
     #[serde(default, deserialize_with = "input::present")]
+    #[schema(schema_with = plans, required = false)]
     plan: Option<String>,
 }
 
 /// A tenant that was just made, with its key, which is shown only now.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = MadeTenant, examples(json!({
+    "id": "ten_01h455vb4pex5vsknk084sn02q",
+    "name": "Clinic of Kisumu",
+    "plan": "standard",
+    "api_key": "tk_live_W6ph5Mm5Pz8GgiULbPgzG37mj9g3S0m9Uo2fE1yQ8bI",
+})))]
 pub struct MadeTenantView {
+    /// Its id.
     id: TenantId,
     /// What people call it.
     name: String,
@@ -89,16 +96,62 @@ pub struct MadeTenantView {
     api_key: String,
 }
 
-#[derive(Serialize)]
+/// A tenant.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Tenant, examples(json!({
+    "id": "ten_01h455vb4pex5vsknk084sn02q",
+    "name": "Clinic of Kisumu",
+    "plan": "standard",
+    "state": "active",
+    "suspended_at": null,
+    "created_at": "2026-11-23T21:09:00.000Z",
+})))]
 struct TenantView {
+    /// Its id.
     id: TenantId,
+    /// What people call it.
     name: String,
+    /// Its plan.
+    #[schema(schema_with = plans)]
     plan: String,
+    /// Whether its keys open anything.
+    #[schema(schema_with = states)]
     state: &'static str,
+    /// Since when it is suspended.
     suspended_at: Option<Timestamp>,
+    /// When it was made.
     created_at: Timestamp,
 }
 
+fn plans() -> Object {
+    said("Its plan.", word(PLANS))
+}
+
+fn wanted_plans() -> Object {
+    said(
+        "Its plan; `standard` where none is named.",
+        word_or_null(PLANS),
+    )
+}
+
+fn states() -> Object {
+    said(
+        "`active`, or `suspended`: then its keys open nothing, and nothing is sent for it.",
+        word(State::ALL.map(State::as_str)),
+    )
+}
+
+/// Make a tenant
+///
+/// With its first API key, of the role `owner`, which is shown only in this answer.
+#[utoipa::path(
+    post,
+    path = "/v1/tenants",
+    tag = "Tenants",
+    operation_id = "create_tenant",
+    request_body = CreateTenant,
+    responses((status = 201, description = "It is made", body = MadeTenantView)),
+)]
 async fn create(
     request: HttpRequest,
     payload: Payload,
@@ -158,6 +211,17 @@ pub async fn create_tenant(
     })
 }
 
+/// List tenants
+///
+/// Newest first. Those that were deleted are not among them.
+#[utoipa::path(
+    get,
+    path = "/v1/tenants",
+    tag = "Tenants",
+    operation_id = "list_tenants",
+    params(Filters, Paging),
+    responses((status = 200, description = "A page of them", body = PageView<TenantView>)),
+)]
 async fn list(
     request: HttpRequest,
     desk: web::Data<Desk>,
@@ -178,6 +242,17 @@ async fn list(
     Ok(HttpResponse::Ok().json(query.show(TenantId::PLATFORM, page, view)))
 }
 
+/// Read a tenant
+///
+/// By its id.
+#[utoipa::path(
+    get,
+    path = "/v1/tenants/{id}",
+    tag = "Tenants",
+    operation_id = "get_tenant",
+    params(("id" = TenantId, Path, description = "The tenant")),
+    responses((status = 200, description = "The tenant", body = TenantView)),
+)]
 async fn get(
     id: Path<String>,
     desk: web::Data<Desk>,
@@ -186,6 +261,16 @@ async fn get(
     shown(&desk, parse(&id)?).await
 }
 
+/// Read your own tenant
+///
+/// Whose key was sent: a way to see whether a key works, and whether the tenant is suspended.
+#[utoipa::path(
+    get,
+    path = "/v1/tenant",
+    tag = "Tenants",
+    operation_id = "get_own_tenant",
+    responses((status = 200, description = "The tenant", body = TenantView)),
+)]
 async fn get_own(desk: web::Data<Desk>, caller: Caller) -> Result<HttpResponse, Problem> {
     shown(&desk, caller.tenant).await
 }
@@ -196,6 +281,18 @@ async fn shown(desk: &Desk, id: TenantId) -> Result<HttpResponse, Problem> {
     Ok(HttpResponse::Ok().json(view(found)))
 }
 
+/// Change a tenant
+///
+/// What the body does not name stays.
+#[utoipa::path(
+    patch,
+    path = "/v1/tenants/{id}",
+    tag = "Tenants",
+    operation_id = "change_tenant",
+    params(("id" = TenantId, Path, description = "The tenant")),
+    request_body = ChangeTenant,
+    responses((status = 200, description = "It is changed", body = TenantView)),
+)]
 async fn change(
     id: Path<String>,
     request: HttpRequest,
@@ -215,6 +312,17 @@ async fn change(
     Ok(HttpResponse::Ok().json(view(changed)))
 }
 
+/// Suspend a tenant
+///
+/// Its keys open nothing until it is resumed, and nothing is sent to its webhooks; callbacks are taken in as before.
+#[utoipa::path(
+    post,
+    path = "/v1/tenants/{id}/suspend",
+    tag = "Tenants",
+    operation_id = "suspend_tenant",
+    params(("id" = TenantId, Path, description = "The tenant")),
+    responses((status = 200, description = "The tenant", body = TenantView)),
+)]
 async fn suspend(
     id: Path<String>,
     desk: web::Data<Desk>,
@@ -223,6 +331,17 @@ async fn suspend(
     set_state(&id, &desk, State::Suspended).await
 }
 
+/// Resume a tenant
+///
+/// Its keys open again what they did, and what its webhooks are owed is sent.
+#[utoipa::path(
+    post,
+    path = "/v1/tenants/{id}/resume",
+    tag = "Tenants",
+    operation_id = "resume_tenant",
+    params(("id" = TenantId, Path, description = "The tenant")),
+    responses((status = 200, description = "The tenant", body = TenantView)),
+)]
 async fn resume(
     id: Path<String>,
     desk: web::Data<Desk>,
@@ -248,7 +367,17 @@ async fn set_state(id: &str, desk: &Desk, state: State) -> Result<HttpResponse, 
     Ok(HttpResponse::Ok().json(view(changed)))
 }
 
-/// From now on the tenant is gone; what is theirs is removed by [`crate::house`].
+/// Delete a tenant
+///
+/// It is gone at once, and cannot be had back; what it has is removed within minutes.
+#[utoipa::path(
+    delete,
+    path = "/v1/tenants/{id}",
+    tag = "Tenants",
+    operation_id = "delete_tenant",
+    params(("id" = TenantId, Path, description = "The tenant")),
+    responses((status = 204, description = "It is gone")),
+)]
 async fn delete(
     id: Path<String>,
     desk: web::Data<Desk>,

@@ -39,23 +39,22 @@ use wire::Hint;
 
 pub(crate) fn routes(routes: &mut Routes) {
     let refused = [Code::UrlNotAllowed, Code::UnknownEventType];
-    let limited = [Code::RateLimited];
     template::routes(routes);
     routes
         .add(operation!(create).refuses(&refused))
         .add(operation!(list))
         // What has a name of its own comes before what is named by an id.
         .add(operation!(bulk::bulk).refuses(&[Code::InvalidCursor]))
-        .add(operation!(check::of_url).refuses(&[Code::UrlNotAllowed, Code::RateLimited]))
+        .add(operation!(check::of_url).refuses(&[Code::UrlNotAllowed]))
         .add(operation!(get))
         .add(operation!(replace).refuses(&refused))
         .add(operation!(patch::patch).refuses(&refused))
         .add(operation!(delete))
         .add(operation!(patch::enable))
         .add(operation!(patch::disable))
-        .add(operation!(trial::test).refuses(&[Code::UnknownEventType, Code::RateLimited]))
+        .add(operation!(trial::test).refuses(&[Code::UnknownEventType]))
         .add(operation!(trial::list))
-        .add(operation!(check::of_webhook).refuses(&limited))
+        .add(operation!(check::of_webhook))
         .add(operation!(rotation::rotate).refuses(&[Code::Conflict]))
         .add(operation!(deliveries));
 }

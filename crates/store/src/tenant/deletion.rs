@@ -13,7 +13,7 @@ use crate::schema::{
     dead_letters, deliveries, event_type_versions, event_types, events, inboxes, members,
     message_history, messages, notifications, orphans, poll_leases, polls, previous_secrets,
     provider_accounts, provider_health, quarantine, replays, security_events, send_attempts,
-    subscriptions, sweeps, tallies, tenants,
+    subscriptions, sweeps, tallies, tenants, trials,
 };
 use crate::sql_types::{Moment, Uid};
 use diesel::prelude::*;
@@ -35,7 +35,7 @@ const FEW: i64 = 100;
 pub enum Part {
     /// Keys, tokens, links and members.
     Access,
-    /// Subscriptions, with their deliveries, attempts, secrets and sweeps.
+    /// Subscriptions, with their deliveries, attempts, secrets, tests and sweeps.
     Subscriptions,
     /// Replays.
     Replays,
@@ -202,6 +202,7 @@ fn remove(connection: &mut Connection, tenant: Uid, part: Part) -> Result<usize,
         }
         Part::Subscriptions => {
             delete_page!(connection, tenant, sweeps, id: Uid)
+                + delete_page!(connection, tenant, trials, id: Uid)
                 + remove_subscriptions(connection, tenant)?
         }
         Part::Replays => delete_page!(connection, tenant, replays, id: Uid),

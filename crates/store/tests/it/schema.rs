@@ -1,9 +1,18 @@
 //! What diesel believes of the tables is what the migrations make.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
 
-fn read(path: &str) -> String {
-    std::fs::read_to_string(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+/// Every table as diesel sees it: the text of `schema.rs` and of the files in its folder.
+pub fn text() -> String {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let folder = fs::read_dir(source.join("schema")).unwrap();
+    let inside = folder.map(|entry| entry.unwrap().path());
+    let files = [source.join("schema.rs")].into_iter().chain(inside);
+    files
+        .map(|file| fs::read_to_string(file).unwrap())
+        .collect()
 }
 
 /// Tables with their columns: the name, and whether it may be null.
@@ -54,8 +63,7 @@ fn created(create: &str) -> (String, Vec<(String, bool)>) {
 
 fn believed() -> Tables {
     let mut tables = Tables::new();
-    let text = ["src/schema.rs", "src/schema/trial.rs"].map(read).concat();
-    for table in text.split("diesel::table!").skip(1) {
+    for table in text().split("diesel::table!").skip(1) {
         let body = table.split("::*;").last().unwrap();
         let name = body.trim().split(' ').next().unwrap().to_owned();
         let columns = body.lines().filter_map(|line| {

@@ -1,6 +1,7 @@
 //! Tenants that are suspended, and tenants that are deleted with everything of theirs.
 
 use crate::scene::{PHONE, Scene};
+use crate::schema;
 use domain::Shard;
 use domain::State as MessageState;
 use domain::access::Role;
@@ -48,10 +49,9 @@ fn account(scene: &Scene, id: AccountId, tenant: TenantId, slug: &str) -> Accoun
     }
 }
 
-/// Every table that `schema.rs` names.
+/// Every table there is.
 fn tables() -> BTreeSet<String> {
-    let path = format!("{}/src/schema.rs", env!("CARGO_MANIFEST_DIR"));
-    let text = std::fs::read_to_string(path).unwrap();
+    let text = schema::text();
     let bodies = text.split("diesel::table!").skip(1);
     let names = bodies.map(|body| {
         let body = body.split("::*;").last().unwrap();
@@ -88,6 +88,7 @@ async fn fill(scene: &Scene, tenant: TenantId, account: AccountId) {
         format!("insert into access_tokens (hash, tenant_id, created_at, expires_at) values ({bytes}, {tenant}, {now}, {now})"),
         format!("insert into console_links (hash, tenant_id, member_id, created_at, expires_at) values ({bytes}, {tenant}, {some}, {now}, {now})"),
         format!("insert into sweeps (id, tenant_id, subscription_id, shard, action, wanted, reached, before) values ({some}, {tenant}, {some}, 0, 0, 0, {some}, {some})"),
+        format!("insert into trials (id, tenant_id, subscription_id, event_id, event_type, request_body, begun_at) values ({some}, {tenant}, {some}, {some}, 't', '', {now})"),
         format!("insert into replays (id, tenant_id, shard, state, selection, reached, through, total, done, deliveries, next_at, created_at) values ({some}, {tenant}, 0, 0, '', 0, 0, 0, 0, 0, {now}, {now})"),
         format!("insert into previous_secrets (id, tenant_id, subscription_id, secret, expires_at) select {some}, tenant_id, id, {bytes}, {now} from subscriptions"),
         format!("insert into attempts (delivery_id, number, id, started_at, duration_ms) select id, 1, id, {now}, 1 from deliveries"),

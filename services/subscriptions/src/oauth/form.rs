@@ -1,18 +1,59 @@
 //! What a client asks for, and by what it is known.
 
+use crate::openapi;
 use actix_web::HttpRequest;
 use actix_web::http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE};
 use actix_web::web::Payload;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use domain::id::KeyId;
 use runtime::http::{Code, Problem, read_body};
 use std::collections::BTreeMap;
 use std::time::Duration;
+use utoipa::ToSchema;
+use utoipa::openapi::schema::Object;
 
 /// The largest form, in bytes: two names, a key and every scope fit in it.
 const MAX_BODY_BYTES: usize = 8 * 1024;
 /// How long it may take to arrive.
 const DEADLINE: Duration = Duration::from_secs(10);
+/// The one way to ask for a token.
+const GRANT_TYPE: &str = "client_credentials";
+
+/// Every reason there is for none.
+pub(super) const ERRORS: [&str; 5] = [
+    "invalid_request",
+    "invalid_client",
+    "invalid_scope",
+    "unauthorized_client",
+    "unsupported_grant_type",
+];
+
+/// A request for a token (RFC 6749 §4.4.2), as it is written.
+#[derive(ToSchema)]
+#[schema(examples(json!({ "grant_type": "client_credentials", "scope": "messages:read" })))]
+#[expect(
+    dead_code,
+    reason = "it is only described: the form is read parameter by parameter"
+)]
+pub(super) struct TokenRequest {
+    /// What is asked for.
+    #[schema(schema_with = grants)]
+    grant_type: String,
+    /// What is to be done with the token, separated by spaces; all that the key has where nothing is said.
+    #[schema(value_type = String, required = false)]
+    scope: Option<String>,
+    /// The id of the key, where it does not come by Basic.
+    #[schema(value_type = KeyId, required = false)]
+    client_id: Option<String>,
+    /// The text of the key, where it does not come by Basic.
+    #[schema(value_type = String, required = false)]
+    client_secret: Option<String>,
+}
+
+fn grants() -> Object {
+    openapi::said("What is asked for.", openapi::word([GRANT_TYPE]))
+}
 
 /// A request for a token that can be judged.
 #[derive(Debug)]
@@ -116,7 +157,7 @@ fn parse(body: &[u8], authorization: &[Option<String>]) -> Result<Form, Refusal>
         }
     };
     match values.get("grant_type").map(String::as_str) {
-        Some("client_credentials") => Ok(Form {
+        Some(GRANT_TYPE) => Ok(Form {
             client,
             secret,
             scope: values.remove("scope"),

@@ -11,6 +11,7 @@ use utoipa::openapi::{Components, ContentBuilder, Ref, RefOr};
 
 const PROBLEM: &str = "Problem";
 const MEDIA_TYPE: &str = "application/problem+json";
+const FORM: &str = "application/x-www-form-urlencoded";
 const REQUEST_ID: &str = "x-request-id";
 const RETRY_AFTER: &str = "Retry-After";
 const CHALLENGE: &str = "WWW-Authenticate";
@@ -67,18 +68,18 @@ fn usual(operation: &Operation) -> Vec<Code> {
         named.iter().any(is_it)
     };
     let has = |wanted: ParameterIn| named.iter().any(|(place, _)| *place == wanted);
-    let mut codes = vec![Code::InternalError, Code::Unavailable];
-    if operation.security.is_none() {
-        codes.push(Code::Unauthorized);
-    }
-    if operation.request_body.is_some() {
+    // Whoever showed too many wrong keys is told to wait before anything else.
+    let mut codes = vec![Code::InternalError, Code::Unavailable, Code::RateLimited];
+    if let Some(body) = &operation.request_body {
         codes.extend([
-            Code::MalformedJson,
             Code::RequestTimeout,
             Code::PayloadTooLarge,
             Code::UnsupportedMediaType,
-            Code::InvalidRequest,
         ]);
+        let is_form = matches!(body, RefOr::T(body) if body.content.contains_key(FORM));
+        if !is_form {
+            codes.extend([Code::MalformedJson, Code::InvalidRequest]);
+        }
     }
     if has(ParameterIn::Query) || has(ParameterIn::Header) {
         codes.push(Code::InvalidRequest);

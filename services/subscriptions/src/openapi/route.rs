@@ -1,6 +1,6 @@
 //! Routes and what is said of them, from one list: there is no way to add the one without the other.
 
-use super::answer;
+use super::{answer, permit};
 use actix_web::http::Method;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{Handler, Responder, Route};
@@ -79,6 +79,8 @@ impl Routes {
             let Some((method, of_method)) = only_method(item) else {
                 continue;
             };
+            let mut refuses = refuses;
+            refuses.extend(permit::complete(&method, path, of_method));
             let refusals = answer::complete(of_method, &refuses);
             let components = described.components.get_or_insert_default();
             components.responses.extend(refusals);
