@@ -66,7 +66,11 @@ pub(super) fn judge(hit: &Hit) -> Option<String> {
     if !is_ours || !body.contains_key("data") || body.contains_key("data_url") {
         return None;
     }
-    let wrong = judge_envelope(&body).or_else(|| judge_data(known, body.get("data")?))?;
+    // A test tells whatever somebody wants it to.
+    let is_test = hit.header("webhook-test").is_some();
+    let judge_data = || judge_data(known, body.get("data")?);
+    let data = || if is_test { None } else { judge_data() };
+    let wrong = judge_envelope(&body).or_else(data)?;
     Some(format!(
         "an event is not as the catalog says: {wrong}\n  {hit}"
     ))

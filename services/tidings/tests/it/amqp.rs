@@ -201,6 +201,9 @@ async fn what_is_refused_is_answered_and_kept_with_its_reason_and_the_others_are
         return;
     };
     let tenant = app.tenant("Clinic").await;
+    let till = json!({ "type": "object", "properties": { "till": { "type": "integer" } } });
+    let own = json!({ "name": "shop.opened", "schema": till, "example": { "till": 1 } });
+    tenant.api.post("/v1/event-types", own).await.expect(201);
     let base = platform.with(&tenant.key);
     let known = || base.clone();
     let nobody = platform.with("tk_live_nobody");
@@ -242,6 +245,12 @@ async fn what_is_refused_is_answered_and_kept_with_its_reason_and_the_others_are
             422,
             "reserved_event_type",
         ),
+        (
+            known(),
+            br#"{"type":"shop.opened","data":{"till":"one"}}"#,
+            422,
+            "invalid_request",
+        ),
         (known(), large.as_bytes(), 413, "payload_too_large"),
         (
             known().with_message_id("".into()),
@@ -276,8 +285,8 @@ async fn what_is_refused_is_answered_and_kept_with_its_reason_and_the_others_are
     platform.publish(known(), BODY.as_bytes()).await;
     assert_eq!(platform.told().await.status, 202);
 
-    let found = letters(&tenant, 12).await;
-    let mut expected: Vec<&str> = cases[..11].iter().map(|(.., code)| *code).collect();
+    let found = letters(&tenant, 13).await;
+    let mut expected: Vec<&str> = cases[..12].iter().map(|(.., code)| *code).collect();
     expected.push("invalid_request");
     let mut reasons: Vec<&str> = found
         .iter()

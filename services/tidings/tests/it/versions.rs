@@ -127,3 +127,77 @@ async fn a_converted_event_that_is_too_long_is_thin() {
     assert_eq!((&body["version"], &body["data"]), (&json!(1), &Value::Null));
     assert!(body["data_url"].is_string());
 }
+
+#[tokio::test]
+async fn what_changes_something_else_of_a_webhook_leaves_its_versions_as_they_are() {
+    let app = TestApp::start().await;
+    let tenant = app.tenant("Shop").await;
+    let endpoint = Endpoint::start().await;
+    bring(&tenant).await;
+    let pinned = tenant.webhook(&endpoint, &[NAME]).await;
+    rename(&tenant).await;
+    let path = format!("/v1/webhooks/{}", pinned.id);
+    let change =
+        async |body: Value| tenant.api.patch(&path, body).await.expect(200)["versions"].clone();
+    assert_eq!(change(json!({ "name": "till" })).await, json!({ NAME: 1 }));
+    let bulk = json!({ "action": "update", "ids": [pinned.id], "patch": { "name": null } });
+    let done = tenant.api.post("/v1/webhooks/bulk", bulk).await.expect(200);
+    assert_eq!(done["data"][0]["webhook"]["versions"], json!({ NAME: 1 }));
+    // A type that it names as one of many stays too, and one that it does not want any more goes.
+    assert_eq!(
+        change(json!({ "events": ["shop.*"] })).await,
+        json!({ NAME: 1 })
+    );
+    assert_eq!(change(json!({ "events": ["job.*"] })).await, json!({}));
+    // Named again, it is new.
+    assert_eq!(
+        change(json!({ "events": [NAME] })).await,
+        json!({ NAME: 2 })
+    );
+    assert_eq!(
+        change(json!({ "versions": { NAME: 1 } })).await,
+        json!({ NAME: 1 })
+    );
+    assert_eq!(
+        change(json!({ "versions": { NAME: null } })).await,
+        json!({})
+    );
+    assert_eq!(
+        change(json!({ "versions": null })).await,
+        json!({ NAME: 2 })
+    );
+    let refused = tenant
+        .api
+        .patch(&path, json!({ "versions": { NAME: 3 } }))
+        .await;
+    let problem = refused.expect_problem(422, "invalid_request");
+    assert_eq!(problem["errors"][0]["pointer"], format!("/versions/{NAME}"));
+    let made = json!({ "action": "create", "webhooks": [
+        { "url": endpoint.url("/b"), "events": [NAME] }, { "url": endpoint.url("/b"), "events": ["shop.lost"] },
+    ] });
+    let done = tenant.api.post("/v1/webhooks/bulk", made).await.expect(200);
+    assert_eq!(done["data"][0]["webhook"]["versions"], json!({ NAME: 2 }));
+    assert_eq!(done["data"][1]["problem"]["code"], "unknown_event_type");
+}
+
+#[tokio::test]
+async fn a_test_of_a_webhook_tells_the_example_of_the_version_that_it_stays_in() {
+    let app = TestApp::start().await;
+    let tenant = app.tenant("Shop").await;
+    let endpoint = Endpoint::start().await;
+    bring(&tenant).await;
+    let pinned = tenant.webhook(&endpoint, &[NAME]).await;
+    rename(&tenant).await;
+    let all = tenant.webhook(&endpoint, &["shop.*"]).await;
+    for id in [&pinned.id, &all.id] {
+        let path = format!("/v1/webhooks/{id}/test");
+        tenant
+            .api
+            .post(&path, json!({ "type": NAME }))
+            .await
+            .expect(200);
+    }
+    let hits = endpoint.wait_for(2, SOON).await;
+    assert_eq!(told(&hits[0]), (json!(1), json!({ "number": 1 })));
+    assert_eq!(told(&hits[1]), (json!(2), json!({ "id": 1 })));
+}

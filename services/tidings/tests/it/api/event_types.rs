@@ -528,3 +528,40 @@ async fn many_types_are_imported_each_judged_by_itself() {
         assert_refused(&tenant.api.post(&import, body).await, &[at]);
     }
 }
+
+#[tokio::test]
+async fn each_event_of_a_batch_is_held_against_its_type_in_the_version_that_it_names() {
+    let app = TestApp::start().await;
+    let (tenant, other) = (app.tenant("Shop").await, app.tenant("Other").await);
+    bring(&tenant, order()).await;
+    let good = event("shop.order_placed", json!({ "number": 3 }));
+    let mut newer = good.clone();
+    newer["version"] = json!(2);
+    let bad = event("shop.order_placed", json!({ "number": 0 }));
+    let lost = event("shop.order_lost", json!({}));
+    let batch = json!({ "events": [good, bad, newer, lost, event("job.created", json!({}))] });
+    let answer = tenant
+        .api
+        .post("/v1/events/batch", batch.clone())
+        .await
+        .expect(202);
+    assert_eq!(
+        (&answer["accepted"], &answer["refused"]),
+        (&json!(2), &json!(3))
+    );
+    let at = |index: usize| answer["data"][index]["error"]["errors"][0]["pointer"].clone();
+    assert_eq!(at(1), "/events/1/data/number");
+    assert_eq!(at(2), "/events/2/version");
+    assert_eq!(at(3), "/events/3/type");
+    assert_eq!(answer["data"][3]["error"]["code"], "unknown_event_type");
+    // It is nobody else's type.
+    let answer = other.api.post("/v1/events/batch", batch).await.expect(202);
+    assert_eq!(answer["accepted"], 1);
+    assert_eq!(answer["data"][0]["error"]["code"], "unknown_event_type");
+    let archived = json!({ "archived": true });
+    let path = format!("{TYPES}/shop.order_placed");
+    tenant.api.patch(&path, archived).await.expect(200);
+    let batch = json!({ "events": [event("shop.order_placed", json!({ "number": 3 }))] });
+    let answer = tenant.api.post("/v1/events/batch", batch).await.expect(202);
+    assert_eq!(answer["refused"], 1);
+}
