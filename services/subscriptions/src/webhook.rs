@@ -408,8 +408,7 @@ fn judge(
     faults.unless_any()?;
     let patterns = Pattern::parse_list(&body.events, types.names())
         .map_err(|error| refuse_patterns("/events", error))?;
-    let before = already.map(|already| &already.settings.versions);
-    settings.pin(pins::judge(body.versions, &patterns, before, types)?);
+    settings.pin(pins::judge(body.versions, &patterns, already, types)?);
     // One that stays was judged when it was taken in, and is whenever it is dialled.
     if already.is_none_or(|already| already.url != body.url) {
         context.policy.judge_url(&body.url).map_err(refuse_url)?;

@@ -157,7 +157,9 @@ pub(super) fn patching(
         let body: WriteWebhook = input::parse_value(patch.applied_to(&context, subscription)?)?;
         let mut already = subscription.clone();
         if patch.forgets("versions") {
+            // As if its types were named for the first time.
             already.settings.versions.clear();
+            already.interest.patterns.clear();
         }
         let wanted = judge(&context, body, Some(&already), &types)?;
         let id = subscription.interest.subscription_id;

@@ -6,24 +6,29 @@ use catalog::built_in;
 use domain::subscription::{MAX_PATTERNS, Pattern};
 use runtime::http::Problem;
 use std::collections::BTreeMap;
+use store::subscription::Subscription;
 
-/// Judges what was asked for. Where nothing was, a type stays in the version that it was in, and one that is
-/// named for the first time is in its newest: so a later version breaks nobody. Other types that a pattern
-/// fits are told as they are published.
+/// Judges what was asked for. Where nothing was, a type stays in the version that it was in, if in any, and one
+/// that is named for the first time is in its newest: so a later version breaks nobody. Other types that a
+/// pattern fits are told as they are published.
 pub(super) fn judge(
     asked: Option<BTreeMap<String, i64>>,
     patterns: &[Pattern],
-    before: Option<&BTreeMap<String, u32>>,
+    before: Option<&Subscription>,
     types: &Types,
 ) -> Result<BTreeMap<String, u32>, Problem> {
     let is_wanted = |name: &str| patterns.iter().any(|pattern| pattern.matches(name));
     let Some(asked) = asked else {
-        let stays = before.into_iter().flatten();
+        let stays = before.map(|before| before.settings.versions.iter());
+        let stays = stays.into_iter().flatten();
         let stays = stays.filter(|(name, _)| is_wanted(name));
         let mut pinned: BTreeMap<String, u32> = stays
             .map(|(name, version)| (name.clone(), *version))
             .collect();
-        for pattern in patterns {
+        let was_named = |pattern: &Pattern| {
+            before.is_some_and(|before| before.interest.patterns.contains(pattern))
+        };
+        for pattern in patterns.iter().filter(|pattern| !was_named(pattern)) {
             if let Pattern::Exact(name) = pattern
                 && let Some(newest) = types.newest(name)
             {

@@ -64,14 +64,16 @@ async fn tell(parts: &Parts, process: &Process, news: &mut News, now: Timestamp)
         .await;
     match told {
         Ok(_) => {
-            items.iter().for_each(|_| parts.metrics.event("tidings"));
+            for _ in &items {
+                parts.metrics.event("tidings");
+            }
             news.told(now, &items);
             let shard = Shard::of_tenant(TenantId::PLATFORM);
             parts.broker.hint(Hint::Events(shard));
         }
         // The log has said what happened; that it cannot be told yet is the same trouble.
         Err(error) => {
-            tracing::debug!(%error, "news of this process wait until the store takes them")
+            tracing::debug!(%error, "news of this process wait until the store takes them");
         }
     }
 }
