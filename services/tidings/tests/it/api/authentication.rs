@@ -1,6 +1,7 @@
 //! Who may ask.
 
-use super::{resources, said};
+use super::document::{resources, resources_with_a_key};
+use super::said;
 use crate::app::TestApp;
 use serde_json::json;
 use testkit::{ADMIN_KEY, Api};
@@ -16,7 +17,7 @@ async fn without_a_valid_key_every_call_is_the_same_401() {
             .await
             .expect_problem(401, "unauthorized"),
     );
-    for (path, methods) in &resources() {
+    for (path, methods) in &resources_with_a_key() {
         for method in methods.split(", ") {
             let answer = anonymous.request(method, path, &[], "not even JSON").await;
             let problem = answer.expect_problem(401, "unauthorized");

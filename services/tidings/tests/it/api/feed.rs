@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 use testkit::Api;
+use tokio::task::JoinSet;
 
 fn next(page: &Value) -> String {
     page["next_cursor"].as_str().unwrap().to_owned()
@@ -124,12 +125,11 @@ async fn whoever_waits_is_answered_as_soon_as_there_is_something_and_no_later_th
 async fn so_many_of_a_tenant_wait_and_no_more_and_they_end_with_the_process() {
     let mut app = TestApp::start().await;
     let (tenant, other) = (app.tenant("One").await, app.tenant("Two").await);
-    let waiting: Vec<_> = (0..16)
-        .map(|_| {
-            let api = tenant.api.clone();
-            tokio::spawn(async move { read(&api, "after=now&wait=30").await })
-        })
-        .collect();
+    let mut waiting = JoinSet::new();
+    for _ in 0..16 {
+        let api = tenant.api.clone();
+        waiting.spawn(async move { read(&api, "after=now&wait=30").await });
+    }
     let metrics = async || app.admin.get("/metrics").await.text;
     let until = Instant::now() + SOON;
     while !metrics().await.contains("tidings_feed_readers 16") {
@@ -153,8 +153,8 @@ async fn so_many_of_a_tenant_wait_and_no_more_and_they_end_with_the_process() {
         "{:?}",
         begun.elapsed()
     );
-    for waiting in waiting {
-        let page = waiting.await.unwrap();
+    while let Some(page) = waiting.join_next().await {
+        let page = page.unwrap();
         assert!(ids(&page).is_empty());
         // And goes on from there.
         let tenant = app.again(&tenant);

@@ -126,7 +126,10 @@ async fn many_are_changed_by_their_ids_in_the_order_they_are_named() {
         [second.clone(), first.clone()]
     );
     bulk(&tenant, json!({ "action": "enable", "ids": [second] })).await;
-    assert_eq!(listed(&tenant, "state=disabled").await, [first.clone()]);
+    assert_eq!(
+        listed(&tenant, "state=disabled").await,
+        std::slice::from_ref(&first)
+    );
     let ended = bulk(
         &tenant,
         json!({ "action": "delete", "ids": [theirs, first] }),

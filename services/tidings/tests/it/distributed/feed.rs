@@ -35,7 +35,7 @@ async fn a_reader_at_one_process_is_told_of_what_is_published_at_another_while_h
         let path = format!("/v1/events?after={cursor}&wait=0");
         let now = reading.get(&path).await.expect(200);
         let path = format!("/v1/events?after={}&wait=20", next(&now));
-        let waiting = async {
+        let read = async {
             let page = reading.get(&path).await.expect(200);
             (page, Instant::now())
         };
@@ -45,7 +45,7 @@ async fn a_reader_at_one_process_is_told_of_what_is_published_at_another_while_h
             writing.post("/v1/events", body).await.expect(202);
             Instant::now()
         };
-        let ((page, heard), published) = tokio::join!(waiting, publishing);
+        let ((page, heard), published) = tokio::join!(read, publishing);
         assert_eq!(page["data"][0]["data"]["n"], number, "{page}");
         cursor = next(&page);
         fastest = fastest.min(heard.saturating_duration_since(published));
