@@ -1,12 +1,14 @@
 //! The API, described: OpenAPI 3.1, made from the routes themselves.
 
 mod answer;
+mod merge;
 mod parameter;
 mod permit;
 mod route;
 mod schema;
 mod served;
 
+pub(crate) use merge::merge_patch;
 pub(crate) use parameter::{
     Between, IdempotencyKey, OfTenant, Paging, parameters, query, said, text, word, word_or_null,
 };
