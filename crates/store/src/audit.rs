@@ -161,6 +161,18 @@ impl Recorder {
         Ok(done)
     }
 
+    /// The same, doing something else.
+    pub(crate) fn doing(&self, action: Action) -> Self {
+        let act = Act {
+            action,
+            ..(*self.act).clone()
+        };
+        Self {
+            act: Arc::new(act),
+            ..self.clone()
+        }
+    }
+
     /// The same for somebody else, whose name is known only now.
     pub(crate) fn by(&self, actor: Actor, tenant_id: TenantId) -> Self {
         let act = Act {

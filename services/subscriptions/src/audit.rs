@@ -50,6 +50,14 @@ impl Context {
         self.acting_as(caller.actor, &caller.door, tenant, action, target)
     }
 
+    /// The same, with all else that is needed to change what says itself what it was.
+    pub(crate) fn acting_context(&self, caller: Caller, action: Action) -> Self {
+        Self {
+            store: self.acting(caller, caller.tenant, action, Target::Said),
+            ..self.clone()
+        }
+    }
+
     /// The same for whoever comes in by a door.
     pub(crate) fn acting_as(
         &self,

@@ -2,10 +2,13 @@
 
 use crate::audit::AuditArgs;
 use crate::dead_letter::DeadLettersArgs;
+use crate::event_type::EventTypesArgs;
 use crate::exit::Failure;
 use crate::role::Role;
 use crate::simulator::SimulatorArgs;
-use crate::{audit, dead_letter, demo, doctor, key, listen, print, run, simulator, tenant};
+use crate::{
+    audit, dead_letter, demo, doctor, event_type, key, listen, print, run, simulator, tenant,
+};
 use clap::{Args, Parser, Subcommand};
 use config::Config;
 use std::path::PathBuf;
@@ -46,6 +49,9 @@ enum What {
     /// Verify the audit log, or take it away: over the API of the running server, with its admin key,
     /// `subscriptions.admin_key`.
     Audit(AuditArgs),
+    /// Bring event types that all tenants can use: over the API of the running server, with its admin key,
+    /// `subscriptions.admin_key`.
+    EventTypes(EventTypesArgs),
     /// Print the description of the API that a server has at /openapi.json.
     Openapi,
     /// Receive webhooks on this machine, verify them and print them.
@@ -136,6 +142,7 @@ impl Command {
             }) => key::rotate(&load()?).await,
             What::DeadLetters(args) => dead_letter::dead_letters(&load()?, args).await,
             What::Audit(args) => audit::audit(&load()?, args).await,
+            What::EventTypes(args) => event_type::event_types(&load()?, args).await,
             What::Openapi => {
                 print::line(subscriptions::document().trim_end());
                 Ok(())

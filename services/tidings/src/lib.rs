@@ -8,6 +8,7 @@ mod audit;
 mod dead_letter;
 mod demo;
 mod doctor;
+mod event_type;
 mod key;
 mod listen;
 mod operator;

@@ -63,6 +63,12 @@ pub enum Action {
     ReplayResumed,
     /// A replay was cancelled.
     ReplayCancelled,
+    /// An event type was brought.
+    EventTypeCreated,
+    /// An event type has another version.
+    EventTypeVersionAdded,
+    /// Something else is said of an event type.
+    EventTypeUpdated,
     /// A person said what became of a message.
     MessageStateSet,
     /// A person said so against what was known better.
@@ -81,7 +87,7 @@ pub enum Action {
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 40] = [
         Self::TenantCreated,
         Self::TenantUpdated,
         Self::TenantSuspended,
@@ -112,6 +118,9 @@ impl Action {
         Self::ReplayPaused,
         Self::ReplayResumed,
         Self::ReplayCancelled,
+        Self::EventTypeCreated,
+        Self::EventTypeVersionAdded,
+        Self::EventTypeUpdated,
         Self::MessageStateSet,
         Self::MessageStateForced,
         Self::QuarantineIngested,
@@ -154,6 +163,9 @@ impl Action {
             Self::ReplayPaused => "replay.paused",
             Self::ReplayResumed => "replay.resumed",
             Self::ReplayCancelled => "replay.cancelled",
+            Self::EventTypeCreated => "event_type.created",
+            Self::EventTypeVersionAdded => "event_type.version_added",
+            Self::EventTypeUpdated => "event_type.updated",
             Self::MessageStateSet => "message.state_set",
             Self::MessageStateForced => "message.state_forced",
             Self::QuarantineIngested => "quarantine.ingested",

@@ -3,10 +3,14 @@
 mod accounts;
 mod admin;
 mod authentication;
+mod batch;
 mod bodies;
 mod callbacks;
 mod document;
+mod event_log;
+mod event_types;
 mod events;
+mod feed;
 mod health;
 mod idempotency;
 mod lists;

@@ -5,6 +5,7 @@
 )]
 
 mod access;
+mod amqp;
 mod api;
 mod app;
 mod attack;
@@ -21,6 +22,7 @@ mod generated;
 mod hostile;
 mod journal;
 mod messages;
+mod news;
 mod pace;
 mod parts;
 mod poison;
@@ -37,3 +39,4 @@ mod survival;
 mod telling;
 mod tracing;
 mod verifiers;
+mod versions;

@@ -67,6 +67,16 @@ const LEAVES: &[(&str, &[&str])] = &[
         "POST /v1/webhooks/{id}/deliveries/cancel",
         &["deliveries.cancelled"],
     ),
+    ("POST /v1/event-types", &["event_type.created"]),
+    (
+        "POST /v1/event-types/import",
+        &["event_type.created", "event_type.version_added"],
+    ),
+    (
+        "POST /v1/event-types/{name}/versions",
+        &["event_type.version_added"],
+    ),
+    ("PATCH /v1/event-types/{name}", &["event_type.updated"]),
     ("POST /v1/replays", &["replay.created"]),
     ("POST /v1/replays/{id}/pause", &["replay.paused"]),
     ("POST /v1/replays/{id}/resume", &["replay.resumed"]),
@@ -90,6 +100,10 @@ const LEAVES: &[(&str, &[&str])] = &[
 const LEAVES_NONE: &[(&str, &str)] = &[
     (
         "POST /v1/events",
+        "data of the tenant's: it is in the event log",
+    ),
+    (
+        "POST /v1/events/batch",
         "data of the tenant's: it is in the event log",
     ),
     (
@@ -202,6 +216,7 @@ async fn each_operation_leaves_what_it_should() {
     accounts(&mut story).await;
     webhooks(&mut story).await;
     deliveries(&mut story).await;
+    event_types(&mut story).await;
     replays(&mut story).await;
     messages(&mut story).await;
     dead_letters(&mut story).await;
@@ -411,6 +426,32 @@ async fn deliveries(story: &mut Story<'_>) {
         }
         story.left(operation, &[left]).await;
     }
+}
+
+async fn event_types(story: &mut Story<'_>) {
+    let schema =
+        |name: &str| json!({ "type": "object", "properties": { name: { "type": "integer" } } });
+    let kind = |name: &str| json!({ "name": name, "schema": schema("a"), "example": { "a": 1 } });
+    story.post("/v1/event-types", kind("shop.opened")).await;
+    story
+        .left("POST /v1/event-types", &["event_type.created"])
+        .await;
+    let path = "/v1/event-types/shop.opened";
+    let next = json!({ "schema": schema("b"), "example": { "b": 1 } });
+    story.post(&format!("{path}/versions"), next).await;
+    let operation = "POST /v1/event-types/{name}/versions";
+    story.left(operation, &["event_type.version_added"]).await;
+    for _ in 0..2 {
+        patch(&story.tenant.api, path, json!({ "deprecated": true })).await;
+    }
+    let operation = "PATCH /v1/event-types/{name}";
+    story.left(operation, &["event_type.updated"]).await;
+    for dry_run in [true, false] {
+        let all = json!({ "event_types": [kind("shop.closed")], "dry_run": dry_run });
+        story.post("/v1/event-types/import", all).await;
+    }
+    let operation = "POST /v1/event-types/import";
+    story.left(operation, &["event_type.created"]).await;
 }
 
 async fn replays(story: &mut Story<'_>) {
