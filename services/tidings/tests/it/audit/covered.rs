@@ -437,7 +437,8 @@ async fn event_types(story: &mut Story<'_>) {
         .left("POST /v1/event-types", &["event_type.created"])
         .await;
     let path = "/v1/event-types/shop.opened";
-    let next = json!({ "schema": schema("b"), "example": { "b": 1 } });
+    let mut next = json!({ "schema": schema("a"), "example": { "a": 1 } });
+    next["schema"]["properties"]["b"] = json!({ "type": "string" });
     story.post(&format!("{path}/versions"), next).await;
     let operation = "POST /v1/event-types/{name}/versions";
     story.left(operation, &["event_type.version_added"]).await;
@@ -447,7 +448,7 @@ async fn event_types(story: &mut Story<'_>) {
     let operation = "PATCH /v1/event-types/{name}";
     story.left(operation, &["event_type.updated"]).await;
     for dry_run in [true, false] {
-        let all = json!({ "event_types": [kind("shop.closed")], "dry_run": dry_run });
+        let all = json!({ "types": [kind("shop.closed")], "dry_run": dry_run });
         story.post("/v1/event-types/import", all).await;
     }
     let operation = "POST /v1/event-types/import";
