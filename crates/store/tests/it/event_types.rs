@@ -4,13 +4,14 @@ use crate::scene::Scene;
 use domain::catalog::MAX_OWN_TYPES;
 use domain::id::TenantId;
 use domain::json::Raw;
+use std::collections::HashSet;
 use tidings_store::event_type::{Added, Change, NewVersion};
 
 fn raw(text: &str) -> Raw {
     Raw::parse(text.to_owned()).unwrap()
 }
 
-fn version(name: &str, number: u32) -> NewVersion {
+pub(crate) fn version(name: &str, number: u32) -> NewVersion {
     NewVersion {
         name: name.to_owned(),
         description: Some("Something happened.".to_owned()),
@@ -24,7 +25,7 @@ fn version(name: &str, number: u32) -> NewVersion {
     }
 }
 
-async fn add(scene: &Scene, owner: TenantId, all: Vec<NewVersion>) -> Vec<Added> {
+pub(crate) async fn add(scene: &Scene, owner: TenantId, all: Vec<NewVersion>) -> Vec<Added> {
     let now = scene.clock.now();
     scene
         .store
@@ -182,3 +183,76 @@ async fn nobody_has_more_types_than_there_may_be(scene: Scene) {
     );
 }
 on_each_engine!(nobody_has_more_types_than_there_may_be);
+
+async fn many_types_of_many_tenants_are_found_at_once_each_the_one_that_counts(scene: Scene) {
+    let (store, tenant, platform) = (&scene.store, scene.tenant, TenantId::PLATFORM);
+    let other = TenantId::new(scene.clock.now(), &scene.random);
+    scene.make_tenant(other).await;
+    add(
+        &scene,
+        tenant,
+        vec![version("a.own", 1), version("a.both", 1)],
+    )
+    .await;
+    add(&scene, tenant, vec![version("a.both", 2)]).await;
+    add(
+        &scene,
+        platform,
+        vec![version("a.both", 1), version("a.all", 1)],
+    )
+    .await;
+    let of = |tenant, names: &[&str]| -> Vec<(TenantId, String)> {
+        names
+            .iter()
+            .map(|name| (tenant, (*name).to_owned()))
+            .collect()
+    };
+    let names = ["a.own", "a.both", "a.all", "a.none", "no name", "a\0.b"];
+    let asked = [of(tenant, &names), of(other, &names)].concat();
+    let found = store
+        .event_types_of_many(asked.into_iter().collect())
+        .await
+        .unwrap();
+    let mut found: Vec<_> = found
+        .iter()
+        .map(|(whose, of, newest)| {
+            (
+                *whose == tenant,
+                of.name.as_str(),
+                of.owner == tenant,
+                newest.number,
+            )
+        })
+        .collect();
+    found.sort_unstable();
+    let expected = [
+        (false, "a.all", false, 1),
+        (false, "a.both", false, 1),
+        (true, "a.all", false, 1),
+        (true, "a.both", true, 2),
+        (true, "a.own", true, 1),
+    ];
+    assert_eq!(found, expected);
+    let newest = |names: &[(&str, u32)]| -> Vec<(String, u32)> {
+        names
+            .iter()
+            .map(|(name, newest)| ((*name).to_owned(), *newest))
+            .collect()
+    };
+    assert_eq!(
+        store.event_type_names(tenant).await.unwrap(),
+        newest(&[("a.all", 1), ("a.both", 2), ("a.own", 1)])
+    );
+    assert_eq!(
+        store.event_type_names(other).await.unwrap(),
+        newest(&[("a.all", 1), ("a.both", 1)])
+    );
+    assert!(
+        store
+            .event_types_of_many(HashSet::new())
+            .await
+            .unwrap()
+            .is_empty()
+    );
+}
+on_each_engine!(many_types_of_many_tenants_are_found_at_once_each_the_one_that_counts);

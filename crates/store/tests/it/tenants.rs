@@ -1,5 +1,6 @@
 //! Tenants that are suspended, and tenants that are deleted with everything of theirs.
 
+use crate::event_types;
 use crate::scene::{PHONE, Scene};
 use crate::schema;
 use domain::Shard;
@@ -169,6 +170,8 @@ async fn a_deleted_tenant_leaves_no_row_in_any_table(scene: Scene) {
     let holding = scene.hold_all("dispatcher").await;
     scene.fan_out(&holding, &directory).await;
     fill(&scene, scene.tenant, scene.account).await;
+    let types = vec![event_types::version("shop.opened", 1)];
+    event_types::add(&scene, scene.tenant, types).await;
     for (table, rows) in counts(&scene, &theirs).await {
         assert!(
             rows > 0,

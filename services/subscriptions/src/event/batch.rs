@@ -24,7 +24,9 @@ use store::event::{Batch, Publication, Published};
 use store::idempotency::{Answer, Claim};
 use telemetry::TraceContext;
 use telemetry::trace::Kind;
-use utoipa::openapi::schema::{Array, ArrayBuilder, ObjectBuilder, Schema, Type};
+use utoipa::openapi::schema::{
+    AnyOfBuilder, Array, ArrayBuilder, ObjectBuilder, Schema, SchemaType, Type,
+};
 use utoipa::openapi::{Ref, RefOr};
 use utoipa::{PartialSchema, ToSchema};
 use wire::Hint;
@@ -47,7 +49,7 @@ struct PublishBatch {
     events: Vec<Raw>,
 }
 
-/// An event as it is published by itself, and its key.
+/// Events as they are published by themselves, each with its key. Whatever else one is, it is refused by itself.
 fn wanted() -> Array {
     let mut item = PublishEvent::schema();
     if let RefOr::T(Schema::Object(event)) = &mut item {
@@ -63,6 +65,12 @@ fn wanted() -> Array {
             .properties
             .insert("idempotency_key".to_owned(), key.into());
     }
+    let other = ObjectBuilder::new()
+        .schema_type(SchemaType::AnyValue)
+        .description(Some(
+            "What is no event is refused in its place, and the others are published",
+        ));
+    let item = AnyOfBuilder::new().item(item).item(other);
     ArrayBuilder::new()
         .items(item)
         .min_items(Some(1))

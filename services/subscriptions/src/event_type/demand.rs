@@ -67,7 +67,8 @@ pub(super) struct CreateVersion {
     pub downgrade: Option<Raw>,
 }
 
-/// A type of a file: new, or a new version of what is there.
+/// A type of a file: new, or a new version of what is there. What is wrong with one is told of it alone, so its members
+/// may be anything here.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = ImportedEventType, examples(json!({
@@ -77,28 +78,26 @@ pub(super) struct CreateVersion {
 })))]
 pub(super) struct ImportType {
     /// Its dotted name: `a` to `z` and `_`, in at least two parts. No type that ships has it.
-    #[schema(pattern = "^[a-z_]+(\\.[a-z_]+)+$", max_length = 128)]
     pub name: String,
     /// What it tells.
-    #[schema(min_length = 1, max_length = 1024)]
     pub description: Option<String>,
     /// Whether it should not be used any more.
     #[serde(default)]
     pub deprecated: bool,
     /// What data may be: JSON Schema, draft 2020-12, without references outside of it.
-    #[schema(value_type = Object)]
+    #[schema(value_type = Value)]
     pub schema: Raw,
     /// Data as it may be.
-    #[schema(value_type = Object)]
+    #[schema(value_type = Value)]
     pub example: Raw,
     /// Whether those who know the version before could not read it.
     #[serde(default)]
     pub breaking: bool,
     /// Makes data of the version before to data of this one.
-    #[schema(value_type = Option<Vec<Object>>)]
+    #[schema(value_type = Option<Value>)]
     pub upgrade: Option<Raw>,
     /// The reverse.
-    #[schema(value_type = Option<Vec<Object>>)]
+    #[schema(value_type = Option<Value>)]
     pub downgrade: Option<Raw>,
 }
 

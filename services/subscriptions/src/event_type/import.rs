@@ -37,7 +37,7 @@ struct Import {
     openapi: Option<Raw>,
     /// JSON Schemas by the names of the types. Their `examples` bring the example.
     #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = BTreeMap<String, Object>, required = false)]
+    #[schema(value_type = BTreeMap<String, Value>, required = false)]
     schemas: Option<BTreeMap<String, Raw>>,
     /// A list of types.
     #[serde(default, deserialize_with = "present")]
