@@ -9,7 +9,7 @@ mod told;
 pub use add::{Added, NewVersion};
 
 use crate::Store;
-use crate::connection::{Connection, each};
+use crate::connection::{Connection, each, load_locked};
 use crate::error::Error;
 use crate::schema::{event_type_versions, event_types};
 use crate::sql_types::{Moment, Uid};
