@@ -392,8 +392,8 @@ async fn webhooks(story: &mut Story<'_>) {
 async fn deliveries(story: &mut Story<'_>) {
     let broken = Endpoint::start().await;
     broken.answer_with([Reply::Status(500)]);
-    let owed = story.tenant.webhook(&broken, &["job.failing"]).await;
-    story.tenant.publish("job.failing", json!({})).await;
+    let owed = story.tenant.webhook(&broken, &["job.completed"]).await;
+    story.tenant.publish("job.completed", json!({})).await;
     let tried = story.tenant.wait_for_attempts(&owed, 1).await;
     story.skip().await;
     let path = format!("/v1/deliveries/{}", text(&tried[0], "id"));
