@@ -179,11 +179,12 @@ mod tests {
         }
     }
 
+    type Change = fn(&mut Entry);
+
     #[test]
     fn every_field_and_the_place_are_hashed() {
         let is = entry(1);
         let hash = is.hash(&[0; 32], 1);
-        type Change = fn(&mut Entry);
         let changes: [Change; 13] = [
             |it| it.id = AuditEntryId(Uuid::from_u128(2)),
             |it| it.tenant_id = TenantId(Uuid::from_u128(2)),

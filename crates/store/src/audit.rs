@@ -117,7 +117,13 @@ impl Store {
     pub async fn note_act(&self, target_type: &'static str, what: Value) -> Result<(), Error> {
         let recorder = self.recorder();
         self.write(move |connection| {
-            Recorder::note(&recorder, connection, target_type, None, what.clone())
+            Recorder::note(
+                recorder.as_ref(),
+                connection,
+                target_type,
+                None,
+                what.clone(),
+            )
         })
         .await
     }
@@ -202,7 +208,7 @@ impl Recorder {
 
     /// Writes what was done, where somebody did it.
     pub(crate) fn note(
-        recorder: &Option<Self>,
+        recorder: Option<&Self>,
         connection: &mut Connection,
         target_type: &'static str,
         target_id: Option<String>,

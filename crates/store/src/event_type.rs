@@ -263,7 +263,7 @@ impl Store {
             .get_result(c)
             .optional())?;
             told::changed(
-                &recorder,
+                recorder.as_ref(),
                 connection,
                 before.into_iter().next(),
                 row.as_ref(),

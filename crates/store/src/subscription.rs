@@ -176,7 +176,7 @@ impl Store {
             dialect::subscription::update(connection, std::slice::from_ref(&row))?;
             changed(connection, row.tenant_id)?;
             told::changed(
-                &recorder,
+                recorder.as_ref(),
                 connection,
                 vec![(Some(before), Some(row.clone()))],
             )?;
@@ -202,7 +202,7 @@ impl Store {
                 .set(subscriptions::deleted_at.eq(Some(Moment::from(at))))
                 .execute(c))?;
             changed(connection, tenant.into())?;
-            told::changed(&recorder, connection, vec![(before, None)])?;
+            told::changed(recorder.as_ref(), connection, vec![(before, None)])?;
             Ok(deleted > 0)
         })
         .await

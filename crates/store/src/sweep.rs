@@ -106,7 +106,7 @@ impl Store {
                 .values(&row)
                 .execute(c))?;
             let of = Some(subscription.to_string());
-            Recorder::note(&recorder, connection, "webhook", of, what.clone())
+            Recorder::note(recorder.as_ref(), connection, "webhook", of, what.clone())
         })
         .await
     }

@@ -129,7 +129,7 @@ impl Store {
                 .execute(c))?;
             let what = json!({ "expires_at": link.expires_at });
             let whom = Some(link.member_id.to_string());
-            Recorder::note(&recorder, connection, "member", whom, what)?;
+            Recorder::note(recorder.as_ref(), connection, "member", whom, what)?;
             Ok(true)
         })
         .await
@@ -157,7 +157,7 @@ impl Store {
                     .map(|recorder| recorder.by(Actor::Member(member.id), *tenant));
                 let what = json!({ "expires_at": entry.expires_at });
                 let whom = Some(member.id.to_string());
-                Recorder::note(&by, connection, "member", whom, what)?;
+                Recorder::note(by.as_ref(), connection, "member", whom, what)?;
             }
             Ok(entered)
         })

@@ -491,8 +491,8 @@ pub(crate) fn shown(context: &Context, account: &Account) -> (Option<AccountView
     else {
         return (None, Vec::new());
     };
-    let access = access.map(|access| access.to_json().to_vec());
-    let secrets = vec![checks.to_json().to_vec(), access.unwrap_or_default()];
+    let access = access.map(|access| access.to_json().clone());
+    let secrets = vec![checks.to_json().clone(), access.unwrap_or_default()];
     (view(context, account.clone(), &checks, None).ok(), secrets)
 }
 

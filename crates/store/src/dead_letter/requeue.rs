@@ -66,7 +66,7 @@ impl Store {
                     .set(dead_letters::requeue_at.eq(Some(at)))
                     .execute(c))?;
             }
-            note(&recorder, connection, &filter, page.len())?;
+            note(recorder.as_ref(), connection, &filter, page.len())?;
             Ok(u64::try_from(page.len()).unwrap_or(0))
         })
         .await
@@ -84,7 +84,7 @@ impl Store {
                 .filter(dead_letters::id.eq_any(page))
                 .set(dead_letters::requeue_at.eq(None::<Moment>))
                 .execute(c))?;
-            note(&recorder, connection, &filter, cancelled)?;
+            note(recorder.as_ref(), connection, &filter, cancelled)?;
             Ok(u64::try_from(cancelled).unwrap_or(0))
         })
         .await
@@ -101,7 +101,7 @@ impl Store {
             let purged = each!(connection, c => diesel::delete(dead_letters::table)
                 .filter(dead_letters::id.eq_any(page))
                 .execute(c))?;
-            note(&recorder, connection, &filter, purged)?;
+            note(recorder.as_ref(), connection, &filter, purged)?;
             Ok(u64::try_from(purged).unwrap_or(0))
         })
         .await
@@ -166,7 +166,7 @@ impl Store {
 
 /// Says in the audit log how many of which were changed.
 fn note(
-    recorder: &Option<Recorder>,
+    recorder: Option<&Recorder>,
     connection: &mut Connection,
     filter: &Filter,
     number: usize,

@@ -82,7 +82,7 @@ impl Store {
                 .filter_map(|(addition, added)| (*added == Added::New).then_some(addition))
                 .collect();
             write(connection, owner, &fitting, at)?;
-            told::added(&recorder, connection, &fitting)?;
+            told::added(recorder.as_ref(), connection, &fitting)?;
             Ok(added)
         })
         .await

@@ -10,7 +10,7 @@ use serde_json::json;
 
 /// Writes which versions were added, where somebody did it.
 pub(super) fn added(
-    recorder: &Option<Recorder>,
+    recorder: Option<&Recorder>,
     connection: &mut Connection,
     versions: &[&NewVersion],
 ) -> Result<(), Error> {
@@ -40,7 +40,7 @@ pub(super) fn added(
 
 /// Writes what is said of a type, where somebody said it.
 pub(super) fn changed(
-    recorder: &Option<Recorder>,
+    recorder: Option<&Recorder>,
     connection: &mut Connection,
     before: Option<TypeRow>,
     after: Option<&TypeRow>,

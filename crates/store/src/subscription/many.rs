@@ -69,7 +69,7 @@ impl Store {
             }
             insert_rows!(connection, subscriptions::table, rows.iter());
             let made = rows.iter().map(|row| (None, Some(row.clone())));
-            told::changed(&recorder, connection, made.collect())
+            told::changed(recorder.as_ref(), connection, made.collect())
         })
         .await
     }
@@ -94,7 +94,7 @@ impl Store {
             }
             if !dry_run {
                 plan.carry_out(connection, tenant)?;
-                told::changed(&recorder, connection, plan.told)?;
+                told::changed(recorder.as_ref(), connection, plan.told)?;
             }
             Ok(in_order(found.order, found.next, outcomes))
         };
@@ -123,7 +123,7 @@ impl Store {
                     .execute(c))?;
                 changed(connection, tenant.into())?;
                 let ended = found.rows.iter().map(|row| (Some(row.clone()), None));
-                told::changed(&recorder, connection, ended.collect())?;
+                told::changed(recorder.as_ref(), connection, ended.collect())?;
             }
             let mut outcomes = HashMap::with_capacity(found.rows.len());
             for row in found.rows {

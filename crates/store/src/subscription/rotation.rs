@@ -98,7 +98,7 @@ impl Store {
             }
             changed(connection, tenant.into())?;
             let after = find(connection, tenant, id)?;
-            told::changed(&recorder, connection, vec![(before, after)])?;
+            told::changed(recorder.as_ref(), connection, vec![(before, after)])?;
             Ok(Rotated::Done)
         })
         .await

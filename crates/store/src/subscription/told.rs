@@ -11,7 +11,7 @@ pub(super) type Pair = (Option<SubscriptionRow>, Option<SubscriptionRow>);
 
 /// Writes what was changed, where somebody did it.
 pub(super) fn changed(
-    recorder: &Option<Recorder>,
+    recorder: Option<&Recorder>,
     connection: &mut Connection,
     pairs: Vec<Pair>,
 ) -> Result<(), Error> {
