@@ -353,6 +353,8 @@ mod tests {
         metrics.poll("mtn", "reported");
         metrics.set_poll_oldest_overdue(12.0);
         metrics.set_provider_breakers("mtn", "open", 2);
+        metrics.trial("check", "ok");
+        metrics.conversion("converted");
         metrics
     }
 
@@ -398,6 +400,8 @@ mod tests {
             "tidings_orphans_expired_total 2",
             r#"tidings_subscriptions{state="active"} 7"#,
             r#"tidings_subscriptions_disabled_total{reason="failing"} 1"#,
+            r#"tidings_webhook_trials_total{class="ok",kind="check"} 1"#,
+            r#"tidings_conversions_total{outcome="converted"} 1"#,
             r#"tidings_breakers{state="open"} 1"#,
             r#"tidings_replays{state="running"} 2"#,
             "tidings_audit_head_position 42",

@@ -204,9 +204,21 @@ async fn a_deleted_tenant_is_gone_at_once_and_its_rows_soon() {
         }
     })
     .await;
-    for table in ["subscriptions", "deliveries", "events"] {
+    for table in ["subscriptions", "deliveries"] {
         assert_eq!(left(table).await, 0, "{table}");
     }
+    // What a process tells of itself meanwhile is the operator's.
+    eventually("its events are removed", SOON, async || {
+        let told = app.operator.get("/v1/events?limit=100").await.expect(200);
+        let told = told["data"].as_array().unwrap().len();
+        let found = left("events").await;
+        if u64::try_from(told) == Ok(found) {
+            Ok(())
+        } else {
+            Err(format!("{found} events, {told} of the operator"))
+        }
+    })
+    .await;
     // Its name is free again, and the other one is as before.
     other.account("stub", "clinic").await;
     report(&app, "other", "m-1").await.expect(200);
