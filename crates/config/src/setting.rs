@@ -182,10 +182,7 @@ impl Setting {
     where
         T: FromStr + PartialOrd,
     {
-        match self.text()?.as_str() {
-            "off" | "none" | "0" => Ok(None),
-            _ => self.number(range).map(Some),
-        }
+        self.unless_off(|| self.number(range))
     }
 
     pub(crate) fn duration(&self, range: RangeInclusive<Duration>) -> Result<Duration, Error> {
@@ -197,9 +194,13 @@ impl Setting {
         &self,
         range: RangeInclusive<Duration>,
     ) -> Result<Option<Duration>, Error> {
+        self.unless_off(|| self.duration(range))
+    }
+
+    fn unless_off<T>(&self, read: impl FnOnce() -> Result<T, Error>) -> Result<Option<T>, Error> {
         match self.text()?.as_str() {
             "off" | "none" | "0" => Ok(None),
-            _ => self.duration(range).map(Some),
+            _ => read().map(Some),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Days of PostgreSQL's partitioned tables that are over: found, and dropped.
 
 use super::array::Statement;
-use super::partition::smallest_id;
+use super::partition::{smallest_id, those_there};
 use crate::connection::Connection;
 use crate::error::Error;
 use diesel::prelude::*;
@@ -65,9 +65,17 @@ pub(crate) fn over(
         .collect())
 }
 
-/// Whether something of a day is still owed, or hangs on what is kept. What ended once never begins
-/// again, so a day that is not owed stays so.
-pub(crate) fn is_owed(connection: &mut Connection, day: &Day) -> Result<bool, Error> {
+/// Whether a day may go: nothing of it is still owed, or hangs on what is kept, and nobody dropped it
+/// meanwhile. What ended once never begins again, so a day that may go may always.
+pub(crate) fn may_go(connection: &mut Connection, day: &Day) -> Result<bool, Error> {
+    match is_owed(connection, day) {
+        Ok(is_owed) => Ok(!is_owed),
+        Err(error) if is_there(connection, day)? => Err(error),
+        Err(_) => Ok(false),
+    }
+}
+
+fn is_owed(connection: &mut Connection, day: &Day) -> Result<bool, Error> {
     connection.rest();
     connection.execute(LOOK)?;
     let Connection::Postgres(session) = connection else {
@@ -102,16 +110,19 @@ pub(crate) fn drop(connection: &mut Connection, day: &Day) -> Result<Drop, Error
     }
 }
 
+fn is_there(connection: &mut Connection, day: &Day) -> Result<bool, Error> {
+    let Connection::Postgres(session) = connection else {
+        return Ok(false);
+    };
+    Ok(!those_there(session, [&day.name].into_iter())?.is_empty())
+}
+
 fn drop_in_transaction(connection: &mut Connection, day: &Day) -> Result<Drop, Error> {
     connection.execute(BEGIN)?;
     let Connection::Postgres(session) = connection else {
         return Ok(Drop::Gone);
     };
-    let text = "select to_regclass(name) is not null from unnest({}) as name";
-    let is_there: bool = Statement::<Bool>::new(text)
-        .bind::<Text, _>(vec![&day.name])
-        .get_result(session.raw())?;
-    if !is_there {
+    if those_there(session, [&day.name].into_iter())?.is_empty() {
         return Ok(Drop::Gone);
     }
     let Day { table, name, .. } = day;

@@ -90,7 +90,7 @@ fn make_unless_there(connection: &mut Connection, partition: &Partition) -> Resu
 
 /// Those of these tables that are there. Asks the catalogue itself: what the session remembers of it
 /// may be older than the lock it waited for.
-fn those_there<'a>(
+pub(super) fn those_there<'a>(
     session: &mut Session,
     names: impl Iterator<Item = &'a String>,
 ) -> Result<Vec<String>, Error> {

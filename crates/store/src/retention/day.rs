@@ -41,7 +41,7 @@ impl Store {
         let over = self.aside(move |c| day::over(c, table, before)).await?;
         for day in over {
             let looked_at = day.clone();
-            if self.aside(move |c| day::is_owed(c, &looked_at)).await? {
+            if !self.aside(move |c| day::may_go(c, &looked_at)).await? {
                 continue;
             }
             if kind == Kind::Callbacks {

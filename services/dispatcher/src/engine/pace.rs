@@ -18,8 +18,8 @@ use store::subscription::Subscription;
 /// the more it has: those that hang leave room for those that do not.
 const EACH_WHEN_SHORT: usize = 16;
 
-/// How many deliveries are read into a lane at once while memory is short.
-const READ_WHEN_SHORT: usize = 32;
+/// How many deliveries are read into a lane at once while the memory of its tenant is low.
+const READ_WHEN_LOW: usize = 32;
 
 impl Engine {
     /// How many requests a lane may have under way now.
@@ -101,7 +101,7 @@ impl Engine {
     /// How many to read into a lane that has room for so many.
     pub(super) fn reading_limit(&self, id: SubscriptionId, tenant: TenantId, room: usize) -> usize {
         let room = if self.shares.memory(tenant).is_low() {
-            room.min(READ_WHEN_SHORT)
+            room.min(READ_WHEN_LOW)
         } else {
             room
         };

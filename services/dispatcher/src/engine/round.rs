@@ -296,9 +296,9 @@ impl Engine {
     }
 
     /// Lanes that waited for their tenant to be loaded go on.
-    pub(super) fn retry_parked(&mut self) {
-        let is_parked = |lane: &&Lane| lane.can_start() && !lane.is_in_round;
-        if self.lanes.values().any(|lane| is_parked(&lane)) {
+    pub(super) fn retry_not_loaded(&mut self) {
+        let waits = |lane: &Lane| lane.can_start() && !lane.is_in_round;
+        if self.lanes.values().any(waits) {
             self.wake_all();
         }
     }

@@ -186,7 +186,7 @@ impl Engine {
                 let_go,
             } => self.on_claimed(claimed, &under, &let_go),
             Step::Refreshed(true) => self.wake_all(),
-            Step::Refreshed(false) => self.retry_parked(),
+            Step::Refreshed(false) => self.retry_not_loaded(),
             Step::Read {
                 turn,
                 id,
