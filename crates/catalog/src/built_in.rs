@@ -117,8 +117,8 @@ fn read() -> Shipped {
             Some(BuiltIn {
                 name: entry.name,
                 description: entry.description,
-                schema: named(entry.schema)?,
-                example: entry.example,
+                schema: named(entry.schema)?.compact(),
+                example: entry.example.compact(),
                 compiled: OnceLock::new(),
             })
         }));

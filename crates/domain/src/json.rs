@@ -178,6 +178,19 @@ impl Raw {
         check(self.as_str().as_bytes(), max_depth)
     }
 
+    /// The same without the spaces and line ends between its parts.
+    #[must_use]
+    pub fn compact(&self) -> Self {
+        let (mut in_string, mut escaped) = (false, false);
+        let is_kept = |character: &char| {
+            in_string ^= *character == '"' && !escaped;
+            escaped = *character == '\\' && in_string && !escaped;
+            in_string || !character.is_ascii_whitespace()
+        };
+        let text = self.as_str().chars().filter(is_kept).collect();
+        Self::parse(text).unwrap_or_else(|_| self.clone())
+    }
+
     /// Whether both say the same, whatever their spacing and the order of members.
     pub fn means_the_same(&self, other: &Self) -> bool {
         let value = |raw: &Self| serde_json::from_str::<serde_json::Value>(raw.as_str()).ok();
@@ -212,6 +225,14 @@ impl<'de> Deserialize<'de> for Raw {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn compact_json_keeps_its_strings_numbers_and_order() {
+        let raw =
+            Raw::parse("{\n  \"b\": [ 1.50, \"a \\\" b\\\\\" ],\t\"a b\" : null }".to_owned());
+        let compact = raw.unwrap().compact();
+        assert_eq!(compact.as_str(), r#"{"b":[1.50,"a \" b\\"],"a b":null}"#);
+    }
 
     #[test]
     fn a_repeated_member_is_refused_at_any_depth_and_in_any_spelling() {

@@ -28,17 +28,18 @@ impl fmt::Display for Unclear {
 impl std::error::Error for Unclear {}
 
 /// Has this process die at a point: `told` is its name, or its name and which pass of it counts, from 1
-/// (`tracker.between_commits:3`). The last thing it does is to write the point's name into `marker`.
-/// Being told again changes nothing.
+/// (`tracker.between_commits:3`). Where `from` names a file, passes count once it is there. The last thing it
+/// does is to write the point's name into `marker`. Being told again changes nothing.
 ///
 /// Fails when there is no such point, or the number is none.
-pub fn arm(told: &str, marker: PathBuf) -> Result<(), Unclear> {
+pub fn arm(told: &str, from: Option<PathBuf>, marker: PathBuf) -> Result<(), Unclear> {
     let unclear = || Unclear(told.to_owned());
     let (point, pass) = parse(told).ok_or_else(unclear)?;
     let registry = Arc::new(FailPointRegistry::new());
     let left = AtomicU32::new(pass);
     let reached = move || {
-        if left.fetch_sub(1, Ordering::SeqCst) == 1 {
+        let counts = from.as_ref().is_none_or(|from| from.exists());
+        if counts && left.fetch_sub(1, Ordering::SeqCst) == 1 {
             die(point, &marker);
         }
     };

@@ -10,6 +10,8 @@ use tidings::exit::Failure;
 
 /// The point, and which pass of it: `tracker.between_commits:3`.
 const POINT: &str = "TIDINGS_FAILPOINT";
+/// The file from whose being there on passes count; from the beginning where none is named.
+const FROM: &str = "TIDINGS_FAILPOINT_FROM";
 /// The file to write at the point.
 const MARKER: &str = "TIDINGS_FAILPOINT_MARKER";
 
@@ -22,8 +24,12 @@ pub(crate) fn arm() -> Result<(), Failure> {
     };
     let marker = variable(MARKER)
         .ok_or_else(|| Failure::configuration(format!("{POINT} needs {MARKER} beside it")))?;
-    failpoint::arm(&told, PathBuf::from(marker))
-        .map_err(|unclear| Failure::configuration(format!("{POINT}: {unclear}")))
+    failpoint::arm(
+        &told,
+        variable(FROM).map(PathBuf::from),
+        PathBuf::from(marker),
+    )
+    .map_err(|unclear| Failure::configuration(format!("{POINT}: {unclear}")))
 }
 
 #[expect(

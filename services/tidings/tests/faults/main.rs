@@ -9,6 +9,8 @@ mod crash;
 mod fleet;
 mod load;
 mod outage;
+#[path = "../it/raised.rs"]
+mod raised;
 #[path = "../it/servers.rs"]
 #[expect(
     dead_code,

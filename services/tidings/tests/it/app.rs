@@ -1,11 +1,13 @@
 //! Everything in this process, on a clock that a test can move: in a temporary directory or, where
 //! `TIDINGS_TEST_MODE` is `distributed`, on a PostgreSQL and a RabbitMQ.
 
+use crate::raised;
 use crate::servers::Backing;
 use config::Config;
 use domain::Clock;
 use serde_json::{Value, json};
 use std::path::Path;
+use std::thread;
 use std::time::Duration;
 use tempfile::TempDir;
 use testkit::{ADMIN_KEY, Api, Endpoint, Ingress};
@@ -268,6 +270,18 @@ async fn compose(
     let app = app.await.unwrap();
     wait_until_ready(&app).await;
     app
+}
+
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        let file = self.data_dir().join("data/tidings.db");
+        if matches!(self.backing, Backing::Files) && !thread::panicking() {
+            let connection = rusqlite::Connection::open(file).unwrap();
+            let mut statement = connection.prepare(raised::RAISED).unwrap();
+            let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
+            raised::look_at(rows.unwrap().map(Result::unwrap));
+        }
+    }
 }
 
 /// A broker's server is connected to in the background.

@@ -28,6 +28,7 @@ mod parts;
 mod poison;
 mod polls;
 mod race;
+mod raised;
 mod recovery;
 mod replays;
 mod retention;

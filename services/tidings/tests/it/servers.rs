@@ -1,5 +1,6 @@
 //! What an app is on: files of its own, or a database and queues of its own in servers that are given.
 
+use crate::raised;
 use domain::Random;
 use lapin::options::{ExchangeDeleteOptions, QueueDeleteOptions};
 use lapin::{Connection, ConnectionProperties};
@@ -146,6 +147,7 @@ impl Servers {
 
 impl Drop for Servers {
     fn drop(&mut self) {
+        raised::look_in_database(&self.database);
         let mut left = LEFT_BEHIND.lock().unwrap_or_else(PoisonError::into_inner);
         left.push(self.namespace.clone());
     }

@@ -113,6 +113,7 @@ impl Load {
             tenant.post("/v1/messages", message(id)).await.expect(201);
         }
         scene.break_message(BROKEN).await;
+        scene.is_set();
         let client = Arc::new(Client {
             key,
             addresses: Mutex::new((process.api_url(), process.ingress_url())),

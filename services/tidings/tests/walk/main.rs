@@ -8,6 +8,8 @@
 
 mod account;
 mod load;
+#[path = "../it/raised.rs"]
+mod raised;
 mod scene;
 #[path = "../it/servers.rs"]
 #[expect(

@@ -87,13 +87,20 @@ impl Scene {
         self.launch().start().await
     }
 
-    /// A process that dies at this point.
+    /// A process that dies at this point, once the scene [is set](Self::is_set).
     pub async fn start_armed(&self, point: Point) -> Process {
+        let from = self.from().display().to_string();
+        let launch = self.launch().setting("TIDINGS_FAILPOINT_FROM", &from);
         let armed = self.armed(point);
-        let launch = armed.iter().fold(self.launch(), |launch, (name, value)| {
-            launch.setting(name, value)
-        });
+        let launch = armed
+            .iter()
+            .fold(launch, |launch, (name, value)| launch.setting(name, value));
         launch.start().await
+    }
+
+    /// Points count from here on: whatever was told of before, as that RabbitMQ was slow, nobody dies of it.
+    pub fn is_set(&self) {
+        std::fs::write(self.from(), "").unwrap();
     }
 
     /// A second dispatcher.
@@ -184,6 +191,10 @@ impl Scene {
 
     fn data_dir(&self) -> PathBuf {
         self.directory.path().join("data")
+    }
+
+    fn from(&self) -> PathBuf {
+        self.directory.path().join("failpoint.from")
     }
 
     fn marker(&self) -> PathBuf {
