@@ -41,6 +41,7 @@ pub mod poll;
 pub mod quarantine;
 pub mod recovery;
 pub mod replay;
+pub mod request;
 pub mod retention;
 pub mod secret;
 pub mod security;
@@ -165,12 +166,21 @@ impl Store {
     }
 
     /// Runs `work` in a transaction, together with other callers'. It may be run more than once, and
-    /// counts once.
+    /// counts once. A request that is done once says in the same transaction that it is.
     pub(crate) async fn write<T: Send + 'static>(
         &self,
-        work: impl FnMut(&mut Connection) -> Result<T, Error> + Send + 'static,
+        mut work: impl FnMut(&mut Connection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        self.writer.write(work).await
+        match request::present() {
+            None => self.writer.write(work).await,
+            Some(run) => {
+                let both = move |connection: &mut Connection| {
+                    request::note_done(connection, &run)?;
+                    work(connection)
+                };
+                self.writer.write(both).await
+            }
+        }
     }
 
     pub(crate) async fn read<T: Send + 'static>(

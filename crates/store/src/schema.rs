@@ -4,6 +4,7 @@ mod access;
 mod account;
 mod callback;
 mod message;
+mod request;
 mod subscription;
 mod trial;
 
@@ -18,6 +19,7 @@ pub(crate) use callback::{
 pub(crate) use message::{
     message_history, messages, notifications, orphans, polls, report_keys, send_attempts,
 };
+pub(crate) use request::requests;
 pub(crate) use subscription::{
     attempts, deliveries, previous_secrets, replays, subscriptions, sweeps,
 };

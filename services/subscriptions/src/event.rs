@@ -5,8 +5,7 @@ use crate::input::Faults;
 use crate::list::{PageView, Query};
 use crate::openapi::{IdempotencyKey, Paging, Routes, operation};
 use crate::webhook::DeliveryView;
-use crate::{Context, Desk, failure, input};
-use actix_web::http::header::HeaderMap;
+use crate::{Context, Desk, failure, input, once};
 use actix_web::web::{self, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use domain::account::Environment;
@@ -28,17 +27,10 @@ use wire::Hint;
 const VERSION: u32 = 1;
 /// The source of events that Tidings raises itself, some of types that others may publish too.
 const OURS: &str = "tidings";
-const IDEMPOTENCY_KEY: &str = "idempotency-key";
-const REPLAYED: &str = "idempotency-replayed";
-const MAX_KEY_BYTES: usize = 255;
 
 pub(crate) fn routes(routes: &mut Routes) {
     routes
-        .add(operation!(publish).refuses(&[
-            Code::UnknownEventType,
-            Code::ReservedEventType,
-            Code::IdempotencyMismatch,
-        ]))
+        .add(operation!(publish).refuses(&[Code::UnknownEventType, Code::ReservedEventType]))
         .add(operation!(list))
         .add(operation!(get));
 }
@@ -177,7 +169,6 @@ struct EventView {
         status = 202,
         description = "It is published",
         body = PublishedView,
-        headers(("idempotency-replayed" = String, description = "`true` where this answer is repeated")),
     )),
 )]
 async fn publish(
@@ -195,7 +186,7 @@ async fn publish(
     let mut span = context
         .tracer
         .start("publish event", Kind::Server, parent.as_ref());
-    let key = idempotency_key(request.headers())?;
+    let key = once::key(request.headers())?;
     let (body, wanted) = input::read::<PublishEvent>(&request, payload).await?;
     let environment = judge(&wanted)?;
 
@@ -224,7 +215,7 @@ async fn publish(
     };
     let claim = key.map(|key| Claim {
         tenant_id: caller.tenant,
-        key: scoped(caller.tenant, &request, &key),
+        key: once::scoped(caller.tenant, &request, &key),
         body_hash: Sha256::digest(&body).into(),
         answer: answer.clone(),
         at: now,
@@ -254,12 +245,9 @@ fn respond(
         }
         Published::Replayed(answer) => Ok(HttpResponse::Accepted()
             .content_type("application/json")
-            .insert_header((REPLAYED, "true"))
+            .insert_header((once::REPLAYED, "true"))
             .body(answer.body)),
-        Published::Mismatch => Err(Problem::new(
-            Code::IdempotencyMismatch,
-            "this Idempotency-Key came with another body before: use a new key for a new request",
-        )),
+        Published::Mismatch => Err(once::mismatch()),
     }
 }
 
@@ -372,36 +360,6 @@ fn refuse_type(name: &str) -> Result<(), Problem> {
         ),
         Some(_) => Ok(()),
     }
-}
-
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
-    let refuse = || {
-        let detail =
-            format!("Idempotency-Key is 1 to {MAX_KEY_BYTES} printable ASCII characters, once");
-        Problem::new(Code::InvalidRequest, detail)
-    };
-    let mut values = headers.get_all(IDEMPOTENCY_KEY);
-    let Some(value) = values.next() else {
-        return Ok(None);
-    };
-    let bytes = value.as_bytes();
-    let fits = (1..=MAX_KEY_BYTES).contains(&bytes.len())
-        && bytes.iter().all(|byte| (b' '..=b'~').contains(byte));
-    if !fits || values.next().is_some() {
-        return Err(refuse());
-    }
-    value
-        .to_str()
-        .map(|text| Some(text.to_owned()))
-        .map_err(|_| refuse())
-}
-
-/// A key counts for one tenant, method and path.
-fn scoped(tenant: TenantId, request: &HttpRequest, key: &str) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    hash.update(tenant.as_bytes());
-    hash.update(format!("{} {}\n{key}", request.method(), request.path()));
-    hash.finalize().into()
 }
 
 fn view(kept: Kept, deliveries: Option<Vec<DeliveryView>>) -> EventView {

@@ -20,6 +20,7 @@ mod member;
 mod message;
 mod notification;
 mod oauth;
+mod once;
 mod openapi;
 mod orphan;
 mod poll;
@@ -31,6 +32,7 @@ mod send_attempt;
 mod statistics;
 mod tenant;
 mod timeline;
+mod turn;
 mod webhook;
 
 pub use openapi::document;
@@ -53,6 +55,7 @@ use store::Store;
 use store::ledger::{Change, Effects};
 use store::tally::Book;
 use telemetry::{Metrics, Tracer};
+use turn::Turns;
 use webhook::allowance::Allowance;
 
 /// What the API works with.
@@ -102,6 +105,8 @@ pub struct Context {
 struct Desk {
     context: Context,
     keys: Arc<Keys>,
+    /// How much each tenant asks.
+    turns: Arc<Turns>,
     /// What is counted of messages that end here.
     book: Book,
     waits: Arc<Waits>,
@@ -156,6 +161,7 @@ pub fn serve(config: config::Subscriptions, context: Context) -> Result<Serving,
     access::keep_usage(&keys, &context);
     let desk = web::Data::new(Desk {
         keys,
+        turns: Arc::new(Turns::new(config.rate_limit)),
         book: Book::default(),
         waits,
         allowance: Allowance::default(),

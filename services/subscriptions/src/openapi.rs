@@ -1,6 +1,7 @@
 //! The API, described: OpenAPI 3.1, made from the routes themselves.
 
 mod answer;
+mod named;
 mod parameter;
 mod permit;
 mod route;

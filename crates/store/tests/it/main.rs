@@ -60,6 +60,7 @@ mod polls;
 mod proxy;
 mod recovery;
 mod replays;
+mod requests;
 mod retention;
 mod scene;
 mod schema;

@@ -14,6 +14,7 @@ mod isolation;
 mod lists;
 mod messages;
 mod notifications;
+mod once;
 mod pages;
 mod place;
 mod problems;
