@@ -2,12 +2,14 @@
 
 mod answer;
 mod named;
+mod merge;
 mod parameter;
 mod permit;
 mod route;
 mod schema;
 mod served;
 
+pub(crate) use merge::merge_patch;
 pub(crate) use parameter::{
     Between, IdempotencyKey, OfTenant, Paging, parameters, query, said, text, word, word_or_null,
 };

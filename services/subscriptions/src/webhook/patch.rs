@@ -1,18 +1,23 @@
 //! `PATCH /v1/webhooks/{id}`, and enabling and disabling: a webhook is read, changed and written in one
 //! transaction, so that two requests that change different members both hold.
 
+use super::settings::{AskedAuth, AskedSigning};
 use super::view::{WebhookView, WriteWebhook, view};
 use super::{change_of, judge, parse_id, settings};
 use crate::caller::Caller;
+use crate::openapi::merge_patch;
 use crate::{Context, Desk, failure, input};
 use actix_web::web::{self, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use domain::Timestamp;
 use domain::id::{SubscriptionId, TenantId};
 use runtime::http::Problem;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
+use std::borrow::Cow;
 use store::subscription::{Change, Outcome, Subscription, Which};
-use utoipa::ToSchema;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::Schema;
+use utoipa::{PartialSchema, ToSchema};
 use wire::Hint;
 
 /// A merge patch has its own type; plain JSON is taken as one.
@@ -41,11 +46,36 @@ const WRITABLE: [(&str, &[&str]); 16] = [
     ),
 ];
 
-/// What is to change of a webhook (RFC 7396): any members of a webhook that may be written. What is null has its default
-/// again.
-#[derive(ToSchema)]
-#[schema(as = PatchWebhook, value_type = Object, examples(json!({ "name": null, "max_in_flight": 4 })))]
-pub(super) struct PatchSchema(#[expect(dead_code, reason = "it is only described")] Value);
+/// How a patch is described.
+pub(super) struct PatchSchema;
+
+impl PartialSchema for PatchSchema {
+    fn schema() -> RefOr<Schema> {
+        let inside = vec![
+            ("signing", AskedSigning::schema()),
+            ("endpoint_auth", AskedAuth::schema()),
+        ];
+        let mut schema = merge_patch(WriteWebhook::schema(), inside);
+        if let RefOr::T(Schema::Object(object)) = &mut schema {
+            let said = "What is to change of a webhook (RFC 7396): any members of a webhook that may be written. \
+                        What is null has its default again.";
+            object.description = Some(said.to_owned());
+            object.examples = vec![json!({ "name": null, "max_in_flight": 4 })];
+        }
+        schema
+    }
+}
+
+impl ToSchema for PatchSchema {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("PatchWebhook")
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        WriteWebhook::schemas(schemas);
+        AskedSigning::schemas(schemas);
+    }
+}
 
 /// A merge patch (RFC 7396) of a webhook, that names nothing but what may be written.
 #[derive(Debug, Clone)]
@@ -61,7 +91,12 @@ pub(super) struct Patch(Map<String, Value>);
     tag = "Webhooks",
     operation_id = "patch_webhook",
     params(("id" = SubscriptionId, Path, description = "The webhook")),
-    request_body = PatchSchema,
+    request_body(
+        content(
+            (PatchSchema = "application/merge-patch+json"),
+            (PatchSchema = "application/json"),
+        ),
+    ),
     responses((status = 200, description = "It is changed", body = WebhookView)),
 )]
 pub(super) async fn patch(
