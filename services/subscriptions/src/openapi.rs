@@ -1,8 +1,8 @@
 //! The API, described: OpenAPI 3.1, made from the routes themselves.
 
 mod answer;
-mod named;
 mod merge;
+mod named;
 mod parameter;
 mod permit;
 mod route;

@@ -25,6 +25,7 @@ mod statistics;
 mod strict;
 mod tenants;
 mod timeline;
+mod turns;
 mod urls;
 mod webhook_bulk;
 mod webhook_changes;
