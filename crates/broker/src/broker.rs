@@ -6,6 +6,7 @@ use crate::error::Error;
 use crate::handler::Handler;
 use crate::hints::{HintReceiver, Hints};
 use crate::rabbit::{Rabbit, RabbitOptions};
+use crate::reply::Reply;
 use domain::{Clock, Random};
 use std::fmt;
 use std::path::Path;
@@ -142,6 +143,27 @@ impl Broker {
             }
         };
         Ok(ClaimedLetters::new(letters, hold))
+    }
+
+    /// Whether others may publish to this broker by themselves: the embedded one has no door.
+    pub const fn has_entrance(&self) -> bool {
+        matches!(self.backend, Backend::Rabbit(_))
+    }
+
+    /// Whether a [`Reply`] may go to this queue.
+    pub fn takes_replies(&self, queue: &str) -> bool {
+        match &self.backend {
+            Backend::Embedded(_) => false,
+            Backend::Rabbit(rabbit) => rabbit.takes_replies(queue),
+        }
+    }
+
+    /// Sends an answer to who published something through the entrance. It may be lost.
+    pub async fn reply(&self, reply: &Reply) -> Result<(), Error> {
+        match &self.backend {
+            Backend::Embedded(_) => Ok(()),
+            Backend::Rabbit(rabbit) => rabbit.reply(reply).await,
+        }
     }
 
     /// How many jobs a queue holds. Cheap, however many there are.

@@ -27,6 +27,7 @@ pub(crate) struct Hints {
     work: Heard,
     accounts: Heard,
     polls: Heard,
+    feed: Heard,
 }
 
 #[derive(Debug, Default)]
@@ -81,6 +82,7 @@ impl Hints {
             Topic::Work => &self.work,
             Topic::Accounts => &self.accounts,
             Topic::Polls => &self.polls,
+            Topic::Feed => &self.feed,
         }
     }
 }
@@ -89,6 +91,7 @@ impl Hints {
 struct Pending {
     events: AtomicU64,
     deliveries: AtomicU64,
+    stamped: AtomicU64,
     changes: AtomicU8,
     arrived: Notify,
 }
@@ -101,6 +104,7 @@ impl Pending {
     fn add(&self, hints: HintSet) {
         self.events.fetch_or(hints.events, Ordering::SeqCst);
         self.deliveries.fetch_or(hints.deliveries, Ordering::SeqCst);
+        self.stamped.fetch_or(hints.stamped, Ordering::SeqCst);
         let mut changes = 0;
         if hints.subscriptions {
             changes |= SUBSCRIPTIONS;
@@ -123,6 +127,7 @@ impl Pending {
             subscriptions: changes & SUBSCRIPTIONS != 0,
             accounts: changes & ACCOUNTS != 0,
             polls: changes & POLLS != 0,
+            stamped: self.stamped.swap(0, Ordering::SeqCst),
         }
     }
 }

@@ -10,6 +10,7 @@ mod error;
 mod handler;
 mod hints;
 mod rabbit;
+mod reply;
 
 pub use broker::{Broker, MAX_PAYLOAD_BYTES};
 pub use consume::Consume;
@@ -19,4 +20,5 @@ pub use error::Error;
 pub use handler::{Disposition, Handler, JobId, Received};
 pub use hints::HintReceiver;
 pub use rabbit::RabbitOptions;
+pub use reply::Reply;
 pub use wire::HintSet;

@@ -13,6 +13,7 @@
 
 mod address;
 mod dead_letters;
+mod entrance;
 mod intake;
 mod job;
 mod link;
@@ -29,10 +30,13 @@ use crate::dead_letter::DeadLetter;
 use crate::depth::Depth;
 use crate::error::Error;
 use crate::hints::Hints;
+use crate::reply::Reply;
 use address::Address;
 use domain::{Clock, Random};
 use futures_util::future::try_join_all;
 use job::Job;
+use lapin::BasicProperties;
+use lapin::types::{AMQPValue, FieldTable};
 use link::{Link, Purpose};
 use publish::{Publisher, Sent, UnderWay};
 use relay::Relay;
@@ -219,6 +223,28 @@ impl Rabbit {
 
     pub(crate) fn hint(&self, hint: Hint) {
         self.relay.send(hint);
+    }
+
+    /// Sends an answer to who published something. Nobody waits for it: whoever misses it asks again under the
+    /// same key.
+    pub(crate) async fn reply(&self, reply: &Reply) -> Result<(), Error> {
+        self.refuse_when_closed()?;
+        let mut headers = FieldTable::default();
+        headers.insert("status".into(), AMQPValue::LongUInt(reply.status.into()));
+        let mut properties = BasicProperties::default()
+            .with_content_type(reply.content_type.into())
+            .with_headers(headers);
+        if let Some(id) = &reply.correlation_id {
+            properties = properties.with_correlation_id(id.as_str().into());
+        }
+        let to = reply.to.as_str().into();
+        self.publisher
+            .reply(to, properties, reply.body.as_bytes())
+            .await
+    }
+
+    pub(crate) fn takes_replies(&self, queue: &str) -> bool {
+        self.topology.takes_replies(queue)
     }
 
     pub(crate) fn health(&self) -> Result<(), String> {

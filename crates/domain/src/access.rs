@@ -19,6 +19,8 @@ pub enum Scope {
     EventsPublish,
     /// Read events and the catalog.
     EventsRead,
+    /// Bring event types, their versions, and change them.
+    EventTypesWrite,
     /// Read messages, notifications, timelines and orphans.
     MessagesRead,
     /// Register messages and rule on them.
@@ -55,13 +57,14 @@ pub enum Scope {
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::WebhooksRead,
         Self::WebhooksWrite,
         Self::WebhooksTest,
         Self::WebhooksRetry,
         Self::EventsPublish,
         Self::EventsRead,
+        Self::EventTypesWrite,
         Self::MessagesRead,
         Self::MessagesWrite,
         Self::ProviderAccountsRead,
@@ -89,6 +92,7 @@ impl Scope {
             Self::WebhooksRetry => "webhooks:retry",
             Self::EventsPublish => "events:publish",
             Self::EventsRead => "events:read",
+            Self::EventTypesWrite => "event_types:write",
             Self::MessagesRead => "messages:read",
             Self::MessagesWrite => "messages:write",
             Self::ProviderAccountsRead => "provider_accounts:read",

@@ -1,4 +1,53 @@
-//! The catalog: the event types that exist, and who raises them.
+//! The catalog: the event types that ship, who raises them, and what others may be called.
+
+/// The longest name of a type, in bytes.
+pub const MAX_NAME_BYTES: usize = 128;
+/// The most types of its own that a tenant may have, archived ones included.
+pub const MAX_OWN_TYPES: usize = 1_000;
+/// The most versions of one type.
+pub const MAX_VERSIONS: u32 = 50;
+/// Categories that are Tidings' alone, besides those of the types that it raises.
+const RESERVED_CATEGORIES: [&str; 2] = ["system", "tidings"];
+
+/// Why a type of somebody's own may not have a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidName {
+    /// It is no name of a type.
+    #[error(
+        "write a dotted name like \"order.placed\": a-z and _ in at least two parts, at most {MAX_NAME_BYTES} bytes"
+    )]
+    Malformed,
+    /// It is one that ships.
+    #[error("a type of this name ships with Tidings")]
+    Shipped,
+    /// Its category is Tidings'.
+    #[error("this category is reserved: Tidings raises events of it itself")]
+    Reserved,
+}
+
+/// Whether a type could have this name.
+pub fn is_name(name: &str) -> bool {
+    let is_plain =
+        |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    name.len() <= MAX_NAME_BYTES && name.contains('.') && name.split('.').all(is_plain)
+}
+
+/// Judges the name of a type of somebody's own.
+pub fn judge_own_name(name: &str) -> Result<(), InvalidName> {
+    if !is_name(name) {
+        return Err(InvalidName::Malformed);
+    }
+    if find(name).is_some() {
+        return Err(InvalidName::Shipped);
+    }
+    let category = category(name);
+    let is_raised =
+        |known: &EventType| known.is_raised_by_us && self::category(known.name) == category;
+    if RESERVED_CATEGORIES.contains(&category) || TYPES.iter().any(is_raised) {
+        return Err(InvalidName::Reserved);
+    }
+    Ok(())
+}
 
 /// One type of event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,6 +170,29 @@ mod tests {
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), TYPES.len());
+    }
+
+    #[test]
+    fn own_types_have_plain_names_outside_of_what_tidings_raises() {
+        for name in ["acme.order_placed", "job.paused", "a.b.c", "_._"] {
+            assert_eq!(judge_own_name(name), Ok(()), "{name}");
+        }
+        let long = format!("a.{}", "b".repeat(127));
+        for name in [
+            "", "a", ".", "a.", ".a", "a..b", "A.b", "a.b1", "a-b.c", "a.b ", &long,
+        ] {
+            assert_eq!(judge_own_name(name), Err(InvalidName::Malformed), "{name}");
+        }
+        assert_eq!(judge_own_name("job.created"), Err(InvalidName::Shipped));
+        for name in [
+            "sms.read",
+            "webhook.paused",
+            "system.rebooted",
+            "tidings.x",
+            "delivery.x",
+        ] {
+            assert_eq!(judge_own_name(name), Err(InvalidName::Reserved), "{name}");
+        }
     }
 
     #[test]

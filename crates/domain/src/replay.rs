@@ -86,12 +86,13 @@ impl Selection {
     }
 }
 
-/// The types of the catalog that fit any of these patterns.
-pub fn types_of(patterns: &[Pattern]) -> Vec<String> {
-    catalog::TYPES
-        .iter()
-        .filter(|known| patterns.iter().any(|pattern| pattern.matches(known.name)))
-        .map(|known| known.name.to_owned())
+/// The types that ship, or are of these names, and fit any of these patterns.
+pub fn types_of(patterns: &[Pattern], own: &[String]) -> Vec<String> {
+    let shipped = catalog::TYPES.iter().map(|known| known.name);
+    shipped
+        .chain(own.iter().map(String::as_str))
+        .filter(|name| patterns.iter().any(|pattern| pattern.matches(name)))
+        .map(str::to_owned)
         .collect()
 }
 

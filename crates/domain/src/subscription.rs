@@ -45,8 +45,23 @@ pub enum InvalidPatterns {
 }
 
 impl Pattern {
-    /// Reads a whole list, as a subscription carries it.
-    pub fn parse_list(texts: &[String]) -> Result<Vec<Self>, InvalidPatterns> {
+    /// Reads a whole list that somebody asks for. Besides the types that ship, those of these names
+    /// count.
+    pub fn parse_list(texts: &[String], own: &[String]) -> Result<Vec<Self>, InvalidPatterns> {
+        let read = Self::read_list(texts)?;
+        let is_unknown = |pattern: &Self| !pattern.fits_any(own);
+        match read.iter().position(is_unknown) {
+            None => Ok(read),
+            Some(index) => {
+                let text = texts.get(index).map_or("", String::as_str);
+                let text = crate::text::cut(text, 128).to_owned();
+                Err(InvalidPatterns::Unknown(index, text))
+            }
+        }
+    }
+
+    /// Reads a whole list, as a subscription carries it, whatever types there are.
+    pub fn read_list(texts: &[String]) -> Result<Vec<Self>, InvalidPatterns> {
         match texts {
             [] => return Err(InvalidPatterns::Empty),
             [only] if only == "*" => return Ok(vec![Self::All]),
@@ -60,22 +75,31 @@ impl Pattern {
             .iter()
             .enumerate()
             .map(|(index, text)| {
-                Self::parse(text).ok_or_else(|| {
+                Self::read(text).ok_or_else(|| {
                     InvalidPatterns::Unknown(index, crate::text::cut(text, 128).to_owned())
                 })
             })
             .collect()
     }
 
-    fn parse(text: &str) -> Option<Self> {
-        if let Some(prefix) = text.strip_suffix('*') {
-            let fits = prefix.ends_with('.')
-                && catalog::TYPES
-                    .iter()
-                    .any(|event_type| event_type.name.starts_with(prefix));
-            return fits.then(|| Self::Prefix(prefix.to_owned()));
+    fn read(text: &str) -> Option<Self> {
+        let is_plain = |text: &str| {
+            let is_plain = |b: u8| b.is_ascii_lowercase() || b == b'_' || b == b'.';
+            (1..=catalog::MAX_NAME_BYTES).contains(&text.len()) && text.bytes().all(is_plain)
+        };
+        match text.strip_suffix('*') {
+            Some(prefix) => {
+                let fits = prefix.ends_with('.') && is_plain(prefix);
+                fits.then(|| Self::Prefix(prefix.to_owned()))
+            }
+            None => is_plain(text).then(|| Self::Exact(text.to_owned())),
         }
-        catalog::find(text).map(|event_type| Self::Exact(event_type.name.to_owned()))
+    }
+
+    fn fits_any(&self, own: &[String]) -> bool {
+        let shipped = catalog::TYPES.iter().map(|known| known.name);
+        let mut names = shipped.chain(own.iter().map(String::as_str));
+        names.any(|name| self.matches(name))
     }
 
     /// All patterns that match this type, as they are written.
@@ -179,7 +203,16 @@ mod tests {
                 .iter()
                 .map(|&text| text.to_owned())
                 .collect::<Vec<_>>(),
+            &["acme.order_placed".to_owned()],
         )
+    }
+
+    #[test]
+    fn own_types_count_besides_those_that_ship() {
+        let patterns = parse(&["acme.order_placed", "acme.*", "job.*"]).unwrap();
+        assert_eq!(patterns.len(), 3);
+        assert!(parse(&["acme.order_lost"]).is_err());
+        assert!(parse(&["acme.order_placed.*"]).is_err());
     }
 
     #[test]

@@ -36,6 +36,8 @@ pub struct Endpoint {
     pub timeout: Duration,
     /// The longest body it is sent, in bytes.
     pub max_payload_bytes: usize,
+    /// In which version it gets events of these types.
+    pub versions: BTreeMap<String, u32>,
     /// When these settings were last changed.
     pub settings_of: Timestamp,
     /// Newest first; all but the first until a moment.
@@ -100,6 +102,7 @@ impl Endpoint {
             schedule: Schedule::of(&means.usual.retry_of(settings)),
             timeout: Duration::from_secs(u64::from(timeout)),
             max_payload_bytes: usize::try_from(settings.max_payload_bytes).unwrap_or(usize::MAX),
+            versions: settings.versions.clone(),
             settings_of: subscription.updated_at,
             secrets: secrets(means.vault, subscription)?,
         }))

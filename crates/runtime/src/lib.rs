@@ -20,4 +20,4 @@ pub use open_files::{connections_of, raise_open_files};
 pub use readiness::{Check, CheckState, Readiness, Snapshot};
 pub use shutdown::{Shutdown, Step};
 pub use signals::Signals;
-pub use tasks::Tasks;
+pub use tasks::{Failure, Tasks};

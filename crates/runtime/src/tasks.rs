@@ -31,10 +31,23 @@ struct Inner {
     all_ended: Notify,
 }
 
+/// A task that failed, and goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// Its name.
+    pub task: String,
+    /// Why, the last time.
+    pub reason: String,
+    /// How often.
+    pub count: u64,
+}
+
 #[derive(Default)]
 struct Live {
     next: u64,
     tasks: BTreeMap<u64, Task>,
+    /// Of each task that failed since somebody asked.
+    failures: BTreeMap<Name, Failure>,
 }
 
 struct Task {
@@ -61,10 +74,13 @@ impl Tasks {
         let name = name.into();
         let entry = self.enter(name.clone());
         let id = entry.id;
+        let inner = Arc::clone(&self.0);
         let task = async move {
             let _entry = entry;
             if let Err(panic) = AssertUnwindSafe(future).catch_unwind().await {
-                tracing::error!(task = %name, panic = message(&*panic), "a task panicked");
+                let panic = message(&*panic);
+                tracing::error!(task = %name, panic, "a task panicked");
+                inner.note(&name, &format!("panic: {panic}"));
             }
         };
         #[expect(
@@ -89,6 +105,7 @@ impl Tasks {
     {
         let name = name.into();
         let shutdown = self.0.shutdown.clone();
+        let inner = Arc::clone(&self.0);
         self.spawn(name.clone(), async move {
             let mut backoff = FIRST_BACKOFF;
             let mut told = None;
@@ -107,6 +124,7 @@ impl Tasks {
                     backoff = FIRST_BACKOFF;
                     told = None;
                 }
+                inner.note(&name, &reason);
                 let retry_in_ms = backoff.as_millis();
                 if told.as_ref() == Some(&reason) {
                     tracing::debug!(task = %name, reason, retry_in_ms, "a task failed again");
@@ -121,6 +139,12 @@ impl Tasks {
                 backoff = (backoff * 2).min(LAST_BACKOFF);
             }
         });
+    }
+
+    /// What failed since this was asked last: one for each task, so that there are never many.
+    pub fn take_failures(&self) -> Vec<Failure> {
+        let failures = std::mem::take(&mut self.0.live().failures);
+        failures.into_values().collect()
     }
 
     /// Waits until all tasks have ended, at most for `deadline`, and once the process stops at most 1 s more.
@@ -163,6 +187,20 @@ impl fmt::Debug for Tasks {
 impl Inner {
     fn live(&self) -> MutexGuard<'_, Live> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, task: &Name, reason: &str) {
+        let mut live = self.live();
+        let failure = live
+            .failures
+            .entry(task.clone())
+            .or_insert_with(|| Failure {
+                task: task.to_string(),
+                reason: String::new(),
+                count: 0,
+            });
+        failure.count += 1;
+        reason.clone_into(&mut failure.reason);
     }
 
     async fn all_ended(&self) {
@@ -278,6 +316,11 @@ mod tests {
         });
         assert!(tasks.join(SOON).await.is_empty());
         assert_eq!(runs.load(Ordering::SeqCst), 5);
+        let [failure] = &tasks.take_failures()[..] else {
+            panic!("one task failed")
+        };
+        assert_eq!((failure.task.as_str(), failure.count), ("consumer", 4));
+        assert!(tasks.take_failures().is_empty());
     }
 
     #[tokio::test]

@@ -11,6 +11,7 @@ use diesel::prelude::*;
 use domain::Timestamp;
 use domain::access::Scopes;
 use domain::id::{KeyId, MemberId, TenantId};
+use std::collections::HashMap;
 
 /// Who shows a secret that opens something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +38,45 @@ impl Store {
             .await
     }
 
+    /// Who shows each of these keys; those that open nothing are left out.
+    pub async fn find_bearers_of_keys(
+        &self,
+        hashes: Vec<[u8; 32]>,
+    ) -> Result<HashMap<[u8; 32], Bearer>, Error> {
+        if hashes.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let now = self.clock.now();
+        self.look_up(move |connection| {
+            let mut bearers = of_keys(connection, &hashes)?;
+            bearers.retain(|_, bearer| bearer.lasts(now));
+            Ok(bearers)
+        })
+        .await
+    }
+
+    /// Whose each of these keys is or was; those that are nobody's are left out.
+    pub async fn tenants_of_keys(
+        &self,
+        hashes: Vec<[u8; 32]>,
+    ) -> Result<HashMap<[u8; 32], TenantId>, Error> {
+        if hashes.is_empty() {
+            return Ok(HashMap::new());
+        }
+        self.look_up(move |connection| {
+            let hashes: Vec<&[u8]> = hashes.iter().map(<[u8; 32]>::as_slice).collect();
+            let found: Vec<(Vec<u8>, Uid)> = each!(connection, c => api_keys::table
+                .filter(api_keys::hash.eq_any(&hashes))
+                .select((api_keys::hash, api_keys::tenant_id))
+                .load(c))?;
+            let known = found
+                .into_iter()
+                .filter_map(|(hash, tenant)| Some((hash.try_into().ok()?, tenant.into())));
+            Ok(known.collect())
+        })
+        .await
+    }
+
     /// Who shows a token of this hash; none where it is over, or its key or its member is.
     pub async fn find_bearer_of_token(&self, hash: [u8; 32]) -> Result<Option<Bearer>, Error> {
         let now = self.clock.now();
@@ -55,13 +95,22 @@ impl Bearer {
 }
 
 fn of_key(connection: &mut Connection, hash: [u8; 32]) -> Result<Option<Bearer>, Error> {
-    type Row = (Uid, Uid, i16, Option<String>, Option<Moment>, i16);
-    let row: Option<Row> = each!(connection, c => api_keys::table
+    Ok(of_keys(connection, &[hash])?.remove(&hash))
+}
+
+fn of_keys(
+    connection: &mut Connection,
+    hashes: &[[u8; 32]],
+) -> Result<HashMap<[u8; 32], Bearer>, Error> {
+    type Row = (Vec<u8>, Uid, Uid, i16, Option<String>, Option<Moment>, i16);
+    let hashes: Vec<&[u8]> = hashes.iter().map(<[u8; 32]>::as_slice).collect();
+    let rows: Vec<Row> = each!(connection, c => api_keys::table
         .inner_join(tenants::table.on(tenants::id.eq(api_keys::tenant_id)))
-        .filter(api_keys::hash.eq(hash.as_slice()))
+        .filter(api_keys::hash.eq_any(&hashes))
         .filter(api_keys::revoked_at.is_null())
         .filter(tenants::state.ne(DELETED))
         .select((
+            api_keys::hash,
             api_keys::id,
             api_keys::tenant_id,
             api_keys::role,
@@ -69,19 +118,22 @@ fn of_key(connection: &mut Connection, hash: [u8; 32]) -> Result<Option<Bearer>,
             api_keys::expires_at,
             tenants::state,
         ))
-        .first(c)
-        .optional())?;
-    let read = |(id, tenant, role, scopes, expires_at, state): Row| {
-        Ok(Bearer {
+        .load(c))?;
+    let mut bearers = HashMap::with_capacity(rows.len());
+    for (hash, id, tenant, role, scopes, expires_at, state) in rows {
+        let hash = hash.try_into();
+        let hash = hash.map_err(|_| Error::unreadable("a key with an unreadable hash"))?;
+        let bearer = Bearer {
             tenant_id: tenant.into(),
             state: State::decode(state)?,
             key_id: Some(id.into()),
             member_id: None,
             scopes: scopes_of(role, scopes.as_deref())?,
             expires_at: expires_at.map(Timestamp::from),
-        })
-    };
-    row.map(read).transpose()
+        };
+        bearers.insert(hash, bearer);
+    }
+    Ok(bearers)
 }
 
 fn of_token(

@@ -137,7 +137,8 @@ impl Error {
     }
 
     /// The same for another caller.
-    pub(crate) fn again(&self) -> Self {
+    #[must_use]
+    pub fn again(&self) -> Self {
         match self {
             Self::Open { at, reason } => Self::Open {
                 at: at.clone(),
@@ -191,7 +192,7 @@ impl Error {
         is_unknown || self.tries() > 1
     }
 
-    pub(crate) fn unreadable(what: impl Into<String>) -> Self {
+    pub fn unreadable(what: impl Into<String>) -> Self {
         Self::Unreadable(what.into())
     }
 }

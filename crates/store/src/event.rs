@@ -1,21 +1,30 @@
 //! Events: the log, and the outbox.
 
+mod feed;
+mod log;
 mod publish;
 
+pub use feed::{FeedPage, Since};
+pub use log::{About, Filter};
 pub(crate) use publish::Publishing;
+pub use publish::{Batch, Publication};
 
 use crate::Store;
 use crate::connection::each;
 use crate::error::Error;
 use crate::idempotency;
-use crate::page::{Page, Window};
 use crate::schema::events;
 use crate::sql_types::{Moment, Uid};
 use diesel::prelude::*;
 use domain::Shard;
-use domain::event::Event;
+use domain::event::{Event, Resource};
 use domain::id::{EventId, MessageId, TenantId};
 use domain::json::Raw;
+
+/// The kind of a resource that is a message.
+const MESSAGE: &str = "message";
+/// How many events a request looks at, at the most: what it looks for may be far behind, or not there.
+const LOOKED_AT: i64 = 10_000;
 
 /// What became of an event that was published.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,34 +62,6 @@ impl Store {
         })
         .await
     }
-
-    /// A tenant's events, newest first.
-    pub async fn list_events(
-        &self,
-        tenant: TenantId,
-        window: Window<i64>,
-    ) -> Result<Page<Kept, i64>, Error> {
-        self.read(move |connection| {
-            let rows: Vec<EventRow> = each!(connection, c => {
-                let mut query = events::table
-                    .filter(events::tenant_id.eq(Uid::from(tenant)))
-                    .order(events::position.desc())
-                    .limit(window.reach())
-                    .select(EventRow::as_select())
-                    .into_boxed();
-                if let Some(before) = window.before {
-                    query = query.filter(events::position.lt(before));
-                }
-                query.load(c)
-            })?;
-            let kept = rows
-                .into_iter()
-                .map(Kept::try_from)
-                .collect::<Result<_, _>>()?;
-            Ok(window.page(kept, |kept: &Kept| kept.position))
-        })
-        .await
-    }
 }
 
 #[derive(Insertable)]
@@ -102,13 +83,19 @@ pub(crate) struct NewEventRow {
     pub transition: Option<i32>,
     pub traceparent: Option<String>,
     pub caused_at: Moment,
+    /// What it is about, where that is no message.
+    pub resource_type: Option<String>,
+    pub resource_id: Option<String>,
 }
 
 impl From<Event> for NewEventRow {
     fn from(event: Event) -> Self {
         let text = |raw: Raw| raw.as_str().to_owned();
         let message_id = about(&event).map(Uid::from);
+        let other = event.resource.as_ref().filter(|_| message_id.is_none());
         Self {
+            resource_type: other.map(|resource| resource.kind.clone()),
+            resource_id: other.map(|resource| resource.id.clone()),
             id: event.id.into(),
             tenant_id: event.tenant_id.into(),
             shard: i16::from(Shard::of_tenant(event.tenant_id).number()),
@@ -135,11 +122,13 @@ impl From<Event> for NewEventRow {
 /// to ask.
 fn about(event: &Event) -> Option<MessageId> {
     let of_transition = event.transition.map(|(message, _)| message);
-    of_transition.or_else(|| {
-        let resource = event.resource.as_ref()?;
-        let is_message = resource.kind == "message";
-        is_message.then(|| resource.id.parse().ok()).flatten()
-    })
+    of_transition.or_else(|| message_of(event.resource.as_ref()?))
+}
+
+/// The message that a resource is, where it is one.
+fn message_of(resource: &Resource) -> Option<MessageId> {
+    let is_message = resource.kind == MESSAGE;
+    is_message.then(|| resource.id.parse().ok()).flatten()
 }
 
 #[derive(Queryable, Selectable)]

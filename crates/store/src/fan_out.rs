@@ -60,6 +60,8 @@ pub struct FannedOut {
     pub owed: Vec<Owed>,
     /// When each event was caused, for the time it took to get here.
     pub stamped: Vec<Timestamp>,
+    /// Whose feeds have more: the shards of these events.
+    pub fed: BTreeSet<Shard>,
     /// Subscriptions that got more than there was room for.
     pub backlogs: Vec<(SubscriptionId, TenantId)>,
     /// Shards of other dispatchers that have new deliveries.
@@ -115,6 +117,7 @@ impl Store {
                     let tenant = event.event.tenant_id;
                     let to = known.get(&tenant).cloned();
                     made.deliveries_of(event, &to.unwrap_or_default(), &mut done);
+                    done.fed.insert(shard);
                     last = Some((shard, tenant));
                 }
                 let taken = done.stamped.len();

@@ -110,6 +110,18 @@ pub(crate) fn claim(connection: &mut Connection, claims: &[&Claim]) -> Result<Ve
     claims.iter().map(judge).collect()
 }
 
+/// Says what is answered under a key that was claimed before it was known.
+pub(crate) fn answer(
+    connection: &mut Connection,
+    claim: &Claim,
+    answer: String,
+) -> Result<(), Error> {
+    each!(connection, c => diesel::update(idempotency_keys::table.find(claim.key.as_slice()))
+        .set(idempotency_keys::answer.eq(&answer))
+        .execute(c))?;
+    Ok(())
+}
+
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = idempotency_keys, treat_none_as_default_value = false)]
 pub(crate) struct KeyRow {

@@ -25,6 +25,7 @@ pub mod delivery;
 pub mod directory;
 pub mod erasure;
 pub mod event;
+pub mod event_type;
 pub mod fan_out;
 pub mod health;
 pub mod idempotency;

@@ -3,6 +3,7 @@
 mod access;
 mod account;
 mod callback;
+mod event_type;
 mod message;
 mod request;
 mod subscription;
@@ -16,6 +17,7 @@ pub(crate) use account::{
 pub(crate) use callback::{
     callback_keys, callbacks, dead_letters, quarantine, security_events, suspicions,
 };
+pub(crate) use event_type::{event_type_versions, event_types};
 pub(crate) use message::{
     message_history, messages, notifications, orphans, polls, report_keys, send_attempts,
 };
@@ -68,6 +70,8 @@ diesel::table! {
         traceparent -> Nullable<Text>,
         caused_at -> Instant,
         sequence -> Nullable<BigInt>,
+        resource_type -> Nullable<Text>,
+        resource_id -> Nullable<Text>,
     }
 }
 

@@ -516,7 +516,7 @@ impl TryFrom<SubscriptionRow> for Subscription {
                 .environment
                 .parse()
                 .map_err(|_| Error::unreadable("a subscription with an invalid environment"))?,
-            patterns: Pattern::parse_list(&texts).map_err(|error| {
+            patterns: Pattern::read_list(&texts).map_err(|error| {
                 Error::unreadable(format!("a subscription to no events: {error}"))
             })?,
             since_position: row.since_position,

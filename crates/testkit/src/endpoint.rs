@@ -1,5 +1,6 @@
 //! A tenant's webhook endpoint.
 
+mod check;
 mod hit;
 mod reply;
 
@@ -21,6 +22,9 @@ const SHOWN: usize = 20;
 
 /// An HTTP/1.1 server on 127.0.0.1 that keeps what it is sent and answers as it was told: 200 to
 /// everything unless it was told otherwise. It runs on a thread of its own, and ends when dropped.
+///
+/// Every event it receives from Tidings is held against the catalog; dropped, it panics where one was not
+/// as the catalog says.
 pub struct Endpoint {
     address: SocketAddr,
     shared: Arc<Shared>,
@@ -38,6 +42,8 @@ struct State {
     script: Script,
     scripts_by_path: HashMap<String, Script>,
     hits: Vec<Hit>,
+    /// The first event that was not as the catalog says.
+    wrong: Option<String>,
 }
 
 impl Endpoint {
@@ -155,6 +161,16 @@ impl Endpoint {
     }
 }
 
+/// A test in which an event was not as the catalog says fails, whatever it was about.
+impl Drop for Endpoint {
+    fn drop(&mut self) {
+        let wrong = self.shared.state().wrong.take();
+        if let Some(wrong) = wrong.filter(|_| !std::thread::panicking()) {
+            panic!("{wrong}");
+        }
+    }
+}
+
 impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -168,6 +184,9 @@ impl State {
         let path = hit.path.split('?').next().unwrap_or_default();
         let script = self.scripts_by_path.get_mut(path);
         let reply = script.unwrap_or(&mut self.script).next();
+        if self.wrong.is_none() {
+            self.wrong = check::judge(&hit);
+        }
         self.hits.push(hit);
         reply
     }

@@ -36,6 +36,55 @@ pub fn thin(body: &[u8], data_url: &str) -> Option<Vec<u8>> {
     serde_json::to_vec(&thin).ok()
 }
 
+/// A rendered body with other data, of another version of its type. None where the body is none of ours.
+pub fn of_version(body: &[u8], version: u32, data: &Raw) -> Option<Vec<u8>> {
+    let mut converted: Converted = serde_json::from_slice(body).ok()?;
+    converted.version = version;
+    converted.data = Some(data);
+    serde_json::to_vec(&converted).ok()
+}
+
+/// The data of a rendered body, as it was written. None where the body is none of ours.
+pub fn data(body: &[u8]) -> Option<Raw> {
+    #[derive(Deserialize)]
+    struct Told {
+        data: Raw,
+    }
+    let told: Told = serde_json::from_slice(body).ok()?;
+    Some(told.data)
+}
+
+/// As [`Body`], every member as it was rendered but those that are another version's.
+#[derive(Serialize, Deserialize)]
+struct Converted<'a> {
+    #[serde(borrow)]
+    id: &'a RawValue,
+    #[serde(rename = "type", borrow)]
+    event_type: &'a RawValue,
+    #[serde(borrow)]
+    category: &'a RawValue,
+    #[serde(skip_deserializing)]
+    version: u32,
+    #[serde(borrow)]
+    timestamp: &'a RawValue,
+    #[serde(borrow)]
+    tenant_id: &'a RawValue,
+    #[serde(borrow)]
+    environment: &'a RawValue,
+    #[serde(borrow)]
+    sequence: &'a RawValue,
+    #[serde(borrow)]
+    source: &'a RawValue,
+    #[serde(borrow)]
+    resource: &'a RawValue,
+    #[serde(borrow)]
+    context: &'a RawValue,
+    #[serde(borrow)]
+    metadata: &'a RawValue,
+    #[serde(skip_deserializing)]
+    data: Option<&'a Raw>,
+}
+
 /// As [`Body`], every member as it was rendered. What can be long is left out.
 #[derive(Serialize, Deserialize)]
 struct Thin<'a> {
@@ -111,6 +160,18 @@ mod tests {
             r#"{"id":"evt_1","type":"job.completed","category":"job","version":1,"timestamp":"t","tenant_id":"ten_1","environment":"production","sequence":12345678901234567,"source":"l\"ab","resource":{"type":"run","id":"r-1"},"context":null,"metadata":null,"data":null,"data_url":"https://api.example/v1/events/evt_1"}"#
         );
         assert_eq!(thin(b"[]", ""), None);
+    }
+
+    #[test]
+    fn another_version_changes_its_number_and_its_data_alone() {
+        let whole = r#"{"id":"evt_1","type":"acme.a","category":"acme","version":2,"timestamp":"t","tenant_id":"ten_1","environment":"production","sequence":12345678901234567,"source":"l\"ab","resource":null,"context":null,"metadata":{"k":1.0},"data":{"z":1.00}}"#;
+        let data = Raw::parse(r#"{"y":1.00}"#.to_owned()).unwrap();
+        let made = of_version(whole.as_bytes(), 1, &data).unwrap();
+        let expected = whole
+            .replace(r#""version":2"#, r#""version":1"#)
+            .replace(r#"{"z":1.00}"#, r#"{"y":1.00}"#);
+        assert_eq!(String::from_utf8(made).unwrap(), expected);
+        assert_eq!(of_version(b"[]", 1, &data), None);
     }
 
     #[test]

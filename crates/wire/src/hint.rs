@@ -16,6 +16,8 @@ pub enum Hint {
     Accounts,
     /// Somebody wants a message asked about.
     Polls,
+    /// Events of this shard's tenants got their place in the order: the feeds have more.
+    Stamped(Shard),
 }
 
 /// What hints are about. Who hears them hears about one of these only.
@@ -27,11 +29,13 @@ pub enum Topic {
     Accounts,
     /// Messages that somebody wants asked about: what a poller works on.
     Polls,
+    /// Events that are stamped: what readers of the feeds wait for.
+    Feed,
 }
 
 impl Topic {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Work, Self::Accounts, Self::Polls];
+    pub const ALL: [Self; 4] = [Self::Work, Self::Accounts, Self::Polls, Self::Feed];
 
     /// Its name on the wire.
     pub const fn as_str(self) -> &'static str {
@@ -39,6 +43,7 @@ impl Topic {
             Self::Work => "work",
             Self::Accounts => "accounts",
             Self::Polls => "polls",
+            Self::Feed => "feed",
         }
     }
 }
@@ -61,6 +66,9 @@ pub struct HintSet {
     /// Whether somebody wants a message asked about.
     #[serde(default)]
     pub polls: bool,
+    /// Shards with newly stamped events, as in `events`.
+    #[serde(default)]
+    pub stamped: u64,
 }
 
 impl HintSet {
@@ -70,6 +78,7 @@ impl HintSet {
         subscriptions: false,
         accounts: false,
         polls: false,
+        stamped: 0,
     };
 
     /// Whether there is no hint.
@@ -79,6 +88,7 @@ impl HintSet {
             && !self.subscriptions
             && !self.accounts
             && !self.polls
+            && self.stamped == 0
     }
 
     /// Those about a topic.
@@ -88,6 +98,7 @@ impl HintSet {
             Topic::Work => Self {
                 accounts: false,
                 polls: false,
+                stamped: 0,
                 ..self
             },
             Topic::Accounts => Self {
@@ -96,6 +107,10 @@ impl HintSet {
             },
             Topic::Polls => Self {
                 polls: self.polls,
+                ..Self::NONE
+            },
+            Topic::Feed => Self {
+                stamped: self.stamped,
                 ..Self::NONE
             },
         }
@@ -111,6 +126,11 @@ impl HintSet {
         of(self.deliveries)
     }
 
+    /// The shards with newly stamped events.
+    pub fn stamped(self) -> impl Iterator<Item = Shard> {
+        of(self.stamped)
+    }
+
     /// Adds a hint.
     pub const fn add(&mut self, hint: Hint) {
         match hint {
@@ -119,6 +139,7 @@ impl HintSet {
             Hint::Subscriptions => self.subscriptions = true,
             Hint::Accounts => self.accounts = true,
             Hint::Polls => self.polls = true,
+            Hint::Stamped(shard) => self.stamped |= bit(shard),
         }
     }
 
@@ -154,6 +175,10 @@ mod tests {
         all.add(Hint::Subscriptions);
         all.add(Hint::Accounts);
         all.add(Hint::Polls);
+        all.add(Hint::Stamped(Shard::new(2).unwrap()));
+        assert_eq!(all.about(Topic::Work).stamped, 0);
+        let feed = all.about(Topic::Feed);
+        assert_eq!((feed.stamped, feed.events, feed.polls), (4, 0, false));
         let (work, accounts) = (all.about(Topic::Work), all.about(Topic::Accounts));
         assert!(!work.accounts && !work.polls && work.subscriptions);
         assert!(all.about(Topic::Polls).polls && !all.about(Topic::Polls).accounts);

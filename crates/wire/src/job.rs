@@ -1,6 +1,7 @@
 //! Jobs: what exists nowhere else yet, carried durably from where it was accepted to who does it.
 
 use crate::base64_bytes;
+use crate::publish::{PublishJob, parse_hash};
 use crate::security::SecurityJob;
 use domain::Timestamp;
 use domain::account::{Environment, Slug};
@@ -17,17 +18,20 @@ pub enum Queue {
     Callbacks,
     /// What the door refused and noticed, for the tracker.
     Security,
+    /// Events that are published over the broker, for the API.
+    Publish,
 }
 
 impl Queue {
     /// Every queue.
-    pub const ALL: [Self; 2] = [Self::Callbacks, Self::Security];
+    pub const ALL: [Self; 3] = [Self::Callbacks, Self::Security, Self::Publish];
 
     /// Its name in the broker and in metrics. The number is the version of its arguments.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Callbacks => "callbacks.v1",
             Self::Security => "security.v1",
+            Self::Publish => "publish.v1",
         }
     }
 
@@ -58,6 +62,9 @@ pub enum Job {
     /// Record what the door noticed.
     #[serde(rename = "security.v1")]
     Security(SecurityJob),
+    /// Publish an event.
+    #[serde(rename = "publish.v1")]
+    Publish(PublishJob),
 }
 
 /// The bytes are no job that we know.
@@ -128,6 +135,8 @@ pub struct Label {
     pub receipt_id: Option<ReceiptId>,
     /// The callback it is about.
     pub callback_id: Option<CallbackId>,
+    /// The hash of the API key that says whose it is.
+    pub key_hash: Option<[u8; 32]>,
 }
 
 /// No tag of ours is longer, in bytes.
@@ -147,6 +156,7 @@ impl Label {
             provider_account: Option<Slug>,
             receipt_id: Option<ReceiptId>,
             callback_id: Option<CallbackId>,
+            key_hash: Option<String>,
         }
         let Ok(Outline { job, content }) = serde_json::from_slice(bytes) else {
             return Self::default();
@@ -159,6 +169,7 @@ impl Label {
             provider_account: content.provider_account,
             receipt_id: content.receipt_id,
             callback_id: content.callback_id,
+            key_hash: content.key_hash.as_deref().and_then(parse_hash),
         }
     }
 }

@@ -296,6 +296,7 @@ mod tests {
             id: EventId::new(now, random),
             tenant_id: lane.tenant_id,
             event_type: "job.created".to_owned(),
+            version: 1,
             body: bytes::Bytes::from_static(b"{}"),
             trace: None,
             caused_at: now,

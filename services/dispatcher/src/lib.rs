@@ -27,6 +27,8 @@ use telemetry::{Metrics, Tracer};
 pub struct Context {
     /// Where events and deliveries are.
     pub store: Store,
+    /// What event types say of their versions.
+    pub catalog: catalog::Directory,
     /// Where hints come from.
     pub broker: Broker,
     /// What reaches the endpoints.

@@ -14,6 +14,8 @@ pub(crate) struct Outgoing {
     pub id: EventId,
     pub tenant_id: TenantId,
     pub event_type: String,
+    /// The version that it was published in.
+    pub version: u32,
     pub body: Bytes,
     pub trace: Option<TraceContext>,
     pub caused_at: Timestamp,
@@ -36,6 +38,7 @@ impl Outgoing {
             id: event.id,
             tenant_id: event.tenant_id,
             event_type: event.event_type.clone(),
+            version: event.version,
             body: body.into(),
             trace: event.traceparent.as_deref().and_then(TraceContext::parse),
             caused_at: event.caused_at,

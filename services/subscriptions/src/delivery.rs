@@ -4,7 +4,7 @@ use crate::caller::Caller;
 use crate::input::{self, Faults, present};
 use crate::openapi::{Routes, operation, word};
 use crate::webhook::{self, DeliveryView};
-use crate::{Desk, failure, list};
+use crate::{Desk, event_type, failure, list};
 use actix_web::web::{self, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use domain::delivery::{State, Wanted};
@@ -238,7 +238,9 @@ async fn sweep(
     allowed: &[Wanted],
 ) -> Result<HttpResponse, Problem> {
     let dry_run = body.dry_run;
-    let filter = check(body, allowed)?;
+    let types = body.event_types.as_deref();
+    let own = event_type::names_for(&desk.context, caller.tenant, types).await?;
+    let filter = check(body, allowed, &own)?;
     let subscription = webhook::find(desk, caller.tenant, id)
         .await?
         .interest
@@ -259,7 +261,7 @@ async fn sweep(
     Ok(HttpResponse::Accepted().json(answer))
 }
 
-fn check(body: Many, allowed: &[Wanted]) -> Result<Filter, Problem> {
+fn check(body: Many, allowed: &[Wanted], own: &[String]) -> Result<Filter, Problem> {
     let mut faults = Faults::default();
     let wanted = Wanted::parse(&body.state).filter(|wanted| allowed.contains(wanted));
     if wanted.is_none() {
@@ -279,9 +281,9 @@ fn check(body: Many, allowed: &[Wanted]) -> Result<Filter, Problem> {
     let event_types = match body.event_types {
         None => None,
         Some(types) => {
-            let patterns = Pattern::parse_list(&types)
+            let patterns = Pattern::parse_list(&types, own)
                 .map_err(|error| webhook::refuse_patterns("/event_types", error))?;
-            Some(replay::types_of(&patterns))
+            Some(replay::types_of(&patterns, own))
         }
     };
     let wanted = wanted.ok_or_else(failure::broken)?;

@@ -1,18 +1,27 @@
 //! `/v1/events`: publishing and reading events.
 
+pub(crate) mod amqp;
+mod batch;
+pub(crate) mod feed;
+mod log;
+
 use crate::caller::Caller;
+use crate::event_type::{self, Strangers};
 use crate::input::Faults;
-use crate::list::{PageView, Query};
-use crate::openapi::{IdempotencyKey, Paging, Routes, operation};
+use crate::once::{
+    KEYS, MAX_KEY_BYTES, REPLAYED, is_key, key as idempotency_key, mismatch, scoped,
+};
+use crate::openapi::{IdempotencyKey, Routes, operation};
 use crate::webhook::DeliveryView;
-use crate::{Context, Desk, failure, input, once};
+use crate::{Context, Desk, failure, input};
 use actix_web::web::{self, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
+use catalog::Chosen;
 use domain::account::Environment;
 use domain::event::{Event, MAX_DATA_BYTES, Resource};
 use domain::id::{EventId, TenantId};
 use domain::json::Raw;
-use domain::{Shard, Timestamp, catalog};
+use domain::{Random, Shard, Timestamp};
 use runtime::http::{Code, Problem};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -23,15 +32,20 @@ use telemetry::trace::Kind;
 use utoipa::ToSchema;
 use wire::Hint;
 
-/// The only version of every type in the catalog today.
-const VERSION: u32 = 1;
 /// The source of events that Tidings raises itself, some of types that others may publish too.
 const OURS: &str = "tidings";
+/// Where one event is published; its keys count here wherever it comes from.
+const PATH: &str = "/v1/events";
 
 pub(crate) fn routes(routes: &mut Routes) {
     routes
-        .add(operation!(publish).refuses(&[Code::UnknownEventType, Code::ReservedEventType]))
-        .add(operation!(list))
+        .add(operation!(publish).refuses(&[
+            Code::UnknownEventType,
+            Code::ReservedEventType,
+            Code::IdempotencyMismatch,
+        ]))
+        .add(operation!(log::list))
+        .add(operation!(batch::publish).refuses(&[Code::IdempotencyMismatch]))
         .add(operation!(get));
 }
 
@@ -44,14 +58,15 @@ pub(crate) fn routes(routes: &mut Routes) {
     "resource": { "type": "job", "id": "job_42" },
 })))]
 struct PublishEvent {
-    /// Its type: one of the catalog that Tidings does not raise itself.
+    /// Its type: one of the catalog, or of your own or the operator's, that Tidings does not raise itself.
     #[serde(rename = "type")]
     event_type: String,
-    /// What it says: an object of at most 256 KiB. Numbers keep their digits, and members their order.
+    /// What it says, as its type's schema has it: an object of at most 256 KiB. Numbers keep their digits, and members
+    /// their order.
     #[schema(value_type = Object)]
     data: Raw,
-    /// The version of its type.
-    #[schema(minimum = 1, maximum = 1)]
+    /// The version of its type; the newest unless you say otherwise.
+    #[schema(minimum = 1)]
     version: Option<u32>,
     /// What it is about.
     resource: Option<Resource>,
@@ -67,6 +82,10 @@ struct PublishEvent {
     #[serde(default, deserialize_with = "input::present")]
     #[schema(value_type = Environment, required = false)]
     environment: Option<String>,
+    /// Of an item of a batch alone.
+    #[serde(default, deserialize_with = "input::present")]
+    #[schema(ignore)]
+    idempotency_key: Option<String>,
 }
 
 /// Who and what caused an event.
@@ -169,6 +188,7 @@ struct EventView {
         status = 202,
         description = "It is published",
         body = PublishedView,
+        headers(("idempotency-replayed" = String, description = "`true` where this answer is repeated")),
     )),
 )]
 async fn publish(
@@ -186,36 +206,23 @@ async fn publish(
     let mut span = context
         .tracer
         .start("publish event", Kind::Server, parent.as_ref());
-    let key = once::key(request.headers())?;
+    let key = idempotency_key(request.headers())?;
     let (body, wanted) = input::read::<PublishEvent>(&request, payload).await?;
-    let environment = judge(&wanted)?;
+    let judged = judge_alone(context, caller.tenant, &wanted, &Strangers::default()).await?;
 
     let now = context.clock.now();
-    let id = EventId::new(now, &context.random);
-    span.set("event.id", id.to_string().as_str());
-    let event = Event {
-        id,
-        tenant_id: caller.tenant,
-        event_type: wanted.event_type,
-        version: VERSION,
-        environment,
-        created_at: now,
-        source: wanted.source.unwrap_or_else(|| "api".to_owned()),
-        resource: wanted.resource,
-        context: wanted.context.map(|context| Raw::of(&context)),
-        metadata: wanted.metadata,
-        data: wanted.data,
-        transition: None,
+    let event = Origin {
+        tenant: caller.tenant,
+        source: "api",
         traceparent: Some(span.context().to_string()),
-        caused_at: now,
-    };
-    let answer = Answer {
-        status: 202,
-        body: serde_json::to_string(&PublishedView { id }).unwrap_or_default(),
-    };
+        now,
+    }
+    .event(wanted, &judged, &context.random);
+    span.set("event.id", event.id.to_string().as_str());
+    let answer = accepted(event.id);
     let claim = key.map(|key| Claim {
         tenant_id: caller.tenant,
-        key: once::scoped(caller.tenant, &request, &key),
+        key: scoped(caller.tenant, request.path(), &key),
         body_hash: Sha256::digest(&body).into(),
         answer: answer.clone(),
         at: now,
@@ -245,33 +252,48 @@ fn respond(
         }
         Published::Replayed(answer) => Ok(HttpResponse::Accepted()
             .content_type("application/json")
-            .insert_header((once::REPLAYED, "true"))
+            .insert_header((REPLAYED, "true"))
             .body(answer.body)),
-        Published::Mismatch => Err(once::mismatch()),
+        Published::Mismatch => Err(mismatch()),
     }
 }
 
-/// List events
-///
-/// Newest first, without their deliveries.
-#[utoipa::path(
-    get,
-    path = "/v1/events",
-    tag = "Events",
-    operation_id = "list_events",
-    params(Paging),
-    responses((status = 200, description = "A page of them", body = PageView<EventView>)),
-)]
-async fn list(
-    request: HttpRequest,
-    desk: web::Data<Desk>,
-    caller: Caller,
-) -> Result<HttpResponse, Problem> {
-    let query = Query::read(&request, &["limit", "cursor"])?;
-    let window = query.window(caller.tenant)?;
-    let page = desk.context.store.list_events(caller.tenant, window).await;
-    let page = page.map_err(failure::of_store)?;
-    Ok(HttpResponse::Ok().json(query.show(caller.tenant, page, |kept| view(kept, None))))
+/// What is answered about an event that is accepted.
+fn accepted(id: EventId) -> Answer {
+    Answer {
+        status: 202,
+        body: serde_json::to_string(&PublishedView { id }).unwrap_or_default(),
+    }
+}
+
+/// Where an event comes from.
+struct Origin {
+    tenant: TenantId,
+    /// What raised it, where it does not say so itself.
+    source: &'static str,
+    traceparent: Option<String>,
+    now: Timestamp,
+}
+
+impl Origin {
+    fn event(self, wanted: PublishEvent, judged: &Judged, random: &Random) -> Event {
+        Event {
+            id: EventId::new(self.now, random),
+            tenant_id: self.tenant,
+            event_type: wanted.event_type,
+            version: judged.version,
+            environment: judged.environment.clone(),
+            created_at: self.now,
+            source: wanted.source.unwrap_or_else(|| self.source.to_owned()),
+            resource: wanted.resource,
+            context: wanted.context.map(|context| Raw::of(&context)),
+            metadata: wanted.metadata,
+            data: wanted.data,
+            transition: None,
+            traceparent: self.traceparent,
+            caused_at: self.now,
+        }
+    }
 }
 
 /// Read an event
@@ -305,19 +327,62 @@ async fn get(
     Ok(HttpResponse::Ok().json(view(kept, Some(deliveries))))
 }
 
-fn judge(wanted: &PublishEvent) -> Result<Environment, Problem> {
-    refuse_type(&wanted.event_type)?;
+/// What an event is, judged.
+struct Judged {
+    environment: Environment,
+    /// The version of its type.
+    version: u32,
+}
+
+/// Of an event that is published by itself, whose key is beside it.
+async fn judge_alone(
+    context: &Context,
+    tenant: TenantId,
+    wanted: &PublishEvent,
+    strangers: &Strangers,
+) -> Result<Judged, Problem> {
+    if wanted.idempotency_key.is_some() {
+        return Err(input::invalid(
+            "/idempotency_key",
+            "only an item of a batch has its key here: send it as Idempotency-Key",
+        ));
+    }
+    judge(context, tenant, wanted, strangers).await
+}
+
+/// Judges an event, wherever it comes from. What is known to be of no type is not looked for again.
+async fn judge(
+    context: &Context,
+    tenant: TenantId,
+    wanted: &PublishEvent,
+    strangers: &Strangers,
+) -> Result<Judged, Problem> {
+    let name = &wanted.event_type;
+    refuse_reserved(name)?;
+    strangers.refuse(tenant, name)?;
+    let chosen = event_type::choose(context, tenant, name, wanted.version).await?;
+    let environment = judge_members(wanted, &chosen)?;
+    let version = event_type::check(&chosen, &wanted.data).await?;
+    Ok(Judged {
+        environment,
+        version,
+    })
+}
+
+fn judge_members(wanted: &PublishEvent, chosen: &Chosen) -> Result<Environment, Problem> {
     let mut faults = Faults::default();
     if !wanted.data.is_object() {
         faults.add("/data", "write a JSON object");
     } else if wanted.data.as_str().len() > MAX_DATA_BYTES {
         faults.add("/data", format!("write at most {MAX_DATA_BYTES} bytes"));
     }
-    if wanted.version.is_some_and(|version| version != VERSION) {
-        faults.add(
-            "/version",
-            format!("{} has the version {VERSION}", wanted.event_type),
-        );
+    if let Chosen::NoVersion { newest } = chosen {
+        let known = if *newest == 1 {
+            "the version 1".to_owned()
+        } else {
+            format!("the versions 1 to {newest}")
+        };
+        faults.add("/version", format!("{} has {known}", wanted.event_type));
     }
     if let Some(resource) = &wanted.resource {
         faults.check_text("/resource/type", Some(&resource.kind));
@@ -344,22 +409,12 @@ fn judge(wanted: &PublishEvent) -> Result<Environment, Problem> {
     Ok(environment)
 }
 
-fn refuse_type(name: &str) -> Result<(), Problem> {
-    let refuse = |code, detail: String| Err(Problem::new(code, detail.clone()).at("/type", detail));
-    match catalog::find(name) {
-        None => {
-            let name = domain::text::cut(name, 128);
-            refuse(
-                Code::UnknownEventType,
-                format!("{name:?} is not an event type of the catalog"),
-            )
-        }
-        Some(known) if known.is_raised_by_us => refuse(
-            Code::ReservedEventType,
-            format!("Tidings raises {name} itself"),
-        ),
-        Some(_) => Ok(()),
+fn refuse_reserved(name: &str) -> Result<(), Problem> {
+    if domain::catalog::find(name).is_some_and(|known| known.is_raised_by_us) {
+        let detail = format!("Tidings raises {name} itself");
+        return Err(Problem::new(Code::ReservedEventType, detail.clone()).at("/type", detail));
     }
+    Ok(())
 }
 
 fn view(kept: Kept, deliveries: Option<Vec<DeliveryView>>) -> EventView {
@@ -368,7 +423,7 @@ fn view(kept: Kept, deliveries: Option<Vec<DeliveryView>>) -> EventView {
     } = kept;
     EventView {
         id: event.id,
-        category: catalog::category(&event.event_type).to_owned(),
+        category: domain::catalog::category(&event.event_type).to_owned(),
         event_type: event.event_type,
         version: event.version,
         timestamp: event.created_at,

@@ -41,10 +41,15 @@ pub(crate) async fn read_as<T: DeserializeOwned>(
 ) -> Result<(Bytes, T), Problem> {
     refuse_other_types(request, types)?;
     let bytes = read_body(payload, MAX_BODY_BYTES, DEADLINE).await?;
-    json::check(&bytes, json::MAX_DEPTH)
-        .map_err(|error| Problem::new(Code::MalformedJson, error.to_string()))?;
-    let value = parse(&bytes)?;
+    let value = understand(&bytes)?;
     Ok((bytes, value))
+}
+
+/// What a body says.
+pub(crate) fn understand<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    json::check(bytes, json::MAX_DEPTH)
+        .map_err(|error| Problem::new(Code::MalformedJson, error.to_string()))?;
+    parse(bytes)
 }
 
 fn refuse_other_types(request: &HttpRequest, types: &[&str]) -> Result<(), Problem> {
@@ -64,7 +69,8 @@ fn refuse_other_types(request: &HttpRequest, types: &[&str]) -> Result<(), Probl
     Ok(())
 }
 
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+/// What JSON says that was checked.
+pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     serde_path_to_error::deserialize(&mut deserializer).map_err(|error| refuse(&error))
 }

@@ -9,6 +9,7 @@ mod dead_letter;
 mod delivery;
 mod erasure;
 mod event;
+mod event_type;
 mod failure;
 mod first_poll;
 mod health;
@@ -45,6 +46,7 @@ use domain::subscription::Usual;
 use domain::tally::End;
 use domain::{Clock, Random};
 use egress::Policy;
+use event::feed::Feeds;
 use first_poll::Waits;
 use runtime::http::{Alias, Connections, Listener, Serving};
 use runtime::{Gate, Readiness, Shutdown, Step, Tasks};
@@ -63,6 +65,8 @@ use webhook::allowance::Allowance;
 pub struct Context {
     /// Where everything is kept.
     pub store: Store,
+    /// What event types say, in memory.
+    pub catalog: catalog::Directory,
     /// Where hints go.
     pub broker: Broker,
     /// Seals secrets.
@@ -114,6 +118,7 @@ struct Desk {
     allowance: Allowance,
     /// Under which URL tenants reach the API, without a slash at its end; empty where nobody said so.
     own_url: String,
+    feeds: Arc<Feeds>,
 }
 
 impl Desk {
@@ -156,9 +161,12 @@ pub fn serve(config: config::Subscriptions, context: Context) -> Result<Serving,
     house::remove_tenants(&context);
     let waits = Arc::new(Waits::new(context.poller));
     first_poll::start(&waits, &context);
+    let feeds = Arc::new(Feeds::default());
+    event::feed::start(&feeds, &context);
     let shutdown = context.shutdown.clone();
     let keys = Arc::new(Keys::new(config.admin_key, config.failures_per_minute));
     access::keep_usage(&keys, &context);
+    event::amqp::start(&keys, &context);
     let desk = web::Data::new(Desk {
         keys,
         turns: Arc::new(Turns::new(config.rate_limit)),
@@ -166,6 +174,7 @@ pub fn serve(config: config::Subscriptions, context: Context) -> Result<Serving,
         waits,
         allowance: Allowance::default(),
         own_url: config.public_url.unwrap_or_default(),
+        feeds,
         context,
     });
     let served = openapi::Served::new();

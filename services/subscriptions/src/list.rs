@@ -156,6 +156,23 @@ impl Query {
 
     /// Which page is asked for.
     pub(crate) fn window<K: FromStr>(&self, tenant: TenantId) -> Result<Window<K>, Problem> {
+        let before = match self.text("cursor") {
+            None => None,
+            Some(cursor) => Some(open(cursor, self.binding(tenant)).ok_or_else(|| {
+                Problem::new(
+                    Code::InvalidCursor,
+                    "this cursor is not of this list; begin without one",
+                )
+            })?),
+        };
+        Ok(Window {
+            before,
+            limit: self.limit()?,
+        })
+    }
+
+    /// How many are asked for at the most.
+    pub(crate) fn limit(&self) -> Result<u32, Problem> {
         let limit = self.parsed(
             "limit",
             |text| {
@@ -165,19 +182,18 @@ impl Query {
             },
             "a whole number from 1 to 100",
         )?;
-        let before = match self.text("cursor") {
-            None => None,
-            Some(cursor) => Some(self.open(cursor, tenant).ok_or_else(|| {
-                Problem::new(
-                    Code::InvalidCursor,
-                    "this cursor is not of this list; begin without one",
-                )
-            })?),
-        };
-        Ok(Window {
-            before,
-            limit: limit.unwrap_or(DEFAULT_LIMIT),
-        })
+        Ok(limit.unwrap_or(DEFAULT_LIMIT))
+    }
+
+    /// The place in a feed that its cursor names; none where it is of no feed, of another tenant's, or of
+    /// other filters.
+    pub(crate) fn place(&self, cursor: &str, tenant: TenantId) -> Option<i64> {
+        open(cursor, self.binding_of_feed(tenant))
+    }
+
+    /// The cursor of a place in a feed.
+    pub(crate) fn cursor_at(&self, place: i64, tenant: TenantId) -> String {
+        seal(place, self.binding_of_feed(tenant))
     }
 
     /// A page as it is shown, with the cursor of the next.
@@ -196,22 +212,25 @@ impl Query {
 
     /// The cursor of what comes after this.
     pub(crate) fn cursor(&self, tenant: TenantId, after: &impl Display) -> String {
-        URL_SAFE_NO_PAD.encode(format!("{}.{after}", hex::encode(self.binding(tenant))))
-    }
-
-    fn open<K: FromStr>(&self, cursor: &str, tenant: TenantId) -> Option<K> {
-        let text = String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()?;
-        let (binding, key) = text.split_once('.')?;
-        (binding == hex::encode(self.binding(tenant)))
-            .then(|| key.parse().ok())
-            .flatten()
+        seal(after, self.binding(tenant))
     }
 
     /// What a cursor belongs to: the tenant, the list and its filters.
-    fn binding(&self, tenant: TenantId) -> [u8; 8] {
+    fn binding(&self, tenant: TenantId) -> Binding {
+        self.bind(tenant, "", |name| matches!(name, "cursor" | "limit"))
+    }
+
+    /// What a cursor of the feed beside the list belongs to.
+    fn binding_of_feed(&self, tenant: TenantId) -> Binding {
+        let is_paging = |name: &str| matches!(name, "after" | "limit" | "wait");
+        self.bind(tenant, "\0feed", is_paging)
+    }
+
+    fn bind(&self, tenant: TenantId, what: &str, is_paging: impl Fn(&str) -> bool) -> Binding {
         let mut hash = Sha256::new();
         hash.update(tenant.as_bytes());
         hash.update(&self.path);
+        hash.update(what);
         for (name, value) in self.values.iter().filter(|(name, _)| !is_paging(name)) {
             hash.update(format!("\0{name}={value}"));
         }
@@ -234,6 +253,17 @@ fn refuse_too_long(name: &str, value: &str) -> Result<(), Problem> {
     Ok(())
 }
 
-fn is_paging(name: &str) -> bool {
-    matches!(name, "cursor" | "limit")
+/// What a cursor belongs to, in short.
+type Binding = [u8; 8];
+
+fn seal(key: impl Display, binding: Binding) -> String {
+    URL_SAFE_NO_PAD.encode(format!("{}.{key}", hex::encode(binding)))
+}
+
+fn open<K: FromStr>(cursor: &str, binding: Binding) -> Option<K> {
+    let text = String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()?;
+    let (bound, key) = text.split_once('.')?;
+    (bound == hex::encode(binding))
+        .then(|| key.parse().ok())
+        .flatten()
 }

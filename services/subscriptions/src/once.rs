@@ -12,7 +12,7 @@ use actix_web::http::header::{CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderV
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::web::{self, Bytes};
-use actix_web::{Error, HttpRequest, HttpResponse};
+use actix_web::{Error, HttpResponse};
 use domain::id::TenantId;
 use runtime::http::{Code, Problem, read_body};
 use serde::{Deserialize, Serialize};
@@ -22,7 +22,9 @@ use store::request::{Claimed, Named, Run};
 
 const KEY: &str = "idempotency-key";
 pub(crate) const REPLAYED: &str = "idempotency-replayed";
-const MAX_KEY_BYTES: usize = 255;
+pub(crate) const MAX_KEY_BYTES: usize = 255;
+/// What a key is.
+pub(crate) const KEYS: &str = "1 to 255 printable ASCII characters";
 /// What of an answer's head is repeated with it.
 const REPEATED: [HeaderName; 3] = [CONTENT_TYPE, LOCATION, ETAG];
 /// When to ask for an answer that is being made, in seconds.
@@ -31,18 +33,14 @@ const ASK_AGAIN: u64 = 1;
 /// The key of a request.
 pub(crate) fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let refuse = || {
-        let detail =
-            format!("Idempotency-Key is 1 to {MAX_KEY_BYTES} printable ASCII characters, once");
+        let detail = format!("Idempotency-Key is {KEYS}, once");
         Problem::new(Code::InvalidRequest, detail)
     };
     let mut values = headers.get_all(KEY);
     let Some(value) = values.next() else {
         return Ok(None);
     };
-    let bytes = value.as_bytes();
-    let fits = (1..=MAX_KEY_BYTES).contains(&bytes.len())
-        && bytes.iter().all(|byte| (b' '..=b'~').contains(byte));
-    if !fits || values.next().is_some() {
+    if !is_key(value.as_bytes()) || values.next().is_some() {
         return Err(refuse());
     }
     value
@@ -51,11 +49,17 @@ pub(crate) fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
         .map_err(|_| refuse())
 }
 
-/// A key counts for one tenant, method and path.
-pub(crate) fn scoped(tenant: TenantId, request: &HttpRequest, key: &str) -> [u8; 32] {
+/// Whether it may be a key.
+pub(crate) fn is_key(bytes: &[u8]) -> bool {
+    let is_printable = |byte: &u8| (b' '..=b'~').contains(byte);
+    (1..=MAX_KEY_BYTES).contains(&bytes.len()) && bytes.iter().all(is_printable)
+}
+
+/// A key counts for one tenant, method and path. What takes one has one method.
+pub(crate) fn scoped(tenant: TenantId, path: &str, key: &str) -> [u8; 32] {
     let mut hash = Sha256::new();
     hash.update(tenant.as_bytes());
-    hash.update(format!("{} {}\n{key}", request.method(), request.path()));
+    hash.update(format!("{} {path}\n{key}", Method::POST));
     hash.finalize().into()
 }
 
@@ -83,7 +87,7 @@ pub(crate) async fn once(
     let payload = request.extract::<web::Payload>().await?;
     let body = read_body(payload, MAX_BODY_BYTES, DEADLINE).await?;
     let named = Named {
-        key: scoped(caller.tenant, request.request(), &key),
+        key: scoped(caller.tenant, request.path(), &key),
         tenant_id: caller.tenant,
         body_hash: asked(&request, &body),
     };

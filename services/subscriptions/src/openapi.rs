@@ -17,9 +17,9 @@ pub(crate) use route::{Operation, Routes, operation};
 pub(crate) use served::Served;
 
 use crate::{
-    account, callback, console_link, dead_letter, delivery, erasure, event, health, key, member,
-    message, notification, oauth, orphan, poll, quarantine, replay, ruling, security, send_attempt,
-    statistics, tenant, timeline, webhook,
+    account, callback, console_link, dead_letter, delivery, erasure, event, event_type, health,
+    key, member, message, notification, oauth, orphan, poll, quarantine, replay, ruling, security,
+    send_attempt, statistics, tenant, timeline, webhook,
 };
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::tag::TagBuilder;
@@ -30,7 +30,7 @@ const CONVENTIONS: &str = include_str!("openapi/conventions.md");
 const BEARER: &str = "key";
 
 /// What there is to do, and to what. The order is that of the document.
-const TAGS: [(&str, &str); 16] = [
+const TAGS: [(&str, &str); 17] = [
     ("Tenants", "Whose everything is."),
     (
         "Keys",
@@ -73,6 +73,10 @@ const TAGS: [(&str, &str); 16] = [
         "One event owed to one webhook, with every attempt.",
     ),
     ("Events", "What happened: published by you, or raised here."),
+    (
+        "Event types",
+        "What events there can be, and what each of them says: the types that ship, the operator's, and your own.",
+    ),
     ("Replays", "Old events, told again."),
 ];
 
@@ -87,6 +91,7 @@ pub(crate) fn routes() -> Routes {
         console_link::routes,
         account::routes,
         health::routes,
+        event_type::routes,
         webhook::routes,
         delivery::routes,
         replay::routes,

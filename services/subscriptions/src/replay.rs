@@ -5,7 +5,7 @@ mod demand;
 use crate::caller::Caller;
 use crate::list::{PageView, Query};
 use crate::openapi::{Paging, Routes, operation};
-use crate::{Desk, failure, input};
+use crate::{Desk, event_type, failure, input};
 use actix_web::web::{self, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use demand::CreateReplay;
@@ -121,8 +121,9 @@ async fn create(
 ) -> Result<HttpResponse, Problem> {
     let (_, body) = input::read::<CreateReplay>(&request, payload).await?;
     let dry_run = body.dry_run;
-    let wanted = body.check()?;
     let context = &desk.context;
+    let own = event_type::names_for(context, caller.tenant, body.types()).await?;
+    let wanted = body.check(&own)?;
     let (store, since) = (
         &context.store,
         context.clock.now().minus(context.replayable),

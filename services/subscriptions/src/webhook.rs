@@ -6,6 +6,7 @@ mod bulk;
 mod check;
 mod filter;
 mod patch;
+mod pins;
 mod rotation;
 mod sample;
 mod settings;
@@ -16,6 +17,7 @@ mod view;
 pub(crate) use view::DeliveryView;
 
 use crate::caller::Caller;
+use crate::event_type::Types;
 use crate::input::Faults;
 use crate::list::{PageView, Query};
 use crate::openapi::{Paging, Routes, operation, parameters, query, word};
@@ -96,7 +98,8 @@ async fn create(
 ) -> Result<HttpResponse, Problem> {
     let (_, body) = input::read::<WriteWebhook>(&request, payload).await?;
     let context = &desk.context;
-    let (subscription, secret) = new(context, caller.tenant, body)?;
+    let types = types_for(context, caller.tenant, &body).await?;
+    let (subscription, secret) = new(context, caller.tenant, body, &types)?;
     context
         .store
         .create_subscription(subscription.clone())
@@ -111,8 +114,9 @@ fn new(
     context: &Context,
     tenant: TenantId,
     body: WriteWebhook,
+    types: &Types,
 ) -> Result<(Subscription, WebhookSecret), Problem> {
-    let wanted = judge(context, body, None)?;
+    let wanted = judge(context, body, None, types)?;
     let secret = match wanted.secret {
         Some(secret) => secret,
         None => WebhookSecret::from_bytes(&context.random.bytes::<32>()).map_err(our_fault)?,
@@ -240,7 +244,8 @@ async fn replace(
     let context = &desk.context;
     let already = find(&desk, caller.tenant, &id).await?;
     let id = already.interest.subscription_id;
-    let wanted = judge(context, body, Some(&already))?;
+    let types = types_for(context, caller.tenant, &body).await?;
+    let wanted = judge(context, body, Some(&already), &types)?;
     let change = change_of(context, caller.tenant, id, wanted);
     let changed = context
         .store
@@ -356,10 +361,25 @@ async fn deliveries(
     Ok(HttpResponse::Ok().json(query.show(caller.tenant, page, DeliveryView::from)))
 }
 
+/// The types that others brought, where a body may name one.
+async fn types_for(
+    context: &Context,
+    tenant: TenantId,
+    body: &WriteWebhook,
+) -> Result<Types, Problem> {
+    // Most subscriptions name what ships: nothing has to be asked then.
+    if body.versions.is_none() && Pattern::parse_list(&body.events, &[]).is_ok() {
+        return Ok(Types::default());
+    }
+    Types::of(context, tenant).await
+}
+
+/// Judges what is asked for. It asks the store nothing: it is called where that has the subscription locked, too.
 fn judge(
     context: &Context,
     body: WriteWebhook,
     already: Option<&Subscription>,
+    types: &Types,
 ) -> Result<Wanted, Problem> {
     let mut faults = Faults::default();
     faults.check_text("/name", body.name.as_deref());
@@ -384,10 +404,11 @@ fn judge(
         signing: body.signing,
         endpoint_auth: body.endpoint_auth,
     };
-    let settings = settings::judge(context, asked, already, &mut faults);
+    let mut settings = settings::judge(context, asked, already, &mut faults);
     faults.unless_any()?;
-    let patterns =
-        Pattern::parse_list(&body.events).map_err(|error| refuse_patterns("/events", error))?;
+    let patterns = Pattern::parse_list(&body.events, types.names())
+        .map_err(|error| refuse_patterns("/events", error))?;
+    settings.pin(pins::judge(body.versions, &patterns, already, types)?);
     // One that stays was judged when it was taken in, and is whenever it is dialled.
     if already.is_none_or(|already| already.url != body.url) {
         context.policy.judge_url(&body.url).map_err(refuse_url)?;

@@ -3,6 +3,7 @@
 mod admission;
 mod backend;
 mod measure;
+mod news;
 mod parts;
 mod reach;
 
@@ -85,6 +86,7 @@ impl App {
             config: Arc::new(config),
             vault: key.vault(),
             admission,
+            catalog: catalog::Directory::new(store.clone(), clock.clone()),
             store,
             broker,
             clock,
@@ -105,6 +107,7 @@ impl App {
         admission::keep_partitions(&app.parts);
         measure::broker(&app.parts, roles);
         measure::queues(&app.parts);
+        news::start(&app.parts, roles);
         app.start_roles(roles)?;
         app.tell_addresses(roles)?;
         Ok(app)

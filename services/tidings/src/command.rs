@@ -1,10 +1,11 @@
 //! The command line.
 
 use crate::dead_letter::DeadLettersArgs;
+use crate::event_type::EventTypesArgs;
 use crate::exit::Failure;
 use crate::role::Role;
 use crate::simulator::SimulatorArgs;
-use crate::{dead_letter, demo, doctor, key, listen, print, run, simulator, tenant};
+use crate::{dead_letter, demo, doctor, event_type, key, listen, print, run, simulator, tenant};
 use clap::{Args, Parser, Subcommand};
 use config::Config;
 use std::path::PathBuf;
@@ -42,6 +43,9 @@ enum What {
     /// Look through jobs that were given up, have them done again, or purge them: over the API of the
     /// running server, with its admin key, `subscriptions.admin_key`.
     DeadLetters(DeadLettersArgs),
+    /// Bring event types that all tenants can use: over the API of the running server, with its admin key,
+    /// `subscriptions.admin_key`.
+    EventTypes(EventTypesArgs),
     /// Print the description of the API that a server has at /openapi.json.
     Openapi,
     /// Receive webhooks on this machine, verify them and print them.
@@ -131,6 +135,7 @@ impl Command {
                 what: KeysCommand::Rotate,
             }) => key::rotate(&load()?).await,
             What::DeadLetters(args) => dead_letter::dead_letters(&load()?, args).await,
+            What::EventTypes(args) => event_type::event_types(&load()?, args).await,
             What::Openapi => {
                 print::line(subscriptions::document().trim_end());
                 Ok(())

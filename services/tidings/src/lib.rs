@@ -7,6 +7,7 @@ pub mod exit;
 mod dead_letter;
 mod demo;
 mod doctor;
+mod event_type;
 mod key;
 mod listen;
 mod operator;

@@ -87,7 +87,13 @@ async fn drain_some(context: &Context, book: &Book, queue: Queue) -> Result<bool
     if letters.is_empty() {
         return Ok(false);
     }
-    let died: Vec<Died> = letters.iter().map(died).collect();
+    let died = match owned(context, letters.iter().map(died).collect()).await {
+        Ok(died) => died,
+        Err(error) => {
+            claimed.put_back().await?;
+            return Err(error.into());
+        }
+    };
     match context.store.record_dead_letters(Arc::new(died)).await {
         Ok(dead) => book.note(|sheet| tally::died(sheet, &dead)),
         Err(error) => {
@@ -100,9 +106,24 @@ async fn drain_some(context: &Context, book: &Book, queue: Queue) -> Result<bool
     Ok(true)
 }
 
-fn died(letter: &DeadLetter) -> Died {
+/// What was published over the broker is of the tenant whose key it came with.
+async fn owned(
+    context: &Context,
+    died: Vec<(Died, Option<[u8; 32]>)>,
+) -> Result<Vec<Died>, store::Error> {
+    let hashes = died.iter().filter_map(|(_, hash)| *hash).collect();
+    let owners = context.store.tenants_of_keys(hashes).await?;
+    let owned = died.into_iter().map(|(died, hash)| Died {
+        tenant_id: died.tenant_id.or_else(|| owners.get(&hash?).copied()),
+        ..died
+    });
+    Ok(owned.collect())
+}
+
+/// A dead letter, and the hash of the key that says whose it is.
+fn died(letter: &DeadLetter) -> (Died, Option<[u8; 32]>) {
     let label = Label::read(&letter.payload);
-    Died {
+    let died = Died {
         queue: letter.queue.as_str().to_owned(),
         kind: label.job.unwrap_or_else(|| UNREADABLE.to_owned()),
         tenant_id: label.tenant_id,
@@ -115,7 +136,8 @@ fn died(letter: &DeadLetter) -> Died {
         first_seen_at: letter.first_seen_at,
         died_at: letter.died_at,
         payload: letter.payload.clone(),
-    }
+    };
+    (died, label.key_hash)
 }
 
 /// Publishes what is to be done again now. A death before it is removed publishes it again, which its

@@ -1,5 +1,6 @@
 //! What arrives for one consumer, over a channel of its own.
 
+use super::entrance;
 use super::job::Job;
 use super::link::Line;
 use super::topology::{Place, Topology};
@@ -7,7 +8,7 @@ use domain::{Clock, Random};
 use futures_util::{FutureExt as _, StreamExt as _};
 use lapin::message::Delivery;
 use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicQosOptions};
-use lapin::types::FieldTable;
+use lapin::types::{FieldTable, ShortString};
 use lapin::{Channel, Consumer};
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Instant;
@@ -31,6 +32,8 @@ pub(super) struct Intake {
     pub(super) arrived_alone: VecDeque<Arrival>,
     /// Every delivery that was not acknowledged yet.
     unacknowledged: BTreeSet<u64>,
+    /// The exchange from which what others publish comes in.
+    entrance: Option<ShortString>,
     clock: Clock,
     random: Random,
 }
@@ -66,6 +69,9 @@ impl Intake {
             arrived: VecDeque::new(),
             arrived_alone: VecDeque::new(),
             unacknowledged: BTreeSet::new(),
+            entrance: Some(topology.entrance())
+                .filter(|(_, has_entrance)| *has_entrance == queue)
+                .map(|(exchange, _)| exchange),
             clock,
             random,
         })
@@ -109,7 +115,7 @@ impl Intake {
             is_redelivered: delivery.redelivered,
             is_alone,
             at: Instant::now(),
-            job: Job::of(delivery, self.clock.now(), &self.random),
+            job: self.read(delivery),
         };
         if is_alone {
             self.arrived_alone.push_back(arrival);
@@ -117,6 +123,14 @@ impl Intake {
             self.arrived.push_back(arrival);
         }
         Ok(())
+    }
+
+    fn read(&self, delivery: Delivery) -> Job {
+        let now = self.clock.now();
+        if self.entrance.as_ref() == Some(&delivery.exchange) {
+            return Job::new(entrance::admit(delivery, now), now, &self.random);
+        }
+        Job::of(delivery, now, &self.random)
     }
 
     pub(super) fn is_alive(&self) -> bool {

@@ -1,6 +1,7 @@
 //! Publishing with confirms: many under way at once, each answered for by RabbitMQ.
 
 use super::link::{Line, Link};
+use crate::broker::PATIENCE;
 use crate::error::Error;
 use lapin::options::BasicPublishOptions;
 use lapin::types::ShortString;
@@ -92,6 +93,35 @@ impl Publisher {
             Confirmation::Nack(_) => Err(refused("the queue is full or has no leader")),
             Confirmation::NotRequested => Err(refused("the channel does not confirm")),
         }
+    }
+
+    /// Sends an answer, to a queue that may be gone. Nobody waits for the confirmation.
+    pub(super) async fn reply(
+        &self,
+        queue: ShortString,
+        properties: BasicProperties,
+        payload: &[u8],
+    ) -> Result<(), Error> {
+        let place = self.place(PATIENCE).await?;
+        let line = self.link.line().await?;
+        line.refuse_blocked()?;
+        let published = line
+            .confirming
+            .basic_publish(
+                "".into(),
+                queue,
+                BasicPublishOptions::default(),
+                payload,
+                properties,
+            )
+            .await
+            .map_err(|error| line.away(&error))?;
+        drop(Sent {
+            line,
+            confirm: Some(published),
+            place: Some(place),
+        });
+        Ok(())
     }
 
     /// Waits until nothing is under way any more.

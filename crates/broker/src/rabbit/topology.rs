@@ -4,7 +4,9 @@
 use super::RabbitOptions;
 use crate::error::Error;
 use domain::Timestamp;
-use lapin::options::{ConfirmSelectOptions, ExchangeDeclareOptions, QueueDeclareOptions};
+use lapin::options::{
+    ConfirmSelectOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
+};
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{Channel, Connection, ExchangeKind};
 use std::time::Duration;
@@ -95,7 +97,21 @@ impl Topology {
         format!("{}.hints.v2", self.namespace).into()
     }
 
-    /// Makes the places of a queue that are not there yet.
+    /// The exchange that others publish to, and the queue that has what they publish.
+    pub(super) fn entrance(&self) -> (ShortString, Queue) {
+        (format!("{}.publish", self.namespace).into(), Queue::Publish)
+    }
+
+    /// Whether an answer may go to this queue: one of whoever asked, made by RabbitMQ for him alone, or named
+    /// for this. Any other may be somebody's who expects no words of ours, and could be one of our own.
+    pub(super) fn takes_replies(&self, queue: &str) -> bool {
+        let of_ours = format!("{}-reply.", self.namespace);
+        ["amq.rabbitmq.reply-to.", "amq.gen-", of_ours.as_str()]
+            .iter()
+            .any(|beginning| queue.starts_with(beginning))
+    }
+
+    /// Makes the places of a queue that are not there yet, and the way in from outside, where it has one.
     async fn declare_queue(&self, channel: &Channel, queue: Queue) -> lapin::Result<()> {
         for place in self.places() {
             let name = self.name(queue, &place);
@@ -103,7 +119,38 @@ impl Topology {
             let options = QueueDeclareOptions::durable();
             channel.queue_declare(name, options, arguments).await?;
         }
+        let (exchange, has_entrance) = self.entrance();
+        if queue == has_entrance {
+            self.declare_entrance(channel, exchange, queue).await?;
+        }
         Ok(())
+    }
+
+    /// Whatever its routing key, what is published there arrives: a mistake in it loses nothing.
+    async fn declare_entrance(
+        &self,
+        channel: &Channel,
+        exchange: ShortString,
+        queue: Queue,
+    ) -> lapin::Result<()> {
+        let options = ExchangeDeclareOptions {
+            durable: true,
+            ..ExchangeDeclareOptions::default()
+        };
+        let none = FieldTable::default;
+        channel
+            .exchange_declare(exchange.clone(), ExchangeKind::Fanout, options, none())
+            .await?;
+        let name = self.name(queue, &Place::Ready);
+        channel
+            .queue_bind(
+                name,
+                exchange,
+                "".into(),
+                QueueBindOptions::default(),
+                none(),
+            )
+            .await
     }
 
     fn arguments(&self, queue: Queue, place: &Place<'_>) -> FieldTable {
@@ -230,6 +277,22 @@ mod tests {
                 "tidings.callbacks.v1.wait-60000ms",
             ]
         );
+    }
+
+    #[test]
+    fn answers_go_to_queues_of_whoever_asks_and_to_none_of_ours() {
+        let topology = topology();
+        for (queue, is_taken) in [
+            ("amq.rabbitmq.reply-to.g2gCYQ", true),
+            ("amq.gen-Jzt", true),
+            ("tidings-reply.lab", true),
+            ("tidings.callbacks.v1", false),
+            ("tidings.publish.v1.dead", false),
+            ("lab", false),
+            ("", false),
+        ] {
+            assert_eq!(topology.takes_replies(queue), is_taken, "{queue}");
+        }
     }
 
     #[test]

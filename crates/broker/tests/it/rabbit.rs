@@ -234,6 +234,32 @@ async fn a_hint_reaches_the_other_processes_and_comes_back_to_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_stamped_is_heard_by_readers_of_feeds_in_other_processes_alone() {
+    let Some(rabbit) = Rabbit::new().await else {
+        return;
+    };
+    let (one, other) = (rabbit.open().await, rabbit.open().await);
+    let (mut feed, mut work) = (other.hints(Topic::Feed), other.hints(Topic::Work));
+    let stamped = Hint::Stamped(Shard::new(9).unwrap());
+    // Until it listens: a hint may be lost.
+    let heard = async {
+        loop {
+            one.hint(stamped);
+            if let Ok(hints) = timeout(Duration::from_millis(100), feed.recv()).await {
+                return hints;
+            }
+        }
+    };
+    let expected = HintSet {
+        stamped: 1 << 9,
+        ..HintSet::default()
+    };
+    assert_eq!(timeout(LONG, heard).await.unwrap(), expected);
+    let others = timeout(Duration::from_millis(300), work.recv()).await;
+    assert!(others.is_err(), "{others:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_queue_with_other_arguments_stops_only_itself_and_is_used_once_it_is_gone() {
     let Some(rabbit) = Rabbit::new().await else {
         return;

@@ -1,6 +1,7 @@
 //! How a subscription's events are sent: what its owner set, and what holds where nothing was set.
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
 /// How many requests to one subscription may be under way at once, unless it says otherwise.
@@ -34,6 +35,8 @@ pub struct Settings {
     pub signing: Signing,
     /// How its requests prove themselves besides the signature. The secret in it is kept elsewhere.
     pub endpoint_auth: EndpointAuth,
+    /// In which version it gets events of these types, whichever they were published in.
+    pub versions: BTreeMap<String, u32>,
 }
 
 /// The method of a subscription's requests.
@@ -197,6 +200,7 @@ impl Default for Settings {
             max_payload_bytes: DEFAULT_MAX_PAYLOAD_BYTES,
             signing: Signing::default(),
             endpoint_auth: EndpointAuth::None,
+            versions: BTreeMap::new(),
         }
     }
 }
@@ -316,6 +320,7 @@ mod tests {
             endpoint_auth: EndpointAuth::Basic {
                 username: "u".to_owned(),
             },
+            versions: BTreeMap::from([("acme.order_placed".to_owned(), 2)]),
             ..Settings::default()
         };
         let text = serde_json::to_string(&settings).unwrap();

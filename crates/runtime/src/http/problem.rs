@@ -79,13 +79,28 @@ impl Problem {
         self
     }
 
-    /// The same of a part of the body that is at this pointer.
+    /// The same about what is at `pointer` of something larger: every fault is further inside.
     #[must_use]
-    pub fn within(mut self, pointer: &str) -> Self {
+    pub fn inside(mut self, pointer: &str) -> Self {
         for fault in &mut self.0.errors {
             fault.pointer.insert_str(0, pointer);
         }
         self
+    }
+
+    /// As it is written where it is no answer of its own.
+    pub fn to_json(&self) -> String {
+        self.body(None)
+    }
+
+    /// Whether it is no fault of who asked.
+    pub fn is_ours(&self) -> bool {
+        self.status() >= 500
+    }
+
+    /// Its HTTP status.
+    pub fn status(&self) -> u16 {
+        self.0.code.status().as_u16()
     }
 
     /// Adds a member of its own, such as `existing_id`.
@@ -248,6 +263,13 @@ mod tests {
                 ],
             })
         );
+    }
+
+    #[test]
+    fn a_problem_of_a_part_says_where_in_the_whole_it_is() {
+        let problem = Problem::new(Code::InvalidRequest, "no").at("/data", "write an object");
+        let whole: Value = serde_json::from_str(&problem.inside("/events/7").to_json()).unwrap();
+        assert_eq!(whole["errors"][0]["pointer"], "/events/7/data");
     }
 
     #[test]

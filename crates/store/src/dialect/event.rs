@@ -50,6 +50,8 @@ impl Columns for NewEventRow {
                 "transition",
                 "traceparent",
                 "caused_at",
+                "resource_type",
+                "resource_id",
             ],
         );
         let text = text.replace("select *", "select written.*")
@@ -72,6 +74,8 @@ impl Columns for NewEventRow {
             .bind::<Nullable<Integer>, _>(rows.clone().map(|row| &row.transition).collect())
             .bind::<Nullable<Text>, _>(rows.clone().map(|row| &row.traceparent).collect())
             .bind::<Instant, _>(rows.clone().map(|row| &row.caused_at).collect())
+            .bind::<Nullable<Text>, _>(rows.clone().map(|row| &row.resource_type).collect())
+            .bind::<Nullable<Text>, _>(rows.clone().map(|row| &row.resource_id).collect())
             .bind::<SmallInt, _>(shards)
     }
 }

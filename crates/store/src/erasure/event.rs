@@ -9,10 +9,18 @@ use crate::schema::{attempts, deliveries, events};
 use crate::sql_types::Uid;
 use diesel::prelude::*;
 use domain::erasure::{NOTHING, Number};
+use domain::event::Resource;
 use domain::id::TenantId;
 
 /// An event, by what may name a number.
-type Texts = (Uid, String, Option<String>, Option<String>, Option<String>);
+type Texts = (
+    Uid,
+    Option<Uid>,
+    String,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+);
 
 impl Store {
     /// Blanks a number in a tenant's events, and in the answers to them.
@@ -71,6 +79,7 @@ fn blank(
         .filter(events::id.eq_any(ids))
         .select((
             events::id,
+            events::message_id,
             events::data,
             events::resource,
             events::context,
@@ -78,7 +87,7 @@ fn blank(
         ))
         .load(c))?;
     let mut blanked = Vec::new();
-    for (id, data, resource, context, metadata) in rows {
+    for (id, message, data, resource, context, metadata) in rows {
         let of = |text: &Option<String>| text.as_deref().and_then(|text| number.blank_json(text));
         let news = [&resource, &context, &metadata].map(of);
         let new_data = number.blank_json(&data);
@@ -88,7 +97,17 @@ fn blank(
         let [new_resource, new_context, new_metadata] = news;
         // What is no resource any more is none.
         let resource = new_resource.or(resource).filter(|text| text != NOTHING);
+        let found_by: Option<Resource> = resource
+            .as_deref()
+            .and_then(|text| serde_json::from_str(text).ok());
+        // An event about a message is found by the message.
+        let (kind, found_by) = found_by
+            .filter(|_| message.is_none())
+            .map(|resource| (resource.kind, resource.id))
+            .unzip();
         let set = (
+            events::resource_type.eq(kind),
+            events::resource_id.eq(found_by),
             events::data.eq(new_data.unwrap_or(data)),
             events::resource.eq(resource),
             events::context.eq(new_context.or(context)),

@@ -5,7 +5,7 @@ use super::{NewEventRow, Published};
 use crate::Store;
 use crate::connection::{Connection, insert_rows};
 use crate::error::Error;
-use crate::idempotency::{self, Claim, Claimed};
+use crate::idempotency::{self, Answer, Claim, Claimed};
 use crate::schema::events;
 use crate::writer::{Job, Permit, Writer};
 use domain::event::Event;
@@ -32,6 +32,58 @@ impl Store {
             _permit: permit,
         })?;
         told.await.unwrap_or(Err(Error::Closed))
+    }
+}
+
+/// An event that is to be published, with the claim of its idempotency key.
+#[derive(Debug, Clone)]
+pub struct Publication {
+    /// The event.
+    pub event: Event,
+    /// Its key, where it has one.
+    pub claim: Option<Claim>,
+}
+
+/// What became of many events that were published as one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Batch {
+    /// What became of each, in their order.
+    New(Vec<Published>),
+    /// The same batch was published under this key before: that answer again.
+    Replayed(Answer),
+    /// Something else was published under this key before.
+    Mismatch,
+}
+
+impl Store {
+    /// Writes events in one commit, each once for its idempotency key, and all of them once for that of
+    /// the whole. What is answered under the key of the whole is `answer` of what became of each.
+    pub async fn publish_batch(
+        &self,
+        batch: Vec<Publication>,
+        claim: Option<Claim>,
+        answer: impl Fn(&[Published]) -> String + Send + 'static,
+    ) -> Result<Batch, Error> {
+        let rows: Vec<(NewEventRow, Option<Claim>)> = batch
+            .into_iter()
+            .map(|one| (one.event.into(), one.claim))
+            .collect();
+        self.write(move |connection| {
+            if let Some(claim) = &claim {
+                match idempotency::claim(connection, &[claim])?.pop() {
+                    None | Some(Claimed::New) => {}
+                    Some(Claimed::Same(answer)) => return Ok(Batch::Replayed(answer)),
+                    Some(Claimed::Other) => return Ok(Batch::Mismatch),
+                }
+            }
+            let all = || rows.iter().map(|(row, claim)| (row, claim.as_ref()));
+            let done = write(connection, all())?;
+            if let Some(claim) = &claim {
+                idempotency::answer(connection, claim, answer(&done))?;
+            }
+            Ok(Batch::New(done))
+        })
+        .await
     }
 }
 
@@ -73,7 +125,7 @@ impl Publishing {
             return Ok(());
         }
         self.writer
-            .push(Box::new(Batch::of(self.waiting.clone(), Vec::new())))?;
+            .push(Box::new(Together::of(self.waiting.clone(), Vec::new())))?;
         batches.push_back(vec![publish]);
         Ok(())
     }
@@ -86,13 +138,13 @@ impl Waiting {
 }
 
 /// The writing of a batch. It takes what has come when it begins.
-struct Batch {
+struct Together {
     waiting: Arc<Waiting>,
     taken: Vec<Publish>,
     done: Vec<Published>,
 }
 
-impl Batch {
+impl Together {
     const fn of(waiting: Arc<Waiting>, taken: Vec<Publish>) -> Self {
         Self {
             waiting,
@@ -108,10 +160,11 @@ impl Batch {
     }
 }
 
-impl Job for Batch {
+impl Job for Together {
     fn run(&mut self, connection: &mut Connection) -> Result<(), Error> {
         self.take();
-        self.done = write(connection, &self.taken)?;
+        let all = || self.taken.iter().map(|one| (&one.row, one.claim.as_ref()));
+        self.done = write(connection, all())?;
         Ok(())
     }
 
@@ -138,21 +191,24 @@ impl Job for Batch {
 }
 
 /// Writes events whose idempotency keys are new; what became of each.
-fn write(connection: &mut Connection, batch: &[Publish]) -> Result<Vec<Published>, Error> {
-    let claims: Vec<&Claim> = batch.iter().filter_map(|one| one.claim.as_ref()).collect();
+fn write<'a>(
+    connection: &mut Connection,
+    batch: impl Iterator<Item = (&'a NewEventRow, Option<&'a Claim>)> + Clone,
+) -> Result<Vec<Published>, Error> {
+    let claims: Vec<&Claim> = batch.clone().filter_map(|(_, claim)| claim).collect();
     let mut claimed = idempotency::claim(connection, &claims)?.into_iter();
     let done: Vec<Published> = batch
-        .iter()
-        .map(
-            |one| match one.claim.as_ref().and_then(|_| claimed.next()) {
-                None | Some(Claimed::New) => Published::New,
-                Some(Claimed::Same(answer)) => Published::Replayed(answer),
-                Some(Claimed::Other) => Published::Mismatch,
-            },
-        )
+        .clone()
+        .map(|(_, claim)| match claim.and_then(|_| claimed.next()) {
+            None | Some(Claimed::New) => Published::New,
+            Some(Claimed::Same(answer)) => Published::Replayed(answer),
+            Some(Claimed::Other) => Published::Mismatch,
+        })
         .collect();
-    let new = batch.iter().zip(&done);
-    let rows = new.filter_map(|(one, done)| (*done == Published::New).then_some(&one.row));
-    insert_rows!(connection, events::table, rows);
+    let rows: Vec<&NewEventRow> = batch
+        .zip(&done)
+        .filter_map(|((row, _), done)| (*done == Published::New).then_some(row))
+        .collect();
+    insert_rows!(connection, events::table, rows.iter().copied());
     Ok(done)
 }

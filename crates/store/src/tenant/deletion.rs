@@ -10,9 +10,10 @@ use crate::installation::{Versioned, bump};
 use crate::retention::PAGE;
 use crate::schema::{
     access_tokens, account_sources, api_keys, attempts, callback_keys, callbacks, console_links,
-    dead_letters, deliveries, events, inboxes, members, message_history, messages, notifications,
-    orphans, poll_leases, polls, previous_secrets, provider_accounts, provider_health, quarantine,
-    replays, security_events, send_attempts, subscriptions, sweeps, tallies, tenants, trials,
+    dead_letters, deliveries, event_type_versions, event_types, events, inboxes, members,
+    message_history, messages, notifications, orphans, poll_leases, polls, previous_secrets,
+    provider_accounts, provider_health, quarantine, replays, security_events, send_attempts,
+    subscriptions, sweeps, tallies, tenants, trials,
 };
 use crate::sql_types::{Moment, Uid};
 use diesel::prelude::*;
@@ -48,6 +49,8 @@ pub enum Part {
     Notifications,
     /// Events.
     Events,
+    /// Event types of its own, with their versions.
+    EventTypes,
     /// What the door found odd.
     SecurityEvents,
     /// Refused requests.
@@ -64,7 +67,7 @@ pub enum Part {
 
 impl Part {
     /// Every part.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Access,
         Self::Subscriptions,
         Self::Replays,
@@ -73,6 +76,7 @@ impl Part {
         Self::Messages,
         Self::Notifications,
         Self::Events,
+        Self::EventTypes,
         Self::SecurityEvents,
         Self::Quarantine,
         Self::DeadLetters,
@@ -209,6 +213,7 @@ fn remove(connection: &mut Connection, tenant: Uid, part: Part) -> Result<usize,
             delete_page!(connection, tenant, notifications, notification_id: String)
         }
         Part::Events => remove_events(connection, tenant)?,
+        Part::EventTypes => remove_event_types(connection, tenant)?,
         Part::SecurityEvents => delete_page!(connection, tenant, security_events, id: Uid),
         Part::Quarantine => delete_page!(connection, tenant, quarantine, id: Uid),
         Part::DeadLetters => delete_page!(connection, tenant, dead_letters, id: Uid),
@@ -285,6 +290,24 @@ fn remove_events(connection: &mut Connection, tenant: Uid) -> Result<usize, Erro
         .limit(PAGE)
         .load(c))?;
     Ok(delete_of!(connection, events, id, &ids))
+}
+
+/// Some types, with all their versions.
+fn remove_event_types(connection: &mut Connection, tenant: Uid) -> Result<usize, Error> {
+    let names: Vec<String> = each!(connection, c => event_types::table
+        .filter(event_types::tenant_id.eq(tenant))
+        .order(event_types::name)
+        .select(event_types::name)
+        .limit(FEW)
+        .load(c))?;
+    each!(connection, c => diesel::delete(event_type_versions::table)
+        .filter(event_type_versions::tenant_id.eq(tenant))
+        .filter(event_type_versions::name.eq_any(&names))
+        .execute(c))?;
+    Ok(each!(connection, c => diesel::delete(event_types::table)
+        .filter(event_types::tenant_id.eq(tenant))
+        .filter(event_types::name.eq_any(&names))
+        .execute(c))?)
 }
 
 /// The slots of a page that have one name: those are found by an index.

@@ -4,6 +4,7 @@ use domain::callback::Status;
 use domain::message::Outcome;
 use std::sync::Arc;
 use tidings_store::callback::Filter;
+use tidings_store::event;
 use tidings_store::page::Window;
 
 const FIRST: Window<domain::id::ReceiptId> = Window {
@@ -54,6 +55,7 @@ async fn applying_a_callback_twice_is_applying_it_once(scene: Scene) {
         .store
         .list_events(
             scene.tenant,
+            event::Filter::default(),
             Window {
                 before: None,
                 limit: 9,
@@ -146,7 +148,7 @@ async fn contradicting_reports_are_told_once_for_each_pair(scene: Scene) {
     };
     let events = scene
         .store
-        .list_events(scene.tenant, window)
+        .list_events(scene.tenant, event::Filter::default(), window)
         .await
         .unwrap()
         .items;

@@ -2,7 +2,7 @@ use crate::scene::Scene;
 use domain::id::TenantId;
 use futures_util::future::join_all;
 use tidings_store::directory::Directory;
-use tidings_store::event::Published;
+use tidings_store::event::{Filter, Published};
 use tidings_store::idempotency::{Answer, Claim, REMEMBERED};
 use tidings_store::page::Window;
 
@@ -122,6 +122,10 @@ async fn of_many_published_at_once_under_one_key_one_is_written_and_the_others_h
         before: None,
         limit: 100,
     };
-    let page = scene.store.list_events(scene.tenant, window).await.unwrap();
+    let page = scene
+        .store
+        .list_events(scene.tenant, Filter::default(), window)
+        .await
+        .unwrap();
     assert_eq!(page.items.len(), 1);
 }

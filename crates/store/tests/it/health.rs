@@ -7,7 +7,7 @@ use domain::id::{AccountId, TenantId};
 use domain::tally::By;
 use serde_json::{Value, json};
 use std::time::Duration;
-use tidings_store::event::Kept;
+use tidings_store::event::{Filter, Kept};
 use tidings_store::health::Judged;
 use tidings_store::page::Window;
 use tidings_store::tally::Book;
@@ -34,7 +34,12 @@ async fn told(scene: &Scene, tenant: TenantId) -> Vec<Kept> {
         before: None,
         limit: 100,
     };
-    let mut page = scene.store.list_events(tenant, window).await.unwrap().items;
+    let mut page = scene
+        .store
+        .list_events(tenant, Filter::default(), window)
+        .await
+        .unwrap()
+        .items;
     page.reverse();
     page
 }

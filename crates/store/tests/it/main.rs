@@ -45,6 +45,8 @@ mod deliveries;
 mod directory;
 mod endings;
 mod erasure;
+mod event_log;
+mod event_types;
 mod events;
 mod faults;
 mod health;

@@ -14,7 +14,7 @@ use tidings_store::Store;
 use tidings_store::account::{Account, Created};
 use tidings_store::delivery::Room;
 use tidings_store::directory::Directory;
-use tidings_store::event::Published;
+use tidings_store::event::{Filter, Published};
 use tidings_store::fan_out::{FannedOut, Turns};
 use tidings_store::idempotency::{Answer, Claim};
 use tidings_store::message::Registered;
@@ -214,7 +214,11 @@ async fn all_events(scene: &Scene) -> BTreeMap<MessageId, Vec<u32>> {
     let mut before = None;
     loop {
         let window = Window { before, limit: 100 };
-        let page = scene.store.list_events(scene.tenant, window).await.unwrap();
+        let page = scene
+            .store
+            .list_events(scene.tenant, Filter::default(), window)
+            .await
+            .unwrap();
         for (id, number) in page.items.iter().filter_map(|kept| kept.event.transition) {
             told.entry(id).or_default().push(number);
         }

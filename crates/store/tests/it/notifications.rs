@@ -8,6 +8,7 @@ use domain::notification::{Counts, Notification};
 use domain::poll::Plan;
 use domain::send_attempt::SendAttempt;
 use std::time::Duration;
+use tidings_store::event;
 use tidings_store::message::{Filter, Registered, Ruling};
 use tidings_store::page::Window;
 use tidings_store::retention::Kind;
@@ -45,7 +46,11 @@ async fn told(scene: &Scene, id: &str) -> Vec<String> {
     let (mut states, mut before) = (Vec::new(), None);
     loop {
         let window = Window { before, limit: 100 };
-        let page = scene.store.list_events(scene.tenant, window).await.unwrap();
+        let page = scene
+            .store
+            .list_events(scene.tenant, event::Filter::default(), window)
+            .await
+            .unwrap();
         let updated = page.items.iter().filter(|kept| {
             let resource = kept.event.resource.as_ref();
             kept.event.event_type == "notification.updated" && resource.unwrap().id == id

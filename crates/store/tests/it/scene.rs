@@ -302,7 +302,7 @@ impl Scene {
                 subscription_id: id,
                 tenant_id: self.tenant,
                 environment: Environment::default(),
-                patterns: Pattern::parse_list(&texts).unwrap(),
+                patterns: Pattern::read_list(&texts).unwrap(),
                 since_position: 0,
             },
             url: "https://example.org/hook".to_owned(),

@@ -179,7 +179,7 @@ async fn a_change_of_a_subscription_that_keeps_its_secret_leaves_it_as_it_is_sea
     assert_eq!(replaced.await.unwrap(), 1);
     let change = Change {
         url: "https://example.org/other".to_owned(),
-        patterns: Pattern::parse_list(&["*".to_owned()]).unwrap(),
+        patterns: Pattern::read_list(&["*".to_owned()]).unwrap(),
         secret: None,
         name: None,
         description: None,
@@ -241,7 +241,7 @@ mod at_once {
             let change = |number: usize| {
                 let change = Change {
                     url: format!("https://example.org/{number}"),
-                    patterns: Pattern::parse_list(&["*".to_owned()]).unwrap(),
+                    patterns: Pattern::read_list(&["*".to_owned()]).unwrap(),
                     secret: None,
                     name: None,
                     description: None,

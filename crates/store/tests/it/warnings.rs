@@ -15,6 +15,7 @@ use std::time::Duration;
 use tidings_store::Store;
 use tidings_store::delivery::{Attempt, Recipient, Recorded, Then};
 use tidings_store::directory::Directory;
+use tidings_store::event::Filter;
 use tidings_store::page::Window;
 use tidings_store::replay::Demand;
 use tidings_store::shard::Holding;
@@ -121,7 +122,11 @@ async fn told(scene: &Scene, tenant: TenantId) -> Vec<(String, Value)> {
         before: None,
         limit: 1_000,
     };
-    let page = scene.store.list_events(tenant, window).await.unwrap();
+    let page = scene
+        .store
+        .list_events(tenant, Filter::default(), window)
+        .await
+        .unwrap();
     let events = page.items.into_iter().rev().map(|kept| kept.event);
     let news = events.filter(|event| domain::news::is_news(&event.event_type));
     news.filter(|event| event.source == "tidings")

@@ -35,7 +35,15 @@ async fn a_write_that_fails_hurts_nobody_who_was_committed_with_it(scene: Scene)
         before: None,
         limit: 100,
     };
-    let page = scene.store.list_events(scene.tenant, window).await.unwrap();
+    let page = scene
+        .store
+        .list_events(
+            scene.tenant,
+            tidings_store::event::Filter::default(),
+            window,
+        )
+        .await
+        .unwrap();
     assert_eq!(page.items.len(), 46);
 }
 

@@ -179,6 +179,11 @@ impl Metrics {
             .set(gauge(count));
     }
 
+    /// How many requests wait for events at the feed.
+    pub fn set_feed_readers(&self, count: u64) {
+        self.families.feed_readers.set(gauge(count));
+    }
+
     /// How many shards this instance owns.
     pub fn set_shards_owned(&self, count: u64) {
         self.families.shards_owned.set(gauge(count));
@@ -189,6 +194,14 @@ impl Metrics {
         self.families.events.with_label_values(&[source]).inc();
     }
 
+    /// A message of a publisher was taken from RabbitMQ: `accepted replayed refused`.
+    pub fn amqp_message(&self, outcome: &str) {
+        self.families
+            .amqp_messages
+            .with_label_values(&[outcome])
+            .inc();
+    }
+
     /// A delivery came to an end.
     pub fn delivery(&self, outcome: &str) {
         self.families.deliveries.with_label_values(&[outcome]).inc();
@@ -197,6 +210,14 @@ impl Metrics {
     /// An attempt ended; `class` is `2xx` or the stable name of its error.
     pub fn attempt(&self, class: &str) {
         self.families.attempts.with_label_values(&[class]).inc();
+    }
+
+    /// An event was `converted` to the version that a subscription wants, or that `failed`.
+    pub fn conversion(&self, outcome: &str) {
+        self.families
+            .conversions
+            .with_label_values(&[outcome])
+            .inc();
     }
 
     /// A test or a check (`kind`) of an endpoint ended.
@@ -308,6 +329,8 @@ mod tests {
         metrics.subscription_disabled("failing");
         metrics.set_breakers("open", 1);
         metrics.set_replays("running", 2);
+        metrics.set_feed_readers(3);
+        metrics.amqp_message("refused");
         metrics.set_shards_owned(64);
         metrics.event("api");
         metrics.delivery("delivered");
@@ -368,6 +391,8 @@ mod tests {
             r#"tidings_subscriptions_disabled_total{reason="failing"} 1"#,
             r#"tidings_breakers{state="open"} 1"#,
             r#"tidings_replays{state="running"} 2"#,
+            "tidings_feed_readers 3",
+            r#"tidings_amqp_messages_total{outcome="refused"} 1"#,
             "tidings_shards_owned 64",
             r#"tidings_queue_depth{queue="jobs"} 12"#,
             r#"tidings_queue_oldest_seconds{queue="jobs"} 0.25"#,

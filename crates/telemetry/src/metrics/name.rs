@@ -29,14 +29,20 @@ pub enum Name {
     Breakers,
     /// `tidings_replays`
     Replays,
+    /// `tidings_feed_readers`
+    FeedReaders,
     /// `tidings_shards_owned`
     ShardsOwned,
     /// `tidings_events_total`
     Events,
+    /// `tidings_amqp_messages_total`
+    AmqpMessages,
     /// `tidings_deliveries_total`
     Deliveries,
     /// `tidings_attempts_total`
     Attempts,
+    /// `tidings_conversions_total`
+    Conversions,
     /// `tidings_queue_depth`
     QueueDepth,
     /// `tidings_queue_oldest_seconds`
@@ -67,7 +73,7 @@ pub enum Name {
 
 impl Name {
     /// Every name there is.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 33] = [
         Self::Callbacks,
         Self::SecurityEvents,
         Self::Reports,
@@ -81,10 +87,13 @@ impl Name {
         Self::SubscriptionsDisabled,
         Self::Breakers,
         Self::Replays,
+        Self::FeedReaders,
         Self::ShardsOwned,
         Self::Events,
+        Self::AmqpMessages,
         Self::Deliveries,
         Self::Attempts,
+        Self::Conversions,
         Self::QueueDepth,
         Self::QueueOldest,
         Self::Stages,
@@ -177,6 +186,11 @@ impl Name {
                 &["state"],
                 "Breakers of subscriptions, by their state.",
             ),
+            Self::FeedReaders => (
+                "tidings_feed_readers",
+                &[],
+                "Requests that wait for events at the feed.",
+            ),
             Self::Replays => (
                 "tidings_replays",
                 &["state"],
@@ -186,6 +200,11 @@ impl Name {
                 "tidings_shards_owned",
                 &[],
                 "Shards this process holds a lease for.",
+            ),
+            Self::AmqpMessages => (
+                "tidings_amqp_messages_total",
+                &["outcome"],
+                "Messages of publishers taken from RabbitMQ, by what became of them.",
             ),
             Self::Events => (
                 "tidings_events_total",
@@ -201,6 +220,11 @@ impl Name {
                 "tidings_attempts_total",
                 &["class"],
                 "Requests made to tenants, by the class of their result.",
+            ),
+            Self::Conversions => (
+                "tidings_conversions_total",
+                &["outcome"],
+                "Events made to the version that a subscription wants, or not.",
             ),
             Self::QueueDepth => (
                 "tidings_queue_depth",

@@ -43,6 +43,15 @@ impl Api {
         }
     }
 
+    /// The API of another process, with the same key.
+    #[must_use]
+    pub fn at(&self, base_url: &str) -> Self {
+        Self {
+            caller: Caller::new(base_url),
+            authorization: self.authorization.clone(),
+        }
+    }
+
     /// Without a slash at its end.
     pub fn base_url(&self) -> &str {
         self.caller.base_url()
@@ -67,6 +76,12 @@ impl Api {
     pub async fn put(&self, path: &str, body: impl Borrow<Value>) -> Answer {
         let body = body.borrow().to_string();
         self.request("PUT", path, &[JSON], body).await
+    }
+
+    /// PATCH.
+    pub async fn patch(&self, path: &str, body: impl Borrow<Value>) -> Answer {
+        let body = body.borrow().to_string();
+        self.request("PATCH", path, &[JSON], body).await
     }
 
     /// POST with headers, such as `idempotency-key`. One that is usually added is replaced.

@@ -355,13 +355,11 @@ mod tests {
         let readiness = runtime::Readiness::new(shutdown.clone());
         let resolver = egress::Resolver::fixed(HashMap::new());
         let options = egress::ClientOptions::default();
+        let at = directory.join("s.db");
+        let store = store::Store::open_sqlite(&at, clock.clone(), random.clone()).unwrap();
         let context = Context {
-            store: store::Store::open_sqlite(
-                &directory.join("s.db"),
-                clock.clone(),
-                random.clone(),
-            )
-            .unwrap(),
+            catalog: catalog::Directory::new(store.clone(), clock.clone()),
+            store,
             broker: broker::Broker::open_embedded(&directory.join("q.db"), clock.clone()).unwrap(),
             client: egress::Client::new(egress::Policy::default(), resolver, options).unwrap(),
             vault: Arc::new(signing::Vault::new([7; 32])),
@@ -409,6 +407,7 @@ mod tests {
             id: EventId::new(now, &random),
             tenant_id: tenant,
             event_type: "job.created".to_owned(),
+            version: 1,
             body: bytes::Bytes::from_static(b"{}"),
             trace: None,
             caused_at: now,

@@ -215,6 +215,9 @@ impl Engine {
             self.unstamped.extend(asked.iter().filter(is_ours));
             self.last_turn = done.full_at;
         }
+        for shard in &done.fed {
+            self.context.broker.hint(Hint::Stamped(*shard));
+        }
         for shard in &done.elsewhere {
             self.context.broker.hint(Hint::Deliveries(*shard));
         }

@@ -6,6 +6,7 @@ use super::{KEY, TOKEN, hash};
 use crate::{Context, failure, house};
 use config::Secret;
 use domain::Timestamp;
+use domain::id::KeyId;
 use runtime::http::{Code, Problem};
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -84,6 +85,11 @@ impl Keys {
             self.usage.note(key, now);
         }
         Ok(shown)
+    }
+
+    /// Notes that a key was used otherwise than over HTTP.
+    pub(crate) fn note(&self, key: KeyId, now: Timestamp) {
+        self.usage.note(key, now);
     }
 
     /// 429 for a source that failed too often, unless what it shows opened something lately.

@@ -66,7 +66,13 @@ pub(super) struct Wanted {
 }
 
 impl CreateReplay {
-    pub(super) fn check(self) -> Result<Wanted, Problem> {
+    /// The names or patterns of types that are asked for, as they are written.
+    pub(super) fn types(&self) -> Option<&[String]> {
+        self.events.types.as_deref()
+    }
+
+    /// Judges it. Besides the types that ship, those of these names count.
+    pub(super) fn check(self, own: &[String]) -> Result<Wanted, Problem> {
         let mut faults = Faults::default();
         let per_second = self
             .per_second
@@ -83,7 +89,7 @@ impl CreateReplay {
             Some(Err(_)) => return Err(unknown_webhook()),
         };
         Ok(Wanted {
-            selection: self.events.check()?,
+            selection: self.events.check(own)?,
             webhook_id,
             per_second,
         })
@@ -91,7 +97,7 @@ impl CreateReplay {
 }
 
 impl Events {
-    fn check(self) -> Result<Selection, Problem> {
+    fn check(self, own: &[String]) -> Result<Selection, Problem> {
         match self {
             Self {
                 ids: Some(ids),
@@ -104,7 +110,7 @@ impl Events {
                 from: Some(from),
                 to: Some(to),
                 types,
-            } => by_range(&from, &to, types),
+            } => by_range(&from, &to, types, own),
             Self { ids: Some(_), .. } => Err(input::invalid(
                 "/events",
                 "name the ids alone, or a time from … to",
@@ -137,7 +143,12 @@ fn by_ids(texts: &[String]) -> Result<Selection, Problem> {
     Ok(Selection::Ids { ids })
 }
 
-fn by_range(from: &str, to: &str, types: Option<Vec<String>>) -> Result<Selection, Problem> {
+fn by_range(
+    from: &str,
+    to: &str,
+    types: Option<Vec<String>>,
+    own: &[String],
+) -> Result<Selection, Problem> {
     let mut faults = Faults::default();
     let mut time = |at, text| {
         let time = Timestamp::parse_rfc3339(text);
@@ -159,9 +170,9 @@ fn by_range(from: &str, to: &str, types: Option<Vec<String>>) -> Result<Selectio
     let types = match types {
         None => None,
         Some(texts) => {
-            let patterns = Pattern::parse_list(&texts)
+            let patterns = Pattern::parse_list(&texts, own)
                 .map_err(|error| refuse_patterns("/events/types", error))?;
-            (patterns != [Pattern::All]).then(|| types_of(&patterns))
+            (patterns != [Pattern::All]).then(|| types_of(&patterns, own))
         }
     };
     Ok(Selection::Range { from, to, types })

@@ -6,6 +6,7 @@ use super::patch::{Patch, enabling, patching};
 use super::view::{WebhookView, WriteWebhook, view};
 use super::{filter, new, show_new};
 use crate::caller::Caller;
+use crate::event_type::Types;
 use crate::input::{self, Faults, present};
 use crate::list::Query;
 use crate::{Context, Desk, failure};
@@ -153,14 +154,15 @@ pub(super) async fn bulk(
         return create(context, tenant, asked, dry_run).await;
     }
     let patch = body.patch.take().map(Patch::check).transpose();
-    let patch = patch.map_err(|problem| problem.within("/patch"))?;
+    let patch = patch.map_err(|problem| problem.inside("/patch"))?;
     let selected = Selected::of(body, tenant)?;
     let now = context.clock.now();
     match (action, patch) {
         (Action::Update, Some(patch)) => {
-            let mut decide = patching(context, tenant, patch);
+            let types = Types::of(context, tenant).await?;
+            let mut decide = patching(context, tenant, patch, types);
             let decide = move |subscription: &_| {
-                decide(subscription).map_err(|problem: Problem| problem.within("/patch"))
+                decide(subscription).map_err(|problem: Problem| problem.inside("/patch"))
             };
             change(context, tenant, selected, dry_run, decide).await
         }
@@ -258,7 +260,7 @@ impl Selected {
         values.insert("limit".to_owned(), MOST.to_string());
         let query = Query::of(values, PATH)?;
         let Some(ids) = body.ids else {
-            let found = filter::read(&query).map_err(|problem| problem.within("/filter"))?;
+            let found = filter::read(&query).map_err(|problem| problem.inside("/filter"))?;
             let which = Which::Found(found, query.window(tenant)?);
             return Ok(Self {
                 which,
@@ -296,13 +298,14 @@ async fn create(
     asked: Vec<Value>,
     dry_run: bool,
 ) -> Result<HttpResponse, Problem> {
+    let types = Types::of(context, tenant).await?;
     let judged: Vec<_> = asked
         .into_iter()
         .enumerate()
         .map(|(index, value)| {
             input::parse_value::<WriteWebhook>(value)
-                .and_then(|body| new(context, tenant, body))
-                .map_err(|problem| problem.within(&format!("/webhooks/{index}")))
+                .and_then(|body| new(context, tenant, body, &types))
+                .map_err(|problem| problem.inside(&format!("/webhooks/{index}")))
         })
         .collect();
     let good: Vec<Subscription> = judged

@@ -36,11 +36,14 @@ pub(super) const NAMES: [&str; 7] = [
 pub(super) fn read(query: &Query) -> Result<Filter, Problem> {
     let any = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     let environment = |text: &str| text.parse::<Environment>().ok();
-    let event_type = |text: &str| catalog::find(text).map(|known| known.name.to_owned());
+    // One that somebody may bring is asked for, whether it is there or not.
+    let may_be =
+        |name: &str| catalog::find(name).is_some() || catalog::judge_own_name(name).is_ok();
+    let event_type = |text: &str| may_be(text).then(|| text.to_owned());
     Ok(Filter {
         environment: query.parsed("environment", environment, "the name of an environment")?,
         state: query.parsed("state", State::parse, "active, disabled or unverified")?,
-        event_type: query.parsed("event_type", event_type, "an event type of the catalog")?,
+        event_type: query.parsed("event_type", event_type, "the name of an event type")?,
         url: query.asked("url", any, any, "a URL as it was written")?,
         name: query.asked("name", any, any, "a name")?,
     })

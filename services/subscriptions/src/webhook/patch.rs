@@ -5,6 +5,7 @@ use super::settings::{AskedAuth, AskedSigning};
 use super::view::{WebhookView, WriteWebhook, view};
 use super::{change_of, judge, parse_id, settings};
 use crate::caller::Caller;
+use crate::event_type::Types;
 use crate::openapi::merge_patch;
 use crate::{Context, Desk, failure, input};
 use actix_web::web::{self, Path, Payload};
@@ -24,7 +25,7 @@ use wire::Hint;
 const TYPES: [&str; 2] = ["application/merge-patch+json", "application/json"];
 
 /// What may be written of a webhook, with the members of what is an object of ours.
-const WRITABLE: [(&str, &[&str]); 16] = [
+const WRITABLE: [(&str, &[&str]); 17] = [
     ("url", &[]),
     ("events", &[]),
     ("secret", &[]),
@@ -44,6 +45,7 @@ const WRITABLE: [(&str, &[&str]); 16] = [
         "endpoint_auth",
         &["type", "header", "value", "token", "username", "password"],
     ),
+    ("versions", &[]),
 ];
 
 /// How a patch is described.
@@ -108,7 +110,8 @@ pub(super) async fn patch(
 ) -> Result<HttpResponse, Problem> {
     let (_, body) = input::read_as::<Value>(&request, payload, &TYPES).await?;
     let patch = Patch::check(body)?;
-    let decide = patching(&desk.context, caller.tenant, patch);
+    let types = Types::of(&desk.context, caller.tenant).await?;
+    let decide = patching(&desk.context, caller.tenant, patch, types);
     change_one(&desk, caller, &id, decide).await
 }
 
@@ -177,16 +180,23 @@ async fn change_one(
     Ok(HttpResponse::Ok().json(view(&desk.context, *shown)?))
 }
 
-/// Says what a patch makes of a webhook.
+/// Says what a patch makes of a webhook. Besides the types that ship, these count.
 pub(super) fn patching(
     context: &Context,
     tenant: TenantId,
     patch: Patch,
+    types: Types,
 ) -> impl FnMut(&Subscription) -> Result<Option<Change>, Problem> + Send + 'static {
     let context = context.clone();
     move |subscription| {
         let body: WriteWebhook = input::parse_value(patch.applied_to(&context, subscription)?)?;
-        let wanted = judge(&context, body, Some(subscription))?;
+        let mut already = subscription.clone();
+        if patch.forgets("versions") {
+            // As if its types were named for the first time.
+            already.settings.versions.clear();
+            already.interest.patterns.clear();
+        }
+        let wanted = judge(&context, body, Some(&already), &types)?;
         let id = subscription.interest.subscription_id;
         Ok(Some(change_of(&context, tenant, id, wanted)))
     }
@@ -229,11 +239,20 @@ impl Patch {
         Ok(Self(patch))
     }
 
+    /// Whether a member is to have its default again.
+    fn forgets(&self, name: &str) -> bool {
+        self.0.get(name).is_some_and(Value::is_null)
+    }
+
     /// The webhook as it would be written now, with the patch.
     fn applied_to(&self, context: &Context, subscription: &Subscription) -> Result<Value, Problem> {
         let mut document = document(context, subscription)?;
         let interest = &subscription.interest;
         let patterns = interest.patterns.iter().map(ToString::to_string);
+        // What is pinned stays where nothing is said of it, as far as the types are still wanted.
+        if !self.0.contains_key("versions") {
+            document.remove("versions");
+        }
         let own: [(&str, Value); 6] = [
             ("url", subscription.url.clone().into()),
             ("events", patterns.collect::<Vec<_>>().into()),

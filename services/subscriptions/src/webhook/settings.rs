@@ -1,5 +1,9 @@
 //! How a webhook's events are to be sent: as it is asked for, judged, sealed and shown.
 
+mod asked;
+
+pub(super) use asked::{Asked, AskedAuth, AskedRateLimit, AskedRetry, AskedSigning};
+
 use crate::Context;
 use crate::input::{self, Faults};
 use domain::id::{SubscriptionId, TenantId};
@@ -7,13 +11,12 @@ use domain::subscription::{
     EndpointAuth, MAX_TIMEOUT_SECONDS, Method, RateLimit, Retry, Scheme, Settings, Signing, header,
 };
 use runtime::http::{Code, Problem};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 use store::subscription::{EndpointSecret, Subscription};
 use utoipa::ToSchema;
-use utoipa::openapi::schema::{Array, ArrayBuilder, ObjectBuilder, SchemaType, Type};
 
 const MAX_HEADERS: usize = 32;
 const MAX_HEADER_BYTES: usize = 8 * 1024;
@@ -28,109 +31,6 @@ const MAX_CREDENTIAL_BYTES: usize = 4 * 1024;
 
 /// The headers of a subscription, by name.
 type Headers = BTreeMap<String, String>;
-
-/// What a request says of them. What it leaves out has its default.
-#[derive(Default)]
-pub(super) struct Asked {
-    pub method: Option<String>,
-    pub headers: Option<Headers>,
-    pub retry: Option<AskedRetry>,
-    pub rate_limit: Option<AskedRateLimit>,
-    pub max_in_flight: Option<i64>,
-    pub timeout_seconds: Option<i64>,
-    pub max_payload_bytes: Option<i64>,
-    pub signing: Option<AskedSigning>,
-    pub endpoint_auth: Option<AskedAuth>,
-}
-
-/// When a delivery is tried again: a preset, or delays.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(as = WriteRetry)]
-pub(super) struct AskedRetry {
-    /// `quick`: for half a minute. `standard`: for three days.
-    #[schema(schema_with = presets)]
-    preset: Option<String>,
-    /// After each of these waits, in seconds.
-    #[schema(schema_with = delays)]
-    delays: Option<Vec<i64>>,
-}
-
-/// How many attempts may begin: in any minute, in any hour, or both.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(as = WriteRateLimit)]
-pub(super) struct AskedRateLimit {
-    /// In any minute.
-    #[schema(minimum = 1, maximum = 1_000_000)]
-    per_minute: Option<i64>,
-    /// In any hour.
-    #[schema(minimum = 1, maximum = 1_000_000)]
-    per_hour: Option<i64>,
-}
-
-/// How requests are signed.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(as = WriteSigning)]
-pub(super) struct AskedSigning {
-    /// In these ways; `v1` unless you say otherwise.
-    #[serde(default, deserialize_with = "input::present")]
-    #[schema(value_type = Vec<Scheme>, required = false, min_items = 1)]
-    schemes: Option<Vec<String>>,
-    /// What the names of the headers of the `sha256-…` schemes begin with; `X-Tidings` unless you say otherwise.
-    #[schema(min_length = 1, max_length = 64)]
-    header_prefix: Option<String>,
-}
-
-/// How requests prove themselves, besides the signature. A credential that is left out is the one that is there.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(as = WriteEndpointAuth)]
-pub(super) struct AskedAuth {
-    /// `none`, `api_key`, `bearer` or `basic`.
-    #[serde(rename = "type")]
-    #[schema(schema_with = auth_types)]
-    kind: String,
-    /// Of `api_key`: the header.
-    header: Option<String>,
-    /// Of `api_key`: its value.
-    value: Option<String>,
-    /// Of `bearer`: the token.
-    token: Option<String>,
-    /// Of `basic`: the name.
-    username: Option<String>,
-    /// Of `basic`: the password.
-    password: Option<String>,
-}
-
-fn delays() -> Array {
-    let delay = ObjectBuilder::new()
-        .schema_type(Type::Integer)
-        .minimum(Some(*DELAY_SECONDS.start()))
-        .maximum(Some(*DELAY_SECONDS.end()));
-    ArrayBuilder::new()
-        .schema_type(SchemaType::from_iter([Type::Array, Type::Null]))
-        .description(Some("After each of these waits, in seconds."))
-        .items(delay)
-        .min_items(Some(1))
-        .max_items(Some(MAX_DELAYS))
-        .build()
-}
-
-fn presets() -> utoipa::openapi::schema::Object {
-    crate::openapi::said(
-        "`quick`: for half a minute. `standard`: for three days.",
-        crate::openapi::word_or_null(["quick", "standard"]),
-    )
-}
-
-fn auth_types() -> utoipa::openapi::schema::Object {
-    crate::openapi::said(
-        "`none`, `api_key`, `bearer` or `basic`.",
-        crate::openapi::word(["none", "api_key", "bearer", "basic"]),
-    )
-}
 
 /// What was asked for, judged.
 pub(super) struct Judged {
@@ -177,6 +77,8 @@ pub(super) struct SettingsView {
     signing: Signing,
     /// How requests prove themselves besides the signature, without the credential.
     endpoint_auth: EndpointAuth,
+    /// In which version it gets events of these types, whichever they are published in.
+    versions: BTreeMap<String, u32>,
 }
 
 /// When a delivery is tried again.
@@ -257,6 +159,11 @@ pub(super) fn judge(
 }
 
 impl Judged {
+    /// Says in which version events of some types are sent.
+    pub(super) fn pin(&mut self, versions: BTreeMap<String, u32>) {
+        self.settings.versions = versions;
+    }
+
     /// Seals what is secret, for the subscription that it belongs to.
     pub(super) fn seal(self, context: &Context, tenant: TenantId, id: SubscriptionId) -> Kept {
         let seal = |bound_to: String, bytes: &[u8]| {
@@ -304,6 +211,7 @@ pub(super) fn view(
         max_payload_bytes: settings.max_payload_bytes,
         signing: settings.signing.clone(),
         endpoint_auth: settings.endpoint_auth.clone(),
+        versions: settings.versions.clone(),
     })
 }
 

@@ -2,7 +2,7 @@
 //! and what came of it. It is no delivery: neither health nor breaker nor limit hear of it.
 
 use super::attempt::AttemptView;
-use super::sample::sample;
+use super::sample::{Sample, sample};
 use super::{find, parse_id};
 use crate::caller::Caller;
 use crate::list::{PageView, Query};
@@ -15,10 +15,10 @@ use domain::delivery::status_error;
 use domain::event::{Event, MAX_DATA_BYTES};
 use domain::id::{EventId, SubscriptionId, TenantId, TrialId};
 use domain::json::Raw;
-use domain::{Timestamp, catalog, text};
+use domain::{Timestamp, text};
 use egress::Attempted;
 use endpoint::{Endpoint, Marks, Means, Outgoing};
-use runtime::http::{Code, Problem};
+use runtime::http::Problem;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,7 +45,7 @@ struct TestWebhook {
     #[serde(rename = "type", default, deserialize_with = "input::present")]
     #[schema(value_type = String, required = false)]
     event_type: Option<String>,
-    /// What; a sample of the type unless you say otherwise.
+    /// What; the example of the type unless you say otherwise.
     #[serde(default, deserialize_with = "input::present")]
     #[schema(value_type = Object, required = false)]
     data: Option<Raw>,
@@ -112,12 +112,17 @@ pub(super) async fn test(
     caller: Caller,
 ) -> Result<HttpResponse, Problem> {
     let (_, asked) = input::read::<TestWebhook>(&request, payload).await?;
-    let (event_type, data) = judge(asked)?;
+    judge(&asked)?;
     let context = &desk.context;
     let subscription = find_to_send(context, caller.tenant, &id).await?;
+    let named = asked.event_type.as_deref().unwrap_or(USUAL_TYPE);
+    let mut sample = sample(context, &subscription, named).await?;
+    if let Some(data) = asked.data {
+        sample.data = data;
+    }
     let endpoint = open(context, &subscription)?;
     let now = context.clock.now();
-    let told = Told::new(context, &subscription, event_type, data, now);
+    let told = Told::new(context, &subscription, sample, now);
     if told.body.len() > endpoint.max_payload_bytes {
         let most = endpoint.max_payload_bytes;
         let detail =
@@ -177,17 +182,10 @@ pub(super) async fn list(
     Ok(HttpResponse::Ok().json(shown))
 }
 
-/// What is to be told: a sample where no `data` is given.
-fn judge(asked: TestWebhook) -> Result<(&'static str, Raw), Problem> {
-    let named = asked.event_type.as_deref().unwrap_or(USUAL_TYPE);
-    let Some(known) = catalog::find(named) else {
-        let detail = format!(
-            "{:?} is not an event type of the catalog",
-            text::cut(named, 128)
-        );
-        return Err(Problem::new(Code::UnknownEventType, detail.clone()).at("/type", detail));
+fn judge(asked: &TestWebhook) -> Result<(), Problem> {
+    let Some(data) = &asked.data else {
+        return Ok(());
     };
-    let data = asked.data.unwrap_or_else(|| sample(known.name));
     if !data.is_object() {
         return Err(input::invalid("/data", "write a JSON object"));
     }
@@ -195,7 +193,7 @@ fn judge(asked: TestWebhook) -> Result<(&'static str, Raw), Problem> {
         let detail = format!("write at most {MAX_DATA_BYTES} bytes");
         return Err(input::invalid("/data", detail));
     }
-    Ok((known.name, data))
+    Ok(())
 }
 
 async fn find_to_send(
@@ -228,40 +226,34 @@ pub(super) fn open(
 /// What a test tells.
 struct Told {
     event_id: EventId,
-    event_type: &'static str,
+    event_type: String,
     body: Bytes,
 }
 
 impl Told {
     /// As an event is told, but with the source `test`, which is signed with the rest, and without a place
     /// in the tenant's sequence.
-    fn new(
-        context: &Context,
-        subscription: &Subscription,
-        event_type: &'static str,
-        data: Raw,
-        now: Timestamp,
-    ) -> Self {
+    fn new(context: &Context, subscription: &Subscription, sample: Sample, now: Timestamp) -> Self {
         let event_id = EventId::new(now, &context.random);
         let event = Event {
             id: event_id,
             tenant_id: subscription.interest.tenant_id,
-            event_type: event_type.to_owned(),
-            version: 1,
+            event_type: sample.name.clone(),
+            version: sample.version,
             environment: subscription.interest.environment.clone(),
             created_at: now,
             source: "test".to_owned(),
             resource: None,
             context: None,
             metadata: None,
-            data,
+            data: sample.data,
             transition: None,
             traceparent: None,
             caused_at: now,
         };
         Self {
             event_id,
-            event_type,
+            event_type: sample.name,
             body: wire::body::render(&event, 0).into(),
         }
     }
@@ -274,7 +266,7 @@ impl Told {
             tenant_id: interest.tenant_id,
             subscription_id: interest.subscription_id,
             event_id: self.event_id,
-            event_type: self.event_type.to_owned(),
+            event_type: self.event_type.clone(),
             request_body: text::clean(text::cut(&body, KEPT_BYTES).to_owned()),
             begun_at: now,
             ended: None,
@@ -287,7 +279,7 @@ async fn send(context: &Context, endpoint: &Endpoint, told: Told, now: Timestamp
     let trace = span.context().to_string();
     let outgoing = Outgoing {
         event_id: told.event_id,
-        event_type: told.event_type,
+        event_type: &told.event_type,
         body: told.body,
         marks: Marks {
             is_replay: false,

@@ -82,6 +82,11 @@ pub(super) struct WriteWebhook {
     #[serde(default, deserialize_with = "input::present")]
     #[schema(value_type = AskedAuth, required = false)]
     pub endpoint_auth: Option<AskedAuth>,
+    /// In which version it gets events of these types. Where you say nothing, a type stays in the version that it was
+    /// in, and one that you name for the first time is in its newest.
+    #[serde(default, deserialize_with = "input::present")]
+    #[schema(value_type = BTreeMap<String, u32>, required = false)]
+    pub versions: Option<BTreeMap<String, i64>>,
 }
 
 /// A webhook: which events go where, and how.
@@ -103,6 +108,7 @@ pub(super) struct WriteWebhook {
     "max_payload_bytes": 1_048_576,
     "signing": { "schemes": ["v1"], "header_prefix": null },
     "endpoint_auth": { "type": "none" },
+    "versions": {},
     "state": "active",
     "disabled_reason": null,
     "health": {

@@ -17,6 +17,8 @@ use telemetry::{Metrics, Tracer};
 pub(super) struct Parts {
     pub config: Arc<Config>,
     pub store: Store,
+    /// What event types say, in memory.
+    pub catalog: catalog::Directory,
     pub broker: Broker,
     pub vault: Arc<Vault>,
     pub client: egress::Client,
@@ -63,6 +65,7 @@ impl Parts {
             usual: usual(&self.config.dispatcher),
             replayable,
             policy: Arc::new(self.client.policy().clone()),
+            catalog: self.catalog,
             client: self.trying,
             version: VERSION,
             store: self.store,
@@ -109,6 +112,7 @@ impl From<Parts> for dispatcher::Context {
                 .public_url
                 .clone()
                 .unwrap_or_default(),
+            catalog: parts.catalog,
             store: parts.store,
             broker: parts.broker,
             client: parts.client,

@@ -3,11 +3,15 @@
 mod accounts;
 mod admin;
 mod authentication;
+mod batch;
 mod belongings;
 mod bodies;
 mod callbacks;
 mod document;
+mod event_log;
+mod event_types;
 mod events;
+mod feed;
 mod health;
 mod idempotency;
 mod isolation;

@@ -109,6 +109,14 @@ impl TestApp {
         self.restart().await;
     }
 
+    /// Where others publish over RabbitMQ, and the namespace; none where there is no RabbitMQ.
+    pub fn amqp(&self) -> Option<(&str, &str)> {
+        match &self.backing {
+            Backing::Files => None,
+            Backing::Servers(servers) => Some((&servers.amqp, &servers.namespace)),
+        }
+    }
+
     pub fn data_dir(&self) -> &Path {
         self.directory.path()
     }

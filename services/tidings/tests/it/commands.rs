@@ -4,6 +4,7 @@ mod config;
 mod dead_letters;
 mod doctor;
 mod ending;
+mod event_types;
 mod help;
 mod key;
 mod listen;

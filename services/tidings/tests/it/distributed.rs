@@ -1,9 +1,11 @@
 //! Processes with some of the roles each, around a PostgreSQL and a RabbitMQ.
 
 mod access;
+mod feed;
 mod key;
 mod limits;
 mod polls;
+mod types;
 
 use crate::app::SOON;
 use crate::servers::{KEY, Servers, execute};

@@ -5,6 +5,7 @@
 )]
 
 mod access;
+mod amqp;
 mod api;
 mod app;
 mod attack;
@@ -20,6 +21,7 @@ mod generated;
 mod hostile;
 mod journal;
 mod messages;
+mod news;
 mod pace;
 mod parts;
 mod poison;
@@ -36,3 +38,4 @@ mod survival;
 mod telling;
 mod tracing;
 mod verifiers;
+mod versions;

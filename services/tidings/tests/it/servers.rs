@@ -1,7 +1,7 @@
 //! What an app is on: files of its own, or a database and queues of its own in servers that are given.
 
 use domain::Random;
-use lapin::options::QueueDeleteOptions;
+use lapin::options::{ExchangeDeleteOptions, QueueDeleteOptions};
 use lapin::{Connection, ConnectionProperties};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -172,18 +172,24 @@ async fn remove_left_behind(amqp: &str) {
         .unwrap();
     let channel = connection.create_channel().await.unwrap();
     for namespace in left {
-        for place in [
-            "",
-            ".alone",
-            ".dead",
-            ".wait-1000ms",
-            ".wait-10000ms",
-            ".wait-60000ms",
-        ] {
-            let queue = format!("{namespace}.callbacks.v1{place}");
-            let options = QueueDeleteOptions::default();
-            channel.queue_delete(queue.into(), options).await.unwrap();
+        for queue in ["callbacks.v1", "security.v1", "publish.v1"] {
+            for place in [
+                "",
+                ".alone",
+                ".dead",
+                ".wait-1000ms",
+                ".wait-10000ms",
+                ".wait-60000ms",
+            ] {
+                let queue = format!("{namespace}.{queue}{place}");
+                let options = QueueDeleteOptions::default();
+                channel.queue_delete(queue.into(), options).await.unwrap();
+            }
         }
+        let exchange = format!("{namespace}.publish");
+        let options = ExchangeDeleteOptions::default();
+        let deleted = channel.exchange_delete(exchange.into(), options).await;
+        deleted.unwrap();
     }
 }
 

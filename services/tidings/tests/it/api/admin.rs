@@ -1,7 +1,7 @@
 //! The admin listener, and that no route is on two listeners.
 
 use super::{PHONE, members, resources};
-use crate::app::{SOON, TestApp};
+use crate::app::{SOON, Tenant, TestApp};
 use serde_json::{Value, json};
 use std::time::Duration;
 use testkit::providers::stub_report;
@@ -58,6 +58,7 @@ async fn every_metric_is_there_once_there_was_something_to_count() {
         .expect(401);
     tenant.publish("job.created", json!({})).await;
     endpoint.wait_for(3, SOON).await;
+    tell_in_an_older_version(&tenant, &endpoint).await;
     // Of one nothing is heard, and it is given up.
     let silent = tenant.message("clinic", "m-3", PHONE).await;
     app.clock.advance(Duration::from_hours(25));
@@ -99,6 +100,19 @@ async fn every_metric_is_there_once_there_was_something_to_count() {
             "{private} is in the metrics"
         );
     }
+}
+
+/// An event that a webhook gets in another version than it is published in.
+async fn tell_in_an_older_version(tenant: &Tenant, endpoint: &Endpoint) {
+    let first = json!({ "name": "shop.opened", "schema": { "type": "object" }, "example": {} });
+    let made = tenant.api.post("/v1/event-types", first).await;
+    made.expect(201);
+    tenant.webhook(endpoint, &["shop.opened"]).await;
+    let schema = json!({ "type": "object", "properties": { "till": { "type": "integer" } } });
+    let second = json!({ "schema": schema, "example": {} });
+    let path = "/v1/event-types/shop.opened/versions";
+    tenant.api.post(path, second).await.expect(201);
+    tenant.publish("shop.opened", json!({ "till": 1 })).await;
 }
 
 #[tokio::test]

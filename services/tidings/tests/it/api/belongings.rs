@@ -9,11 +9,24 @@ use testkit::providers::stub_report;
 use testkit::{Answer, Endpoint};
 
 const KEY: &str = "0123456789abcdef";
-/// What paths name that has no id of its own, and what it is; none is the same for all tenants.
-const NAMED: [(&str, Option<&str>); 2] = [
-    ("/v1/notifications/{id}", Some("notification")),
-    ("/v1/webhook-templates/{name}", None),
+/// What paths name that has no id of its own, by path and parameter, and what it is.
+const NAMED: [(&str, &str, Named); 4] = [
+    ("/v1/notifications/{id}", "id", Named::Kind("notification")),
+    ("/v1/webhook-templates/", "name", Named::OfAll),
+    ("/v1/event-types/", "name", Named::Kind("event_type")),
+    ("/v1/event-types/", "number", Named::Always("1")),
 ];
+
+/// What a parameter names.
+#[derive(Clone, Copy)]
+enum Named {
+    /// Something of a tenant.
+    Kind(&'static str),
+    /// Something that is the same for all tenants.
+    OfAll,
+    /// A part of something else.
+    Always(&'static str),
+}
 
 /// What a tenant has, by kind: the prefix of its id, or a word.
 #[derive(Default)]
@@ -33,10 +46,22 @@ pub(super) async fn of_new_tenant(app: &TestApp, name: &str, slug: &str) -> (Ten
     let account = tenant.account("stub", slug).await;
     has.add(&account);
     make_access(&tenant, &mut has).await;
+    make_event_type(&tenant, slug, &mut has).await;
     make_deliveries(app, &tenant, slug, &mut has).await;
     make_refusals(app, &tenant, slug, &mut has).await;
     make_dead_letter(app, &tenant, slug, &mut has).await;
     (tenant, has)
+}
+
+/// An event type of its own, named after the tenant's accounts.
+async fn make_event_type(tenant: &Tenant, slug: &str, has: &mut Belongings) {
+    let name = format!("shop.of_{}", slug.replace('-', "_"));
+    let body = json!({
+        "name": name, "description": "An order was placed.", "schema": { "type": "object" },
+        "example": {},
+    });
+    tenant.api.post("/v1/event-types", body).await.expect(201);
+    has.put("event_type", &name);
 }
 
 async fn make_access(tenant: &Tenant, has: &mut Belongings) {
@@ -146,6 +171,7 @@ impl Belongings {
         let nothing = |(kind, value): (&String, &String)| {
             let value = match value.strip_prefix(&format!("{kind}_")) {
                 Some(_) => format!("{kind}_{NOTHING}"),
+                None if kind == "event_type" => "shop.of_nobody".to_owned(),
                 None => "nobody".to_owned(),
             };
             (kind.clone(), value)
@@ -184,20 +210,24 @@ impl Belongings {
             }
             let schema = resolved(document, &parameter["schema"]);
             let example = schema["examples"][0].as_str();
-            let kind = match example.and_then(|example| example.split_once('_')) {
-                Some((prefix, _)) => prefix.to_owned(),
-                None => named(&operation.path)?.to_owned(),
+            let name = parameter["name"].as_str().unwrap();
+            let value = match example.and_then(|example| example.split_once('_')) {
+                Some((prefix, _)) => self.at(prefix),
+                None => match named(&operation.path, name) {
+                    Named::Kind(kind) => self.at(kind),
+                    Named::Always(value) => value.to_owned(),
+                    Named::OfAll => return None,
+                },
             };
-            let name = format!("{{{}}}", parameter["name"].as_str().unwrap());
-            path = path.replace(&name, &self.at(&kind));
+            path = path.replace(&format!("{{{name}}}"), &value);
         }
         (path != operation.path).then_some(path)
     }
 }
 
-fn named(path: &str) -> Option<&'static str> {
-    let found = NAMED.iter().find(|(known, _)| *known == path);
-    found
-        .unwrap_or_else(|| panic!("nothing here makes what {path} names"))
-        .1
+fn named(path: &str, name: &str) -> Named {
+    let mut known = NAMED.iter();
+    let found = known.find(|(beginning, of, _)| path.starts_with(beginning) && *of == name);
+    let (.., named) = found.unwrap_or_else(|| panic!("nothing here makes the {name} of {path}"));
+    *named
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use testkit::{Endpoint, Reply};
 
-const SHOWN: [&str; 21] = [
+const SHOWN: [&str; 22] = [
     "created_at",
     "description",
     "disabled_reason",
@@ -28,6 +28,7 @@ const SHOWN: [&str; 21] = [
     "timeout_seconds",
     "updated_at",
     "url",
+    "versions",
 ];
 const OWN_SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 

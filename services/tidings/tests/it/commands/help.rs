@@ -20,6 +20,8 @@ async fn every_command_explains_itself() {
         &["dead-letters", "requeue", "--help"],
         &["dead-letters", "cancel", "--help"],
         &["dead-letters", "purge", "--help"],
+        &["event-types", "--help"],
+        &["event-types", "import", "--help"],
         &["listen", "--help"],
         &["provider-simulator", "--help"],
     ] {
@@ -37,6 +39,7 @@ async fn every_command_explains_itself() {
         "tenant",
         "keys",
         "dead-letters",
+        "event-types",
         "listen",
         "provider-simulator",
     ] {

@@ -1,0 +1,2 @@
+drop table event_type_versions;
+drop table event_types;
