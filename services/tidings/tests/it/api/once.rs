@@ -48,7 +48,10 @@ fn every_post_says_that_it_takes_a_key() {
             .filter(|parameter| parameter["name"] == "Idempotency-Key")
             .count();
         let should = operation.method == "post" && !WITHOUT.contains(&operation.name().as_str());
-        assert_eq!(should, operation.method == "post" && is_somebodys(&operation.said));
+        assert_eq!(
+            should,
+            operation.method == "post" && is_somebodys(&operation.said)
+        );
         assert_eq!(takes, usize::from(should), "{}", operation.name());
         if should {
             let refused = &operation.said["responses"]["422"];
