@@ -20,9 +20,9 @@ pub use error::Error;
 pub use key::{KEYS, Key};
 pub use secret::Secret;
 pub use section::{
-    AlertThresholds, Breaker, Broker, BrokerUrl, ClientAddressHeader, Dispatcher, Egress, Ingress,
-    Journal, LogFormat, Poller, RateLimit, Retention, RetryPolicy, Runtime, Security, Store,
-    StoreUrl, Subscriptions, Telemetry, Tracker,
+    AlertThresholds, ApiRateLimit, Breaker, Broker, BrokerUrl, ClientAddressHeader, Dispatcher,
+    Egress, Ingress, Journal, LogFormat, Poller, RateLimit, Retention, RetryPolicy, Runtime,
+    Security, Store, StoreUrl, Subscriptions, Telemetry, Tracker,
 };
 
 use setting::Settings;

@@ -56,6 +56,12 @@ fn value(config: &Config, name: &str) -> Option<Value> {
         "subscriptions.public_url" => config.subscriptions.public_url.clone()?.into(),
         "subscriptions.admin_key" => hidden(config.subscriptions.admin_key.as_ref())?,
         "subscriptions.failures_per_minute" => config.subscriptions.failures_per_minute.into(),
+        "subscriptions.rate_limit.per_minute" => config
+            .subscriptions
+            .rate_limit
+            .per_minute
+            .map_or("off".into(), Value::from),
+        "subscriptions.rate_limit.at_once" => integer(config.subscriptions.rate_limit.at_once),
         "runtime.admin_listen" => config.runtime.admin_listen.to_string().into(),
         "egress.allow_networks" => networks(&config.egress.allow_networks),
         "egress.allow_ports" => list(config.egress.allow_ports.iter().map(ports)),

@@ -22,7 +22,7 @@ pub use retention::Retention;
 pub use runtime::Runtime;
 pub use security::{AlertThresholds, Security};
 pub use store::{Store, StoreUrl};
-pub use subscriptions::Subscriptions;
+pub use subscriptions::{ApiRateLimit, Subscriptions};
 pub use telemetry::{LogFormat, Telemetry};
 pub use tracker::Tracker;
 

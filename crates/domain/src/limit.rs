@@ -42,6 +42,16 @@ impl Rate {
         Admission::Allowed(due.plus(self.interval()))
     }
 
+    /// How many more are allowed now, at once.
+    pub fn remaining(self, remembered: Option<Timestamp>, now: Timestamp) -> u32 {
+        let fullest = now.plus(self.per);
+        let known = remembered.filter(|moment| *moment <= fullest);
+        let ahead = known.map_or(Duration::ZERO, |moment| moment.since(now));
+        let room = self.per.saturating_sub(ahead).as_millis();
+        let more = room / self.interval().as_millis().max(1);
+        u32::try_from(more).unwrap_or(u32::MAX).min(self.limit)
+    }
+
     /// Whether everything allowed so far is forgotten: such a key needs no remembering.
     pub fn is_idle(remembered: Timestamp, now: Timestamp) -> bool {
         remembered <= now
@@ -78,6 +88,23 @@ mod tests {
         let rate = Rate::new(120, Duration::from_mins(1));
         assert_eq!(admitted(rate, 0, 400), 120);
         assert_eq!(admitted(rate, 0, 10_400), 120 + 20);
+    }
+
+    #[test]
+    fn what_remains_is_what_is_allowed() {
+        let rate = Rate::new(3, Duration::from_mins(1));
+        let now = Timestamp::from_millis(1_000);
+        let mut remembered = None;
+        for left in [3, 2, 1] {
+            assert_eq!(rate.remaining(remembered, now), left);
+            let Admission::Allowed(next) = rate.admit(remembered, now) else {
+                panic!("there is room for {left}")
+            };
+            remembered = Some(next);
+        }
+        assert_eq!(rate.remaining(remembered, now), 0);
+        let later = now.plus(Duration::from_secs(20));
+        assert_eq!(rate.remaining(remembered, later), 1);
     }
 
     #[test]

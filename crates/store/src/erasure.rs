@@ -60,6 +60,7 @@ impl Store {
         self.erase_dead_letters(tenant, &number, &mut erased)
             .await?;
         self.erase_trials(tenant, &number, &mut erased).await?;
+        self.forget_answers(tenant).await?;
         Ok(erased)
     }
 

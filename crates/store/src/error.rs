@@ -62,6 +62,9 @@ pub enum Error {
     /// Somebody else owns the shard now.
     #[error("the lease on the shard has passed to another dispatcher")]
     LeaseLost,
+    /// Somebody else does the request now.
+    #[error("the request is being done again by somebody else")]
+    RequestLost,
 }
 
 /// What PostgreSQL says of a lock that is not to be had.
@@ -81,7 +84,8 @@ impl Error {
             | Self::Uncertain(_)
             | Self::Busy(_)
             | Self::Closed
-            | Self::LeaseLost => true,
+            | Self::LeaseLost
+            | Self::RequestLost => true,
             Self::Query(error) => !matches!(
                 error,
                 Diesel::DatabaseError(
@@ -153,7 +157,9 @@ impl Error {
             Self::Busy(reason) => Self::Busy(reason),
             Self::Closed => Self::Closed,
             Self::Lost(reason) => Self::Lost(reason.clone()),
-            Self::Query(_) | Self::Unreadable(_) | Self::LeaseLost => Self::Lost(self.to_string()),
+            Self::Query(_) | Self::Unreadable(_) | Self::LeaseLost | Self::RequestLost => {
+                Self::Lost(self.to_string())
+            }
         }
     }
 

@@ -43,6 +43,7 @@ pub mod poll;
 pub mod quarantine;
 pub mod recovery;
 pub mod replay;
+pub mod request;
 pub mod retention;
 pub mod secret;
 pub mod security;
@@ -171,16 +172,26 @@ impl Store {
     }
 
     /// Runs `work` in a transaction, together with other callers'. It may be run more than once, and
-    /// counts once. Where somebody acts, it is written down with it.
+    /// counts once. A request that is done once says in the same transaction that it is; where somebody
+    /// acts, that is written down with it.
     pub(crate) async fn write<T: Send + 'static>(
         &self,
         mut work: impl FnMut(&mut Connection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        let Some(recorder) = self.recorder() else {
+        let (run, recorder) = (request::present(), self.recorder());
+        if run.is_none() && recorder.is_none() {
             return self.writer.write(work).await;
-        };
+        }
         self.writer
-            .write(move |connection| recorder.around(connection, &mut work))
+            .write(move |connection| {
+                if let Some(run) = &run {
+                    request::note_done(connection, run)?;
+                }
+                match &recorder {
+                    Some(recorder) => recorder.around(connection, &mut work),
+                    None => work(connection),
+                }
+            })
             .await
     }
 

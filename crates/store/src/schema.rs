@@ -6,6 +6,7 @@ mod audit;
 mod callback;
 mod event_type;
 mod message;
+mod request;
 mod subscription;
 mod trial;
 
@@ -22,6 +23,7 @@ pub(crate) use event_type::{event_type_versions, event_types};
 pub(crate) use message::{
     message_history, messages, notifications, orphans, polls, report_keys, send_attempts,
 };
+pub(crate) use request::requests;
 pub(crate) use subscription::{
     attempts, deliveries, previous_secrets, replays, subscriptions, sweeps,
 };

@@ -8,11 +8,12 @@ mod log;
 use crate::caller::Caller;
 use crate::event_type::{self, Strangers};
 use crate::input::Faults;
+use crate::once::{
+    KEYS, MAX_KEY_BYTES, REPLAYED, is_key, key as idempotency_key, mismatch, scoped,
+};
 use crate::openapi::{IdempotencyKey, Routes, operation};
 use crate::webhook::DeliveryView;
 use crate::{Context, Desk, failure, input};
-use actix_web::http::Method;
-use actix_web::http::header::HeaderMap;
 use actix_web::web::{self, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use catalog::Chosen;
@@ -33,11 +34,6 @@ use wire::Hint;
 
 /// The source of events that Tidings raises itself, some of types that others may publish too.
 const OURS: &str = "tidings";
-const IDEMPOTENCY_KEY: &str = "idempotency-key";
-const REPLAYED: &str = "idempotency-replayed";
-const MAX_KEY_BYTES: usize = 255;
-/// What a key is.
-const KEYS: &str = "1 to 255 printable ASCII characters";
 /// Where one event is published; its keys count here wherever it comes from.
 const PATH: &str = "/v1/events";
 
@@ -262,13 +258,6 @@ fn respond(
     }
 }
 
-fn mismatch() -> Problem {
-    Problem::new(
-        Code::IdempotencyMismatch,
-        "this Idempotency-Key came with another body before: use a new key for a new request",
-    )
-}
-
 /// What is answered about an event that is accepted.
 fn accepted(id: EventId) -> Answer {
     Answer {
@@ -426,37 +415,6 @@ fn refuse_reserved(name: &str) -> Result<(), Problem> {
         return Err(Problem::new(Code::ReservedEventType, detail.clone()).at("/type", detail));
     }
     Ok(())
-}
-
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
-    let refuse = || {
-        let detail = format!("Idempotency-Key is {KEYS}, once");
-        Problem::new(Code::InvalidRequest, detail)
-    };
-    let mut values = headers.get_all(IDEMPOTENCY_KEY);
-    let Some(value) = values.next() else {
-        return Ok(None);
-    };
-    if !is_key(value.as_bytes()) || values.next().is_some() {
-        return Err(refuse());
-    }
-    value
-        .to_str()
-        .map(|text| Some(text.to_owned()))
-        .map_err(|_| refuse())
-}
-
-fn is_key(bytes: &[u8]) -> bool {
-    let is_printable = |byte: &u8| (b' '..=b'~').contains(byte);
-    (1..=MAX_KEY_BYTES).contains(&bytes.len()) && bytes.iter().all(is_printable)
-}
-
-/// A key counts for one tenant, method and path. What publishes has one method.
-fn scoped(tenant: TenantId, path: &str, key: &str) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    hash.update(tenant.as_bytes());
-    hash.update(format!("{} {path}\n{key}", Method::POST));
-    hash.finalize().into()
 }
 
 fn view(kept: Kept, deliveries: Option<Vec<DeliveryView>>) -> EventView {

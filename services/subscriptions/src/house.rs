@@ -40,6 +40,7 @@ pub(crate) fn start(context: &Context) {
             }
             loop {
                 while context.store.forget_idempotency_keys().await? > 0 {}
+                while context.store.forget_requests().await? > 0 {}
                 let now = context.clock.now();
                 while context.store.forget_expired_tokens(now).await? > 0 {}
                 tokio::select! {

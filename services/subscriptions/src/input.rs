@@ -16,7 +16,7 @@ const JSON: &str = "application/json";
 /// The largest body of a request, in bytes.
 pub(crate) const MAX_BODY_BYTES: usize = 1024 * 1024;
 /// How long a body may take to arrive.
-const DEADLINE: Duration = Duration::from_secs(10);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(10);
 /// The longest free text, in characters.
 pub(crate) const MAX_TEXT_CHARS: usize = 128;
 /// The largest metadata object, in bytes, and how deep it may be nested.

@@ -22,6 +22,7 @@ mod member;
 mod message;
 mod notification;
 mod oauth;
+mod once;
 mod openapi;
 mod orphan;
 mod poll;
@@ -33,6 +34,7 @@ mod send_attempt;
 mod statistics;
 mod tenant;
 mod timeline;
+mod turn;
 mod webhook;
 
 pub use openapi::document;
@@ -56,6 +58,7 @@ use store::Store;
 use store::ledger::{Change, Effects};
 use store::tally::Book;
 use telemetry::{Metrics, Tracer};
+use turn::Turns;
 use webhook::allowance::Allowance;
 
 /// What the API works with.
@@ -107,6 +110,8 @@ pub struct Context {
 struct Desk {
     context: Context,
     keys: Arc<Keys>,
+    /// How much each tenant asks.
+    turns: Arc<Turns>,
     /// What is counted of messages that end here.
     book: Book,
     waits: Arc<Waits>,
@@ -166,6 +171,7 @@ pub fn serve(config: config::Subscriptions, context: Context) -> Result<Serving,
     event::amqp::start(&keys, &context);
     let desk = web::Data::new(Desk {
         keys,
+        turns: Arc::new(Turns::new(config.rate_limit)),
         book: Book::default(),
         waits,
         allowance: Allowance::default(),

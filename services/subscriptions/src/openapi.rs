@@ -2,6 +2,7 @@
 
 mod answer;
 mod merge;
+mod named;
 mod parameter;
 mod permit;
 mod route;

@@ -136,6 +136,18 @@ pub const KEYS: &[Key] = &[
         "a whole number from 1 to 1000000",
     ),
     plain(
+        "subscriptions.rate_limit.per_minute",
+        "TIDINGS_SUBSCRIPTIONS__RATE_LIMIT__PER_MINUTE",
+        "requests a tenant may make to a process of the API in a minute",
+        "a whole number from 1 to 1000000, or off",
+    ),
+    plain(
+        "subscriptions.rate_limit.at_once",
+        "TIDINGS_SUBSCRIPTIONS__RATE_LIMIT__AT_ONCE",
+        "requests a tenant may make to a process of the API at a time",
+        "a whole number from 1 to 10000",
+    ),
+    plain(
         "runtime.admin_listen",
         "TIDINGS_RUNTIME__ADMIN_LISTEN",
         "the address and port of /livez, /readyz and /metrics",

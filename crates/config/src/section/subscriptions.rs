@@ -22,6 +22,18 @@ pub struct Subscriptions {
     pub admin_key: Option<Secret>,
     /// How often a source may show a wrong key in a minute; more than 0.
     pub failures_per_minute: u32,
+    /// How much one tenant may ask.
+    pub rate_limit: ApiRateLimit,
+}
+
+/// How much one tenant may ask of a process of the API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ApiRateLimit {
+    /// Requests in a minute but those that publish events and register messages: 1 to 1,000,000, or `None`
+    /// for any.
+    pub per_minute: Option<u32>,
+    /// Requests at a time, but the same: 1 to 10,000.
+    pub at_once: usize,
 }
 
 impl Subscriptions {
@@ -35,6 +47,14 @@ impl Subscriptions {
             failures_per_minute: settings
                 .get("subscriptions.failures_per_minute")?
                 .number(1..=1_000_000)?,
+            rate_limit: ApiRateLimit {
+                per_minute: settings
+                    .get("subscriptions.rate_limit.per_minute")?
+                    .number_or_off(1..=1_000_000)?,
+                at_once: settings
+                    .get("subscriptions.rate_limit.at_once")?
+                    .number(1..=10_000)?,
+            },
         })
     }
 }

@@ -63,6 +63,7 @@ mod polls;
 mod proxy;
 mod recovery;
 mod replays;
+mod requests;
 mod retention;
 mod scene;
 mod schema;

@@ -16,7 +16,7 @@ use tidings_store::directory::{Directory, Found};
 use tidings_store::tenant::{Part, State};
 
 /// What is nobody's, and why it may stay.
-const OF_NOBODY: [(&str, &str); 11] = [
+const OF_NOBODY: [(&str, &str); 12] = [
     ("installation", "of all"),
     ("versions", "of all"),
     ("dispatchers", "processes"),
@@ -35,6 +35,10 @@ const OF_NOBODY: [(&str, &str); 11] = [
     ("report_delays", "of providers, not of tenants"),
     (
         "idempotency_keys",
+        "forgotten within a day, while the tenant is remembered",
+    ),
+    (
+        "requests",
         "forgotten within a day, while the tenant is remembered",
     ),
 ];

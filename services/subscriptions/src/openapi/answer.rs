@@ -234,6 +234,8 @@ pub(super) fn describe(components: &mut Components) {
             .headers
             .insert(name.to_owned(), RefOr::T(header.build()));
     }
+    let (name, replayed) = super::named::header();
+    components.headers.insert(name, RefOr::T(replayed));
     components.responses.insert(
         "MethodNotAllowed".to_owned(),
         RefOr::T(method_not_allowed()),

@@ -1,7 +1,10 @@
 //! Routes and what is said of them, from one list: there is no way to add the one without the other.
 
-use super::{answer, permit};
+use super::{answer, named, permit};
+use crate::once::once;
+use crate::turn::in_turn;
 use actix_web::http::Method;
+use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{Handler, Responder, Route};
 use runtime::http::{Code, only};
@@ -81,10 +84,16 @@ impl Routes {
             };
             let mut refuses = refuses;
             refuses.extend(permit::complete(&method, path, of_method));
+            let is_done_once = named::complete(&method, path, of_method, &mut refuses);
             let refusals = answer::complete(of_method, &refuses);
             let components = described.components.get_or_insert_default();
             components.responses.extend(refusals);
-            let route = route.method(method.clone());
+            let mut route = route.method(method.clone());
+            if is_done_once {
+                route = route.wrap(from_fn(once));
+            }
+            // What comes last is asked first.
+            let route = route.wrap(from_fn(in_turn));
             match self.resources.iter_mut().find(|(known, _)| known == path) {
                 Some((_, routes)) => routes.push((method, route)),
                 None => self.resources.push((path.clone(), vec![(method, route)])),

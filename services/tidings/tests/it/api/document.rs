@@ -10,21 +10,21 @@ use testkit::Api;
 const TOKENS: &str = "post /v1/oauth/token";
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 /// What no tenant has.
-const NOTHING: &str = "00000000000000000000000000";
+pub(super) const NOTHING: &str = "00000000000000000000000000";
 
 /// The document of this build.
-fn document() -> Value {
+pub(super) fn document() -> Value {
     serde_json::from_str(&subscriptions::document()).unwrap()
 }
 
 /// An operation, and where it is.
-struct Operation {
-    path: String,
-    method: &'static str,
-    said: Value,
+pub(super) struct Operation {
+    pub(super) path: String,
+    pub(super) method: &'static str,
+    pub(super) said: Value,
 }
 
-fn operations(document: &Value) -> Vec<Operation> {
+pub(super) fn operations(document: &Value) -> Vec<Operation> {
     let mut operations = Vec::new();
     for (path, item) in document["paths"].as_object().unwrap() {
         for method in METHODS
@@ -42,11 +42,11 @@ fn operations(document: &Value) -> Vec<Operation> {
 }
 
 impl Operation {
-    fn name(&self) -> String {
+    pub(super) fn name(&self) -> String {
         format!("{} {}", self.method, self.path)
     }
 
-    fn parameters(&self) -> Vec<&Value> {
+    pub(super) fn parameters(&self) -> Vec<&Value> {
         let parameters = self.said["parameters"].as_array();
         parameters
             .map(|all| all.iter().collect())
@@ -86,7 +86,7 @@ impl Operation {
 }
 
 /// What a reference leads to; anything else is itself.
-fn resolved<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
+pub(super) fn resolved<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
     let Some(reference) = value["$ref"].as_str() else {
         return value;
     };
