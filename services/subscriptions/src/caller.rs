@@ -9,9 +9,9 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use domain::access::Scopes;
 use domain::audit::Actor;
 use domain::id::{KeyId, TenantId};
-use runtime::http::{Code, Problem, RequestId};
+use runtime::http::{Code, Problem, RequestId, client_address};
 use std::future::Future;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::pin::Pin;
 use store::bearer::Bearer;
 use store::tenant::State;
@@ -38,7 +38,7 @@ pub(crate) struct Caller {
 /// How a request came.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Door {
-    /// The other end of the connection.
+    /// The client's address: the other end of the connection, or what a proxy of ours says of it.
     pub source_ip: IpAddr,
     /// Its `x-request-id`.
     pub request_id: ShortText,
@@ -77,14 +77,11 @@ impl std::fmt::Debug for ShortText {
 }
 
 impl Door {
-    pub(crate) fn of(request: &HttpRequest) -> Self {
-        let peer = request.peer_addr().map(|peer| peer.ip());
+    pub(crate) fn of(request: &HttpRequest, desk: &Desk) -> Self {
         let extensions = request.extensions();
         let id = extensions.get::<RequestId>().map_or("-", RequestId::as_str);
         Self {
-            source_ip: peer
-                .unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
-                .to_canonical(),
+            source_ip: client_address(request, &desk.proxies),
             request_id: ShortText::of(id),
         }
     }
@@ -156,12 +153,15 @@ impl FromRequest for Caller {
         let desk = request.app_data::<web::Data<Desk>>().cloned();
         let pattern = request.match_pattern();
         let rule = pattern.and_then(|pattern| scope::rule(request.method(), &pattern));
-        let (source, door) = (source(request), Door::of(request));
+        let asked = desk.map(|desk| {
+            let (source, door) = (source(request, &desk), Door::of(request, &desk));
+            (desk, source, door)
+        });
         Box::pin(async move {
             if let Some(known) = known {
                 return Ok(known);
             }
-            let (Some(key), Some(desk)) = (key, desk) else {
+            let (Some(key), Some((desk, source, door))) = (key, asked) else {
                 return Err(unauthorized());
             };
             if !desk.context.admission.is_open() {
@@ -209,10 +209,9 @@ pub(crate) fn suspended() -> Problem {
     )
 }
 
-/// From where failures are counted: the other end of the connection, as [`runtime::http::source`] sees it.
-pub(crate) fn source(request: &HttpRequest) -> IpAddr {
-    let peer = request.peer_addr().map(|peer| peer.ip());
-    runtime::http::source(peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)))
+/// From where failures are counted: of IPv6, the network.
+pub(crate) fn source(request: &HttpRequest, desk: &Desk) -> IpAddr {
+    runtime::http::source(client_address(request, &desk.proxies))
 }
 
 /// The key of `Authorization: Bearer …`, when the header came once.
@@ -238,6 +237,7 @@ pub(crate) fn unauthorized() -> Problem {
 mod tests {
     use super::*;
     use domain::access::{Role, Scope};
+    use std::net::Ipv4Addr;
 
     fn caller(is_operator: bool, role: Role) -> Caller {
         Caller {

@@ -10,7 +10,11 @@ async fn an_entry_says_who_did_what_from_where_and_with_which_request() {
     let made = json!({ "name": "deploy +254700000001", "role": "owner" });
     let key = tenant.api.post("/v1/keys", made).await.expect(201);
     let deploy = tenant.api.with_key(&text(&key, "api_key"));
-    let headers = [("x-request-id", "req-42")];
+    // Nobody who is no proxy of ours says where he comes from.
+    let headers = [
+        ("x-request-id", "req-42"),
+        ("x-forwarded-for", "198.51.100.7"),
+    ];
     let body = json!({ "url": "https://a.example/hook", "events": ["*"] });
     let made = deploy
         .post_with_headers("/v1/webhooks", &headers, body)
@@ -73,6 +77,31 @@ async fn an_entry_says_who_did_what_from_where_and_with_which_request() {
         first[0]["actor"],
         json!({ "type": "operator", "id": null, "name": null })
     );
+}
+
+#[tokio::test]
+async fn behind_a_proxy_of_ours_a_client_is_who_the_proxy_says() {
+    let app = TestApp::start_with(&[
+        ("TIDINGS_SUBSCRIPTIONS__TRUSTED_PROXIES", "127.0.0.0/8"),
+        ("TIDINGS_SUBSCRIPTIONS__FAILURES_PER_MINUTE", "5"),
+    ])
+    .await;
+    let tenant = app.tenant("Clinic").await;
+    let from = |address| [("x-forwarded-for", address)];
+    let wrong = tenant.api.with_key("tk_live_wrong");
+    for code in [401, 401, 401, 401, 401, 429] {
+        let headers = from("203.0.113.9, 198.51.100.7");
+        let refused = wrong.request("GET", "/v1/events", &headers, "").await;
+        assert_eq!(refused.status, code, "{refused}");
+    }
+    let body = json!({ "url": "https://a.example/hook", "events": ["*"] });
+    let made = tenant
+        .api
+        .post_with_headers("/v1/webhooks", &from("198.51.100.8"), body)
+        .await;
+    made.expect(201);
+    let entry = chained(&tenant, "webhook.created").await;
+    assert_eq!(entry["source_ip"], "198.51.100.8");
 }
 
 #[tokio::test]
