@@ -9,6 +9,7 @@ use crate::caller::Caller;
 use crate::event_type::{self, Strangers};
 use crate::input::Faults;
 use crate::openapi::{IdempotencyKey, Routes, operation};
+use crate::plan;
 use crate::webhook::DeliveryView;
 use crate::{Context, Desk, failure, input};
 use actix_web::http::Method;
@@ -24,7 +25,7 @@ use domain::{Random, Shard, Timestamp};
 use runtime::http::{Code, Problem};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use store::event::{Kept, Published};
+use store::event::{Kept, Publication, Published};
 use store::idempotency::{Answer, Claim};
 use telemetry::TraceContext;
 use telemetry::trace::Kind;
@@ -47,6 +48,7 @@ pub(crate) fn routes(routes: &mut Routes) {
             Code::UnknownEventType,
             Code::ReservedEventType,
             Code::IdempotencyMismatch,
+            Code::QuotaExceeded,
         ]))
         .add(operation!(log::list))
         .add(operation!(batch::publish).refuses(&[Code::IdempotencyMismatch]))
@@ -231,11 +233,14 @@ async fn publish(
         answer: answer.clone(),
         at: now,
     });
-    let published = context
-        .store
-        .publish_event(event, claim)
-        .await
-        .map_err(failure::of_store)?;
+    let publication = Publication {
+        event,
+        claim,
+        counts: caller.counts_events,
+    };
+    let published = context.store.publish(publication).await;
+    let (published, told) = published.map_err(failure::of_store)?;
+    plan::note(context, [&published], &told);
     respond(context, caller.tenant, published, answer)
 }
 
@@ -259,6 +264,7 @@ fn respond(
             .insert_header((REPLAYED, "true"))
             .body(answer.body)),
         Published::Mismatch => Err(mismatch()),
+        Published::Refused(used) => Err(plan::used_up(&used, context.clock.now())),
     }
 }
 

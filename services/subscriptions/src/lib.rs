@@ -24,6 +24,7 @@ mod notification;
 mod oauth;
 mod openapi;
 mod orphan;
+mod plan;
 mod poll;
 mod quarantine;
 mod replay;

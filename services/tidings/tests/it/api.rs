@@ -16,6 +16,7 @@ mod idempotency;
 mod lists;
 mod messages;
 mod notifications;
+mod plans;
 mod problems;
 mod rules;
 mod rulings;
