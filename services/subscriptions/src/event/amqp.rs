@@ -18,6 +18,7 @@ use sha2::{Digest, Sha256};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
+use store::Store;
 use store::bearer::Bearer;
 use store::event::{Batch, Publication, Published};
 use store::idempotency::Claim;
@@ -186,7 +187,7 @@ impl Publisher {
                 (away, Told::default())
             }
             Ok(Batch::Replayed(_) | Batch::Mismatch) | Err(_) => {
-                let each = good.iter().map(|one| store.publish(one.clone()));
+                let each = good.iter().map(|one| alone(store, one.clone()));
                 let mut all = Told::default();
                 let done = join_all(each).await.into_iter().map(|done| {
                     let (published, told) = done?;
@@ -366,6 +367,18 @@ impl Publisher {
         if let Err(error) = broker.reply(&reply).await {
             tracing::debug!(%error, "an answer to a publisher is lost");
         }
+    }
+}
+
+/// Writes one by itself. What is wrong with it is told as it is, and not as an outage.
+async fn alone(store: &Store, one: Publication) -> Result<(Published, Told), store::Error> {
+    let written = store.publish_batch(vec![one], None, |_| String::new());
+    match written.await? {
+        Batch::New(done, told) => {
+            let published = done.into_iter().next().ok_or(store::Error::Closed)?;
+            Ok((published, told))
+        }
+        Batch::Replayed(_) | Batch::Mismatch => Err(store::Error::Closed),
     }
 }
 
