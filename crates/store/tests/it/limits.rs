@@ -1,5 +1,6 @@
 //! What plans limit: counted exactly, told once, and given back with the next day.
 
+use crate::proxy::Proxy;
 use crate::scene::Scene;
 use domain::access::Role;
 use domain::event::Event;
@@ -277,6 +278,30 @@ async fn what_does_not_count_costs_nothing_and_is_never_refused(scene: Scene) {
     scene.store.put_plan(plan(None, None)).await.unwrap();
     assert_eq!(publish(&scene).await, Published::New);
     assert_eq!(scene.count(&["limit_counters"]).await, [0]);
+}
+
+on_postgres!(who_has_no_quota_publishes_in_as_few_round_trips_as_ever);
+async fn who_has_no_quota_publishes_in_as_few_round_trips_as_ever(scene: Scene) {
+    let proxy = Proxy::before(scene.url()).await;
+    let url = proxy.url(scene.url());
+    let store = Store::open_postgres(&url, scene.clock.clone(), scene.random.clone()).unwrap();
+    give(&scene, plan(Some(1_000), None)).await;
+    // The least counts: statements are prepared once for each connection.
+    let least = async |counts: bool| {
+        let mut least = usize::MAX;
+        for _ in 0..12 {
+            let one = Publication {
+                counts,
+                ..counted(&scene, None)
+            };
+            let before = proxy.round_trips();
+            assert_eq!(store.publish(one).await.unwrap().0, Published::New);
+            least = least.min(proxy.round_trips() - before);
+        }
+        least
+    };
+    // The begin, the event and the commit; counted, also the plan, and the counter twice.
+    assert_eq!((least(false).await, least(true).await), (3, 6));
 }
 
 on_each_engine!(two_webhooks_never_take_the_last_place_both);
