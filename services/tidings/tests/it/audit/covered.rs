@@ -214,7 +214,10 @@ async fn each_operation_leaves_what_it_should() {
         done: BTreeSet::new(),
     };
     story.left("POST /v1/tenants", &["tenant.created"]).await;
-    plans(&mut story).await;
+    super::plans::leave_entries(&app.operator).await;
+    for operation in ["PUT /v1/plans/{name}", "DELETE /v1/plans/{name}"] {
+        story.done.insert(operation);
+    }
     access(&mut story).await;
     accounts(&mut story).await;
     webhooks(&mut story).await;
@@ -257,27 +260,6 @@ async fn each_operation_leaves_what_it_should() {
         SOON,
     );
     chain.await;
-}
-
-/// They are the operator's, and so are their entries.
-async fn plans(story: &mut Story<'_>) {
-    let (operator, path) = (&story.app.operator, "/v1/plans/gold");
-    for (webhooks, status) in [(1, 201), (1, 200), (2, 200)] {
-        let put = operator.put(path, &json!({ "webhooks": webhooks })).await;
-        put.expect(status);
-    }
-    delete(operator, path).await;
-    let left = entries(operator, "&target=gold").await;
-    let told = |name: &str| left.iter().map(|it| it[name].clone()).collect::<Vec<_>>();
-    let actions = ["plan.deleted", "plan.updated", "plan.created"];
-    assert_eq!(told("action"), actions);
-    let limits =
-        |webhooks| json!({ "events_per_day": null, "rate_limit": null, "webhooks": webhooks });
-    assert_eq!(told("before"), [limits(2), limits(1), Value::Null]);
-    assert_eq!(told("after"), [Value::Null, limits(2), limits(1)]);
-    for operation in ["PUT /v1/plans/{name}", "DELETE /v1/plans/{name}"] {
-        story.done.insert(operation);
-    }
 }
 
 async fn access(story: &mut Story<'_>) {
