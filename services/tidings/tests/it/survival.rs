@@ -209,7 +209,7 @@ async fn kill_9_leaves_as_many_events_as_are_counted_and_no_more_than_are_allowe
     for round in 0..3 {
         let publishing = (0..8).map(|_| {
             let api = Api::new(&process.api_url(), &key);
-            tokio::spawn(async move {
+            async move {
                 let mut ids = Vec::new();
                 // What is under way when the process dies is no answer.
                 while let Ok(answer) = api.try_post("/v1/events", &[], event()).await {
@@ -220,14 +220,13 @@ async fn kill_9_leaves_as_many_events_as_are_counted_and_no_more_than_are_allowe
                     ids.push(answer.body["id"].as_str().unwrap().to_owned());
                 }
                 ids
-            })
+            }
         });
-        let publishing: Vec<_> = publishing.collect();
-        tokio::time::sleep(Duration::from_millis(60 + 40 * round)).await;
-        process.kill();
-        for one in publishing {
-            accepted.extend(one.await.unwrap());
-        }
+        let (ids, ()) = tokio::join!(futures_util::future::join_all(publishing), async {
+            tokio::time::sleep(Duration::from_millis(60 + 40 * round)).await;
+            process.kill();
+        });
+        accepted.extend(ids.into_iter().flatten());
         process = Process::start(program, directory.path(), &[]).await;
     }
     let tenant = Api::new(&process.api_url(), &key);

@@ -240,10 +240,10 @@ async fn as_many_events_are_taken_in_a_day_as_the_plan_allows_and_the_tenant_is_
     publish(&other, None).await.expect(202);
 
     let about = |used: u64| json!(["events_per_day", used, 10, tenant.id]);
-    let reached = ("tenant.limit.reached".to_owned(), about(10));
+    let reached = || ("tenant.limit.reached".to_owned(), about(10));
     // The batch went past the warning.
-    assert_eq!(told(&endpoint, 1).await, [reached.clone()]);
-    assert_eq!(told(&platform, 1).await, [reached.clone()]);
+    assert_eq!(told(&endpoint, 1).await, [reached()]);
+    assert_eq!(told(&platform, 1).await, [reached()]);
     let metrics = app.admin.get("/metrics").await.text;
     let line = r#"tidings_limit_refusals_total{limit="events_per_day"} 2"#;
     assert!(metrics.contains(line), "{metrics}");
@@ -262,7 +262,7 @@ async fn as_many_events_are_taken_in_a_day_as_the_plan_allows_and_the_tenant_is_
         .await
         .expect_problem(429, "quota_exceeded");
     let warned = ("tenant.limit.warning".to_owned(), about(8));
-    let expected = [reached.clone(), warned, reached];
+    let expected = [reached(), warned, reached()];
     assert_eq!(told(&endpoint, 3).await, expected);
     assert_eq!(told(&platform, 3).await, expected);
 }
