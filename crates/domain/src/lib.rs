@@ -26,6 +26,7 @@ pub mod news;
 pub mod notification;
 pub mod parts;
 pub mod phone;
+pub mod plan;
 pub mod poll;
 pub mod random;
 pub mod replay;

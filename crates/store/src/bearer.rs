@@ -4,7 +4,7 @@ use crate::Store;
 use crate::connection::{Connection, each};
 use crate::error::Error;
 use crate::key::decode_role;
-use crate::schema::{access_tokens, api_keys, members, tenants};
+use crate::schema::{access_tokens, api_keys, members, plans, tenants};
 use crate::sql_types::{Moment, Uid};
 use crate::tenant::{DELETED, State};
 use diesel::prelude::*;
@@ -28,6 +28,8 @@ pub struct Bearer {
     pub scopes: Scopes,
     /// When it ends by itself.
     pub expires_at: Option<Timestamp>,
+    /// Whether the plan limits how many events that tenant may publish in a day.
+    pub counts_events: bool,
 }
 
 impl Store {
@@ -102,10 +104,20 @@ fn of_keys(
     connection: &mut Connection,
     hashes: &[[u8; 32]],
 ) -> Result<HashMap<[u8; 32], Bearer>, Error> {
-    type Row = (Vec<u8>, Uid, Uid, i16, Option<String>, Option<Moment>, i16);
+    type Row = (
+        Vec<u8>,
+        Uid,
+        Uid,
+        i16,
+        Option<String>,
+        Option<Moment>,
+        i16,
+        Option<i64>,
+    );
     let hashes: Vec<&[u8]> = hashes.iter().map(<[u8; 32]>::as_slice).collect();
     let rows: Vec<Row> = each!(connection, c => api_keys::table
         .inner_join(tenants::table.on(tenants::id.eq(api_keys::tenant_id)))
+        .left_join(plans::table.on(plans::name.eq(tenants::plan)))
         .filter(api_keys::hash.eq_any(&hashes))
         .filter(api_keys::revoked_at.is_null())
         .filter(tenants::state.ne(DELETED))
@@ -117,10 +129,11 @@ fn of_keys(
             api_keys::scopes,
             api_keys::expires_at,
             tenants::state,
+            plans::events_per_day.nullable(),
         ))
         .load(c))?;
     let mut bearers = HashMap::with_capacity(rows.len());
-    for (hash, id, tenant, role, scopes, expires_at, state) in rows {
+    for (hash, id, tenant, role, scopes, expires_at, state, events_per_day) in rows {
         let hash = hash.try_into();
         let hash = hash.map_err(|_| Error::unreadable("a key with an unreadable hash"))?;
         let bearer = Bearer {
@@ -130,6 +143,7 @@ fn of_keys(
             member_id: None,
             scopes: scopes_of(role, scopes.as_deref())?,
             expires_at: expires_at.map(Timestamp::from),
+            counts_events: events_per_day.is_some(),
         };
         bearers.insert(hash, bearer);
     }
@@ -151,9 +165,11 @@ fn of_token(
         // What its key may do, and until when.
         Option<(i16, Option<String>, Option<Moment>, Option<Moment>)>,
         Option<i16>,
+        Option<i64>,
     );
     let row: Option<Row> = each!(connection, c => access_tokens::table
         .inner_join(tenants::table.on(tenants::id.eq(access_tokens::tenant_id)))
+        .left_join(plans::table.on(plans::name.eq(tenants::plan)))
         .left_join(api_keys::table.on(access_tokens::key_id.eq(api_keys::id.nullable())))
         .left_join(members::table.on(access_tokens::member_id.eq(members::id.nullable())))
         .filter(access_tokens::hash.eq(hash.as_slice()))
@@ -167,10 +183,13 @@ fn of_token(
             access_tokens::expires_at,
             (api_keys::role, api_keys::scopes, api_keys::expires_at, api_keys::revoked_at).nullable(),
             members::role.nullable(),
+            plans::events_per_day.nullable(),
         ))
         .first(c)
         .optional())?;
-    let Some((tenant, state, key_id, member_id, scopes, expires_at, key, member)) = row else {
+    let Some((tenant, state, key_id, member_id, scopes, expires_at, key, member, events_per_day)) =
+        row
+    else {
         return Ok(None);
     };
     let is_key_over = key_id.is_some()
@@ -193,6 +212,7 @@ fn of_token(
         member_id: member_id.map(MemberId::from),
         scopes: scopes.map_or(allowed, |some| allowed.and(Scopes::parse(&some))),
         expires_at: Some(expires_at.into()),
+        counts_events: events_per_day.is_some(),
     }))
 }
 

@@ -18,6 +18,7 @@ pub(crate) mod lock;
 pub(crate) mod message;
 pub(crate) mod notification;
 pub(crate) mod partition;
+pub(crate) mod plan;
 pub(crate) mod poll;
 pub(crate) mod security;
 pub(crate) mod subscription;

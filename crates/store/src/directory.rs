@@ -4,12 +4,14 @@ use crate::Store;
 use crate::connection::{Connection, each};
 use crate::error::Error;
 use crate::installation::{Versioned, version};
+use crate::plan;
 use crate::schema::tenants;
 use crate::sql_types::Uid;
 use crate::subscription::{self, Subscription};
 use crate::tenant::{DELETED, State};
 use diesel::prelude::*;
 use domain::id::{SubscriptionId, TenantId};
+use domain::subscription::RateLimit;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -203,7 +205,8 @@ struct Loaded {
     suspended: HashSet<TenantId>,
 }
 
-/// The subscriptions of these tenants, each of which is in the answer. One that was deleted has none.
+/// The subscriptions of these tenants, each of which is in the answer. One that was deleted has none. How fast
+/// each is sent to is what its own limit and its tenant's plan allow.
 fn load(connection: &mut Connection, tenants: HashSet<TenantId>) -> Result<Loaded, Error> {
     let ids: Vec<TenantId> = tenants.iter().copied().collect();
     let mut loaded: HashMap<TenantId, Vec<Arc<Subscription>>> =
@@ -212,8 +215,13 @@ fn load(connection: &mut Connection, tenants: HashSet<TenantId>) -> Result<Loade
     if !ids.is_empty() {
         let (stopped, deleted) = not_active(connection, &ids)?;
         suspended = stopped;
-        for found in subscription::of_tenants(connection, &ids)? {
+        let uids: Vec<Uid> = ids.iter().copied().map(Uid::from).collect();
+        let plans = plan::of_tenants(connection, &uids)?;
+        for mut found in subscription::of_tenants(connection, &ids)? {
             let tenant = found.interest.tenant_id;
+            let of_plan = plans.get(&tenant.into()).and_then(|plan| plan.rate_limit);
+            let own = found.settings.rate_limit;
+            found.settings.rate_limit = RateLimit::tighter(own, of_plan);
             if !deleted.contains(&tenant) {
                 loaded.entry(tenant).or_default().push(Arc::new(found));
             }

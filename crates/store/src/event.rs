@@ -20,6 +20,7 @@ use domain::Shard;
 use domain::event::{Event, Resource};
 use domain::id::{EventId, MessageId, TenantId};
 use domain::json::Raw;
+use domain::plan::Use;
 
 /// The kind of a resource that is a message.
 const MESSAGE: &str = "message";
@@ -35,6 +36,8 @@ pub enum Published {
     Replayed(idempotency::Answer),
     /// Something else was published under this key before.
     Mismatch,
+    /// Its tenant has published as many as its plan allows in a day. It is not written, and its key is free.
+    Refused(Use),
 }
 
 /// An event as it is kept.

@@ -122,6 +122,18 @@ pub(crate) fn answer(
     Ok(())
 }
 
+/// Frees keys that this transaction claimed: nothing was done under them.
+pub(crate) fn release(connection: &mut Connection, keys: &[&[u8; 32]]) -> Result<(), Error> {
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let keys: Vec<&[u8]> = keys.iter().map(|key| key.as_slice()).collect();
+    each!(connection, c => diesel::delete(idempotency_keys::table)
+        .filter(idempotency_keys::key.eq_any(&keys))
+        .execute(c))?;
+    Ok(())
+}
+
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = idempotency_keys, treat_none_as_default_value = false)]
 pub(crate) struct KeyRow {

@@ -39,6 +39,7 @@ pub mod notification;
 pub mod orphan;
 pub mod page;
 mod partition;
+pub mod plan;
 pub mod poll;
 pub mod quarantine;
 pub mod recovery;
@@ -115,7 +116,7 @@ impl Store {
         Ok(Self {
             readers: open(READERS)?,
             lookups: open(LOOKUPS)?,
-            publishing: Publishing::new(writer.clone()),
+            publishing: Publishing::new(writer.clone(), random.clone()),
             writer,
             gate: None,
             clock,
@@ -133,7 +134,7 @@ impl Store {
         let gate = Arc::new(Gate::new(postgres, random.clone()));
         let writer = Writer::remote(&gate, &random, WRITERS)?;
         Ok(Self {
-            publishing: Publishing::new(writer.clone()),
+            publishing: Publishing::new(writer.clone(), random.clone()),
             writer,
             readers: Readers::remote(gate.clone(), READERS),
             lookups: Readers::remote(gate.clone(), LOOKUPS),

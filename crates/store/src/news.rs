@@ -41,11 +41,24 @@ pub(crate) fn tell(
         }
     }
     insert_rows!(connection, events::table, rows.iter());
-    let numbers = rows.iter().filter_map(|row| u8::try_from(row.shard).ok());
-    Ok(Told {
-        events: rows.len(),
-        shards: numbers.filter_map(Shard::new).collect(),
-    })
+    Ok(Told::of(&rows))
+}
+
+impl Told {
+    /// That these were written.
+    pub(crate) fn of(rows: &[NewEventRow]) -> Self {
+        let numbers = rows.iter().filter_map(|row| u8::try_from(row.shard).ok());
+        Self {
+            events: rows.len(),
+            shards: numbers.filter_map(Shard::new).collect(),
+        }
+    }
+
+    /// That more was told.
+    pub fn add(&mut self, more: Self) {
+        self.events += more.events;
+        self.shards.extend(more.shards);
+    }
 }
 
 fn webhooks(

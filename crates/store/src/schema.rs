@@ -6,6 +6,7 @@ mod audit;
 mod callback;
 mod event_type;
 mod message;
+mod plan;
 mod request;
 mod subscription;
 mod trial;
@@ -23,6 +24,7 @@ pub(crate) use event_type::{event_type_versions, event_types};
 pub(crate) use message::{
     message_history, messages, notifications, orphans, polls, report_keys, send_attempts,
 };
+pub(crate) use plan::{limit_counters, plans};
 pub(crate) use request::requests;
 pub(crate) use subscription::{
     attempts, deliveries, previous_secrets, replays, subscriptions, sweeps,
@@ -133,5 +135,9 @@ diesel::allow_tables_to_appear_in_same_query!(
 );
 diesel::allow_tables_to_appear_in_same_query!(orphans, poll_leases, provider_accounts, inboxes);
 diesel::allow_tables_to_appear_in_same_query!(tenants, provider_accounts);
+diesel::allow_tables_to_appear_in_same_query!(tenants, plans);
+diesel::allow_tables_to_appear_in_same_query!(api_keys, plans);
+diesel::allow_tables_to_appear_in_same_query!(access_tokens, plans);
+diesel::allow_tables_to_appear_in_same_query!(members, plans);
 diesel::allow_tables_to_appear_in_same_query!(account_sources, provider_accounts);
 diesel::allow_tables_to_appear_in_same_query!(deliveries, events);

@@ -9,7 +9,7 @@ mod told;
 
 pub(crate) use disabling::disable;
 pub use list::Filter;
-pub use many::{Chosen, Outcome, Which};
+pub use many::{Chosen, Made, Outcome, Which};
 pub use pace::Broken;
 pub use rotation::{PreviousSecret, Rotated, Rotation};
 
@@ -149,8 +149,8 @@ impl Change {
 }
 
 impl Store {
-    /// Makes a subscription. It wants the events written from now on.
-    pub async fn create_subscription(&self, subscription: Subscription) -> Result<(), Error> {
+    /// Makes a subscription, where the plan leaves room for one. It wants the events written from now on.
+    pub async fn create_subscription(&self, subscription: Subscription) -> Result<Made, Error> {
         let tenant = subscription.interest.tenant_id;
         self.create_subscriptions(tenant, vec![subscription]).await
     }

@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::installation::{Versioned, bump};
 use crate::key::{self, NewKey};
 use crate::page::{Page, Window};
+use crate::plan;
 use crate::schema::tenants;
 use crate::sql_types::{Moment, Uid};
 use diesel::prelude::*;
@@ -94,15 +95,30 @@ pub struct Change {
     pub plan: Option<String>,
 }
 
+/// What became of a tenant that was to be changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Changed {
+    /// It is this now.
+    To(Tenant),
+    /// There is none.
+    Missing,
+    /// There is no such plan.
+    NoSuchPlan,
+}
+
 impl Store {
-    /// Makes a tenant and its first key.
-    pub async fn create_tenant(&self, tenant: Tenant, key: NewKey) -> Result<(), Error> {
+    /// Makes a tenant and its first key. Not where there is no such plan: whether there is.
+    pub async fn create_tenant(&self, tenant: Tenant, key: NewKey) -> Result<bool, Error> {
         let row = TenantRow::from(tenant);
         self.write(move |connection| {
+            if !plan::holds(connection, &row.plan)? {
+                return Ok(false);
+            }
             each!(connection, c => diesel::insert_into(tenants::table)
                 .values((&row, tenants::subscription_version.eq(0)))
                 .execute(c))?;
-            key::insert(connection, row.id, &key, row.created_at)
+            key::insert(connection, row.id, &key, row.created_at)?;
+            Ok(true)
         })
         .await
     }
@@ -153,22 +169,33 @@ impl Store {
         .await
     }
 
-    /// Changes a tenant; it after the change, or none where there is none.
-    pub async fn update_tenant(
-        &self,
-        id: TenantId,
-        change: Change,
-    ) -> Result<Option<Tenant>, Error> {
+    /// Changes a tenant. What another plan limits holds at once: how fast webhooks are sent to from the next
+    /// attempt on.
+    pub async fn update_tenant(&self, id: TenantId, change: Change) -> Result<Changed, Error> {
         self.write(move |connection| {
+            let version = match &change.plan {
+                None => None,
+                Some(plan) => {
+                    let version = bump(connection, Versioned::Subscriptions)?;
+                    if !plan::holds(connection, plan)? {
+                        return Ok(Changed::NoSuchPlan);
+                    }
+                    Some(version)
+                }
+            };
             let Some(mut row) = lock(connection, id)? else {
-                return Ok(None);
+                return Ok(Changed::Missing);
             };
             row.name = change.name.clone().unwrap_or(row.name);
             row.plan = change.plan.clone().unwrap_or(row.plan);
             each!(connection, c => diesel::update(tenants::table.find(row.id))
-                .set((tenants::name.eq(&row.name), tenants::plan.eq(&row.plan)))
+                .set((
+                    tenants::name.eq(&row.name),
+                    tenants::plan.eq(&row.plan),
+                    version.map(|version| tenants::subscription_version.eq(version)),
+                ))
                 .execute(c))?;
-            Tenant::try_from(row).map(Some)
+            Tenant::try_from(row).map(Changed::To)
         })
         .await
     }

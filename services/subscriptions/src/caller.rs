@@ -29,6 +29,8 @@ pub(crate) struct Caller {
     pub key_id: Option<KeyId>,
     /// What may be done.
     pub scopes: Scopes,
+    /// Whether the events that it publishes are counted.
+    pub counts_events: bool,
     /// Who that is, for the audit log.
     pub actor: Actor,
     /// How the request came.
@@ -99,6 +101,8 @@ impl Caller {
                 is_operator: true,
                 key_id: None,
                 scopes: domain::access::Role::Owner.scopes(),
+                // It decides what the plans are.
+                counts_events: false,
                 actor: Actor::Operator,
                 door,
             },
@@ -107,12 +111,14 @@ impl Caller {
                 key_id,
                 member_id,
                 scopes,
+                counts_events,
                 ..
             }) => Self {
                 tenant: tenant_id,
                 is_operator: false,
                 key_id,
                 scopes,
+                counts_events,
                 actor: match (member_id, key_id) {
                     (Some(member), _) => Actor::Member(member),
                     (None, Some(key)) => Actor::Key(key),
@@ -245,6 +251,7 @@ mod tests {
             is_operator,
             key_id: None,
             scopes: role.scopes(),
+            counts_events: false,
             actor: Actor::Operator,
             door: Door {
                 source_ip: IpAddr::V4(Ipv4Addr::LOCALHOST),

@@ -12,6 +12,7 @@ use crate::once::{
     KEYS, MAX_KEY_BYTES, REPLAYED, is_key, key as idempotency_key, mismatch, scoped,
 };
 use crate::openapi::{IdempotencyKey, Routes, operation};
+use crate::plan;
 use crate::webhook::DeliveryView;
 use crate::{Context, Desk, failure, input};
 use actix_web::web::{self, Path, Payload};
@@ -25,7 +26,7 @@ use domain::{Random, Shard, Timestamp};
 use runtime::http::{Code, Problem};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use store::event::{Kept, Published};
+use store::event::{Kept, Publication, Published};
 use store::idempotency::{Answer, Claim};
 use telemetry::TraceContext;
 use telemetry::trace::Kind;
@@ -43,6 +44,7 @@ pub(crate) fn routes(routes: &mut Routes) {
             Code::UnknownEventType,
             Code::ReservedEventType,
             Code::IdempotencyMismatch,
+            Code::QuotaExceeded,
         ]))
         .add(operation!(log::list))
         .add(operation!(batch::publish).refuses(&[Code::IdempotencyMismatch]))
@@ -227,11 +229,14 @@ async fn publish(
         answer: answer.clone(),
         at: now,
     });
-    let published = context
-        .store
-        .publish_event(event, claim)
-        .await
-        .map_err(failure::of_store)?;
+    let publication = Publication {
+        event,
+        claim,
+        counts: caller.counts_events,
+    };
+    let published = context.store.publish(publication).await;
+    let (published, told) = published.map_err(failure::of_store)?;
+    plan::note(context, [&published], &told);
     respond(context, caller.tenant, published, answer)
 }
 
@@ -255,6 +260,7 @@ fn respond(
             .insert_header((REPLAYED, "true"))
             .body(answer.body)),
         Published::Mismatch => Err(mismatch()),
+        Published::Refused(used) => Err(plan::used_up(&used, context.clock.now())),
     }
 }
 

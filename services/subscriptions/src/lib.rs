@@ -25,6 +25,7 @@ mod oauth;
 mod once;
 mod openapi;
 mod orphan;
+mod plan;
 mod poll;
 mod quarantine;
 mod replay;

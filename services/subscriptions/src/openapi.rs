@@ -18,8 +18,8 @@ pub(crate) use served::Served;
 
 use crate::{
     account, audit, callback, console_link, dead_letter, delivery, erasure, event, event_type,
-    health, key, member, message, notification, oauth, orphan, poll, quarantine, replay, ruling,
-    security, send_attempt, statistics, tenant, timeline, webhook,
+    health, key, member, message, notification, oauth, orphan, plan, poll, quarantine, replay,
+    ruling, security, send_attempt, statistics, tenant, timeline, webhook,
 };
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::tag::TagBuilder;
@@ -89,6 +89,7 @@ pub(crate) fn routes() -> Routes {
     let mut routes = Routes::default();
     for add in [
         tenant::routes,
+        plan::routes,
         key::routes,
         oauth::routes,
         member::routes,

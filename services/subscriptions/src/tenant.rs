@@ -4,15 +4,15 @@ use crate::access::{Fresh, KEY};
 use crate::caller::{Caller, Operator};
 use crate::input::Faults;
 use crate::list::{MAX_VALUE_BYTES, PageView, Query};
-use crate::openapi::{
-    Paging, Routes, operation, parameters, query, said, text, word, word_or_null,
-};
+use crate::openapi::{Paging, Routes, operation, parameters, query, said, text, word};
+use crate::plan::{self, LimitsView};
 use crate::{Context, Desk, failure, input};
 use actix_web::web::{self, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use domain::access::Role;
 use domain::audit::{Action, Actor};
 use domain::id::{KeyId, TenantId};
+use domain::plan::USUAL;
 use domain::{Clock, Random, Timestamp};
 use runtime::http::{Code, Problem};
 use serde::{Deserialize, Serialize};
@@ -21,13 +21,11 @@ use std::sync::Arc;
 use store::Store;
 use store::audit::{Act, Seen, Shown, Target};
 use store::key::NewKey;
-use store::tenant::{Change, Filter, State, Tenant};
+use store::tenant::{Change, Changed, Filter, State, Tenant};
 use utoipa::ToSchema;
 use utoipa::openapi::schema::Object;
 use wire::Hint;
 
-/// The plans there are.
-const PLANS: [&str; 1] = ["standard"];
 /// What a tenant's first key is called.
 const FIRST_KEY: &str = "first key";
 
@@ -49,7 +47,7 @@ parameters! {
     Filters:
     query("name", "Of this name", text(MAX_VALUE_BYTES)),
     query("name_prefix", "Whose names begin with this, at least 3 characters", text(MAX_VALUE_BYTES)),
-    query("plan", "Of this plan", word(PLANS)),
+    query("plan", "Of this plan", plan::name()),
     query("state", "In this state", word(State::ALL.map(State::as_str))),
 }
 
@@ -62,7 +60,7 @@ struct CreateTenant {
     #[schema(min_length = 1, max_length = 128)]
     name: String,
     /// Its plan; `standard` where none is named.
-    #[schema(schema_with = wanted_plans)]
+    #[schema(max_length = 63)]
     plan: Option<String>,
 }
 
@@ -75,9 +73,9 @@ struct ChangeTenant {
     #[serde(default, deserialize_with = "input::present")]
     #[schema(value_type = String, required = false, min_length = 1, max_length = 128)]
     name: Option<String>,
-    /// Its plan.
+    /// Its plan, which holds at once.
     #[serde(default, deserialize_with = "input::present")]
-    #[schema(schema_with = plans, required = false)]
+    #[schema(value_type = String, required = false, max_length = 63)]
     plan: Option<String>,
 }
 
@@ -116,7 +114,6 @@ pub(crate) struct TenantView {
     /// What people call it.
     name: String,
     /// Its plan.
-    #[schema(schema_with = plans)]
     plan: String,
     /// Whether its keys open anything.
     #[schema(schema_with = states)]
@@ -125,17 +122,10 @@ pub(crate) struct TenantView {
     suspended_at: Option<Timestamp>,
     /// When it was made.
     created_at: Timestamp,
-}
-
-fn plans() -> Object {
-    said("Its plan.", word(PLANS))
-}
-
-fn wanted_plans() -> Object {
-    said(
-        "Its plan; `standard` where none is named.",
-        word_or_null(PLANS),
-    )
+    /// What its plan limits, and how much of it is used; only where one tenant is read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = LimitsView, required = false)]
+    limits: Option<LimitsView>,
 }
 
 fn states() -> Object {
@@ -164,7 +154,8 @@ async fn create(
 ) -> Result<HttpResponse, Problem> {
     let (_, wanted) = input::read::<CreateTenant>(&request, payload).await?;
     let context = &desk.context;
-    let (tenant, key, secret) = plan_of(&context.clock, &context.random, wanted.name, wanted.plan)?;
+    check(&context.store, Some(&wanted.name), wanted.plan.as_deref()).await?;
+    let (tenant, key, secret) = prepare(&context.clock, &context.random, wanted.name, wanted.plan);
     let store = context.acting(
         caller,
         tenant.id,
@@ -183,7 +174,8 @@ pub async fn create_tenant(
     name: String,
     plan: Option<String>,
 ) -> Result<MadeTenantView, Problem> {
-    let (tenant, key, secret) = plan_of(clock, random, name, plan)?;
+    check(store, Some(&name), plan.as_deref()).await?;
+    let (tenant, key, secret) = prepare(clock, random, name, plan);
     let act = Act {
         actor: Actor::Operator,
         tenant_id: tenant.id,
@@ -202,14 +194,13 @@ pub async fn create_tenant(
 }
 
 /// A tenant and its first key, with its text, as they are asked for.
-fn plan_of(
+fn prepare(
     clock: &Clock,
     random: &Random,
     name: String,
     plan: Option<String>,
-) -> Result<(Tenant, NewKey, String), Problem> {
-    let plan = plan.unwrap_or_else(|| PLANS[0].to_owned());
-    check(Some(&name), Some(&plan))?;
+) -> (Tenant, NewKey, String) {
+    let plan = plan.unwrap_or_else(|| USUAL.to_owned());
     let now = clock.now();
     let secret = Fresh::new(KEY, random);
     let tenant = Tenant {
@@ -229,7 +220,7 @@ fn plan_of(
         scopes: None,
         expires_at: None,
     };
-    Ok((tenant, key, secret.text))
+    (tenant, key, secret.text)
 }
 
 async fn make(
@@ -238,10 +229,10 @@ async fn make(
     key: NewKey,
     api_key: String,
 ) -> Result<MadeTenantView, Problem> {
-    store
-        .create_tenant(tenant.clone(), key)
-        .await
-        .map_err(failure::of_store)?;
+    let made = store.create_tenant(tenant.clone(), key).await;
+    if !made.map_err(failure::of_store)? {
+        return Err(plan::gone());
+    }
     let Tenant { id, name, plan, .. } = tenant;
     Ok(MadeTenantView {
         id,
@@ -270,10 +261,11 @@ async fn list(
     let known = ["limit", "cursor", "name", "name_prefix", "plan", "state"];
     let query = Query::read(&request, &known)?;
     let any = |text: &str| Some(text.to_owned());
-    let is_plan = |text: &str| PLANS.contains(&text).then(|| text.to_owned());
+    let plan = query.text("plan");
+    check(&desk.context.store, None, plan).await?;
     let filter = Filter {
         name: query.asked("name", any, any, "a text")?,
-        plan: query.parsed("plan", is_plan, &format!("one of {}", PLANS.join(", ")))?,
+        plan: plan.map(str::to_owned),
         state: query.parsed("state", parse_state, "active or suspended")?,
     };
     let window = query.window(TenantId::PLATFORM)?;
@@ -316,9 +308,14 @@ async fn get_own(desk: web::Data<Desk>, caller: Caller) -> Result<HttpResponse, 
 }
 
 async fn shown(desk: &Desk, id: TenantId) -> Result<HttpResponse, Problem> {
-    let found = desk.context.store.find_tenant(id).await;
+    let store = &desk.context.store;
+    let found = store.find_tenant(id).await;
     let found = found.map_err(failure::of_store)?.ok_or_else(missing)?;
-    Ok(HttpResponse::Ok().json(view(found)))
+    let limits = store.find_limits(id).await.map_err(failure::of_store)?;
+    Ok(HttpResponse::Ok().json(TenantView {
+        limits: Some(limits.into()),
+        ..view(found)
+    }))
 }
 
 /// Change a tenant
@@ -342,7 +339,9 @@ async fn change(
 ) -> Result<HttpResponse, Problem> {
     let (_, wanted) = input::read::<ChangeTenant>(&request, payload).await?;
     let id = parse(&id)?;
-    check(wanted.name.as_deref(), wanted.plan.as_deref())?;
+    let (name, plan) = (wanted.name.as_deref(), wanted.plan.as_deref());
+    check(&desk.context.store, name, plan).await?;
+    let is_other_plan = wanted.plan.is_some();
     let change = Change {
         name: wanted.name,
         plan: wanted.plan,
@@ -352,7 +351,15 @@ async fn change(
         .acting(caller, id, Action::TenantUpdated, Target::Tenant(id))
         .update_tenant(id, change)
         .await;
-    let changed = changed.map_err(failure::of_store)?.ok_or_else(missing)?;
+    let changed = match changed.map_err(failure::of_store)? {
+        Changed::To(tenant) => tenant,
+        Changed::Missing => return Err(missing()),
+        Changed::NoSuchPlan => return Err(plan::gone()),
+    };
+    if is_other_plan {
+        desk.keys.forget();
+        desk.context.broker.hint(Hint::Subscriptions);
+    }
     Ok(HttpResponse::Ok().json(view(changed)))
 }
 
@@ -449,11 +456,13 @@ async fn delete(
     Ok(HttpResponse::NoContent().finish())
 }
 
-fn check(name: Option<&str>, plan: Option<&str>) -> Result<(), Problem> {
+async fn check(store: &Store, name: Option<&str>, plan: Option<&str>) -> Result<(), Problem> {
     let mut faults = Faults::default();
     faults.check_text("/name", name);
-    if plan.is_some_and(|plan| !PLANS.contains(&plan)) {
-        faults.add("/plan", format!("the plans are: {}", PLANS.join(", ")));
+    if let Some(plan) = plan
+        && let Some(detail) = plan::unknown(store, plan).await?
+    {
+        faults.add("/plan", detail);
     }
     faults.unless_any()
 }
@@ -487,5 +496,6 @@ pub(crate) fn view(tenant: Tenant) -> TenantView {
         state: tenant.state.as_str(),
         suspended_at: tenant.state_at.filter(|_| is_suspended),
         created_at: tenant.created_at,
+        limits: None,
     }
 }

@@ -14,6 +14,7 @@ mod template;
 mod trial;
 mod view;
 
+pub(crate) use settings::{AskedRateLimit, judge_rate_limit};
 pub(crate) use view::DeliveryView;
 
 use crate::caller::Caller;
@@ -21,7 +22,7 @@ use crate::event_type::Types;
 use crate::input::Faults;
 use crate::list::{PageView, Query};
 use crate::openapi::{Paging, Routes, operation, parameters, query, word};
-use crate::{Context, Desk, failure, input};
+use crate::{Context, Desk, failure, input, plan};
 use actix_web::web::{self, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use domain::account::Environment;
@@ -34,16 +35,17 @@ use settings::{Asked, Judged, Kept};
 use signing::WebhookSecret;
 use store::audit::Target;
 use store::delivery::Filter;
-use store::subscription::{Change, EndpointSecret, Health, Subscription};
+use store::subscription::{Change, EndpointSecret, Health, Made, Subscription};
 use utoipa::PartialSchema;
 use view::{WebhookView, WriteWebhook, view};
 use wire::Hint;
 
 pub(crate) fn routes(routes: &mut Routes) {
     let refused = [Code::UrlNotAllowed, Code::UnknownEventType];
+    let no_more = [Code::LimitReached];
     template::routes(routes);
     routes
-        .add(operation!(create).refuses(&refused))
+        .add(operation!(create).refuses(&refused).refuses(&no_more))
         .add(operation!(list))
         // What has a name of its own comes before what is named by an id.
         .add(operation!(bulk::bulk).refuses(&[Code::InvalidCursor]))
@@ -102,13 +104,28 @@ async fn create(
     let context = &desk.context;
     let types = types_for(context, caller.tenant, &body).await?;
     let (subscription, secret) = new(context, caller.tenant, body, &types)?;
-    context
+    let made = context
         .acting(caller, caller.tenant, Action::WebhookCreated, Target::Said)
         .create_subscription(subscription.clone())
         .await
         .map_err(failure::of_store)?;
-    context.broker.hint(Hint::Subscriptions);
+    if let Some(refused) = note_made(context, &made, 1) {
+        return Err(refused);
+    }
     Ok(HttpResponse::Created().json(show_new(context, subscription, &secret)?))
+}
+
+/// Counts what was made of so many, and says where it is; why the others were not.
+fn note_made(context: &Context, made: &Made, asked: usize) -> Option<Problem> {
+    plan::note(context, [], &made.told);
+    if made.number > 0 {
+        context.broker.hint(Hint::Subscriptions);
+    }
+    let used = made.refused.as_ref()?;
+    for _ in made.number..asked {
+        context.metrics.limit_refusal(used.limit.as_str());
+    }
+    Some(plan::used_up(used, context.clock.now()))
 }
 
 /// A subscription as it was asked for, and its secret.

@@ -87,6 +87,9 @@ async fn forget(context: &Context, lengths: Lengths) -> Result<(), store::Error>
     while store.forget_report_delays().await? > 0 {
         tokio::time::sleep(BREATH).await;
     }
+    while store.forget_limit_counters().await? > 0 {
+        tokio::time::sleep(BREATH).await;
+    }
     store.forget_suspicions().await?;
     while store.forget_expired_secrets(now).await? > 0 {
         tokio::time::sleep(BREATH).await;

@@ -1,4 +1,7 @@
 use domain::catalog::TYPES;
+use domain::id::TenantId;
+use domain::plan::{Limit, Mark, Use, day_of, end_of};
+use domain::{Random, Timestamp};
 use serde_json::Value;
 use tidings_catalog::built_in;
 
@@ -64,5 +67,37 @@ fn what_others_publish_is_described_and_not_constrained() {
     {
         let schema = built_in::find(name).unwrap().compiled().unwrap();
         assert_eq!(schema.check(&anything), Ok(()), "{name}");
+    }
+}
+
+#[test]
+fn what_is_told_of_limits_is_what_its_types_say() {
+    let (now, random) = (Timestamp::from_millis(0), Random::seeded(7));
+    let tenant = TenantId::new(now, &random);
+    for (limit, resets_at) in [
+        (Limit::EventsPerDay, Some(end_of(day_of(now)))),
+        (Limit::Webhooks, None),
+    ] {
+        let used = Use {
+            limit,
+            plan: "starter".to_owned(),
+            used: 8,
+            allowed: 10,
+            resets_at,
+        };
+        for mark in [Mark::Warning, Mark::Reached] {
+            let told = used.events(tenant, mark, now, &random);
+            assert_eq!(told.len(), 2);
+            for event in told {
+                let shipped = built_in::find(&event.event_type).unwrap();
+                let schema = shipped.compiled().unwrap();
+                assert_eq!(schema.check(&event.data), Ok(()), "{}", event.event_type);
+                let said: Value = serde_json::from_str(event.data.as_str()).unwrap();
+                let example: Value = serde_json::from_str(shipped.example.as_str()).unwrap();
+                let names = |of: &Value| of.as_object().unwrap().keys().cloned().collect();
+                let (said, known): (Vec<String>, Vec<String>) = (names(&said), names(&example));
+                assert_eq!(said, known);
+            }
+        }
     }
 }

@@ -13,6 +13,12 @@ pub enum Action {
     TenantResumed,
     /// A tenant was deleted.
     TenantDeleted,
+    /// A plan was made.
+    PlanCreated,
+    /// A plan has other limits.
+    PlanUpdated,
+    /// A plan was deleted.
+    PlanDeleted,
     /// A key was made.
     KeyCreated,
     /// A key was revoked.
@@ -87,12 +93,15 @@ pub enum Action {
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 40] = [
+    pub const ALL: [Self; 43] = [
         Self::TenantCreated,
         Self::TenantUpdated,
         Self::TenantSuspended,
         Self::TenantResumed,
         Self::TenantDeleted,
+        Self::PlanCreated,
+        Self::PlanUpdated,
+        Self::PlanDeleted,
         Self::KeyCreated,
         Self::KeyRevoked,
         Self::MemberCreated,
@@ -138,6 +147,9 @@ impl Action {
             Self::TenantSuspended => "tenant.suspended",
             Self::TenantResumed => "tenant.resumed",
             Self::TenantDeleted => "tenant.deleted",
+            Self::PlanCreated => "plan.created",
+            Self::PlanUpdated => "plan.updated",
+            Self::PlanDeleted => "plan.deleted",
             Self::KeyCreated => "key.created",
             Self::KeyRevoked => "key.revoked",
             Self::MemberCreated => "member.created",

@@ -74,6 +74,20 @@ pub struct RateLimit {
     pub per_hour: Option<u32>,
 }
 
+impl RateLimit {
+    /// What keeps within both of two limits; none where there is neither.
+    pub fn tighter(one: Option<Self>, other: Option<Self>) -> Option<Self> {
+        let (Some(a), Some(b)) = (one, other) else {
+            return one.or(other);
+        };
+        let least = |a: Option<u32>, b: Option<u32>| a.into_iter().chain(b).min();
+        Some(Self {
+            per_minute: least(a.per_minute, b.per_minute),
+            per_hour: least(a.per_hour, b.per_hour),
+        })
+    }
+}
+
 /// How requests are signed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
@@ -302,6 +316,22 @@ impl EndpointAuth {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_two_limits_the_tighter_holds_in_each_window() {
+        let limit = |per_minute, per_hour| RateLimit {
+            per_minute,
+            per_hour,
+        };
+        let own = Some(limit(Some(10), None));
+        let plan = Some(limit(Some(60), Some(1_000)));
+        let both = Some(limit(Some(10), Some(1_000)));
+        assert_eq!(RateLimit::tighter(own, plan), both);
+        assert_eq!(RateLimit::tighter(plan, own), both);
+        assert_eq!(RateLimit::tighter(None, plan), plan);
+        assert_eq!(RateLimit::tighter(own, None), own);
+        assert_eq!(RateLimit::tighter(None, None), None);
+    }
 
     #[test]
     fn what_is_kept_is_read_as_it_was() {

@@ -32,6 +32,8 @@ pub enum Code {
     InFlight,
     /// The state would not win over the reports there are.
     WouldLose,
+    /// The tenant has as many as its plan allows.
+    LimitReached,
     /// The body is too large.
     PayloadTooLarge,
     /// The content type or encoding is not taken.
@@ -50,6 +52,8 @@ pub enum Code {
     IdempotencyMismatch,
     /// Too many requests.
     RateLimited,
+    /// The tenant has used what its plan allows for now.
+    QuotaExceeded,
     /// The head of the request is too large.
     HeadersTooLarge,
     /// Our fault.
@@ -60,7 +64,7 @@ pub enum Code {
 
 impl Code {
     /// Every code there is.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 27] = [
         Self::MalformedJson,
         Self::MalformedForm,
         Self::InvalidCursor,
@@ -74,6 +78,7 @@ impl Code {
         Self::SlugReserved,
         Self::InFlight,
         Self::WouldLose,
+        Self::LimitReached,
         Self::PayloadTooLarge,
         Self::UnsupportedMediaType,
         Self::InvalidRequest,
@@ -83,6 +88,7 @@ impl Code {
         Self::UrlNotAllowed,
         Self::IdempotencyMismatch,
         Self::RateLimited,
+        Self::QuotaExceeded,
         Self::HeadersTooLarge,
         Self::InternalError,
         Self::Unavailable,
@@ -167,6 +173,7 @@ impl Code {
                 "The same request is being worked on",
             ),
             Self::WouldLose => (S::CONFLICT, "would_lose", "The state would not win"),
+            Self::LimitReached => (S::CONFLICT, "limit_reached", "The plan allows no more"),
             Self::PayloadTooLarge => (
                 S::PAYLOAD_TOO_LARGE,
                 "payload_too_large",
@@ -208,6 +215,11 @@ impl Code {
                 "The idempotency key belongs to another request",
             ),
             Self::RateLimited => (S::TOO_MANY_REQUESTS, "rate_limited", "Too many requests"),
+            Self::QuotaExceeded => (
+                S::TOO_MANY_REQUESTS,
+                "quota_exceeded",
+                "The plan allows no more for now",
+            ),
             Self::HeadersTooLarge => (
                 S::REQUEST_HEADER_FIELDS_TOO_LARGE,
                 "headers_too_large",

@@ -6,10 +6,14 @@ use crate::Store;
 use crate::connection::{Connection, insert_rows};
 use crate::error::Error;
 use crate::idempotency::{self, Answer, Claim, Claimed};
+use crate::news::Told;
+use crate::plan::{self, Asked};
 use crate::schema::events;
 use crate::writer::{Job, Permit, Writer};
 use domain::event::Event;
-use std::collections::VecDeque;
+use domain::plan::{Limit, Use, day_of};
+use domain::{Random, Timestamp};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 
@@ -17,17 +21,26 @@ use tokio::sync::oneshot;
 const MOST: usize = 256;
 
 impl Store {
-    /// Writes an event, once for each idempotency key.
+    /// Writes an event that no limit counts, once for each idempotency key.
     pub async fn publish_event(
         &self,
         event: Event,
         claim: Option<Claim>,
     ) -> Result<Published, Error> {
+        let publication = Publication {
+            event,
+            claim,
+            counts: false,
+        };
+        Ok(self.publish(publication).await?.0)
+    }
+
+    /// Writes an event, once for each idempotency key. What became of it, and what was told with it.
+    pub async fn publish(&self, publication: Publication) -> Result<(Published, Told), Error> {
         let permit = self.writer.admit().await?;
         let (caller, told) = oneshot::channel();
         self.publishing.add(Publish {
-            row: event.into(),
-            claim,
+            one: publication.into(),
             caller,
             _permit: permit,
         })?;
@@ -42,13 +55,16 @@ pub struct Publication {
     pub event: Event,
     /// Its key, where it has one.
     pub claim: Option<Claim>,
+    /// Whether it counts as one of its tenant's day, where the plan limits these. Who knows that the plan
+    /// does not says so: then nothing is looked for.
+    pub counts: bool,
 }
 
 /// What became of many events that were published as one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Batch {
-    /// What became of each, in their order.
-    New(Vec<Published>),
+    /// What became of each, in their order, and what was told with them.
+    New(Vec<Published>, Told),
     /// The same batch was published under this key before: that answer again.
     Replayed(Answer),
     /// Something else was published under this key before.
@@ -64,10 +80,8 @@ impl Store {
         claim: Option<Claim>,
         answer: impl Fn(&[Published]) -> String + Send + 'static,
     ) -> Result<Batch, Error> {
-        let rows: Vec<(NewEventRow, Option<Claim>)> = batch
-            .into_iter()
-            .map(|one| (one.event.into(), one.claim))
-            .collect();
+        let batch: Vec<One> = batch.into_iter().map(One::from).collect();
+        let random = self.random.clone();
         self.write(move |connection| {
             if let Some(claim) = &claim {
                 match idempotency::claim(connection, &[claim])?.pop() {
@@ -76,12 +90,11 @@ impl Store {
                     Some(Claimed::Other) => return Ok(Batch::Mismatch),
                 }
             }
-            let all = || rows.iter().map(|(row, claim)| (row, claim.as_ref()));
-            let done = write(connection, all())?;
+            let (done, told) = write(connection, batch.iter(), &random)?;
             if let Some(claim) = &claim {
                 idempotency::answer(connection, claim, answer(&done))?;
             }
-            Ok(Batch::New(done))
+            Ok(Batch::New(done, told))
         })
         .await
     }
@@ -91,6 +104,7 @@ impl Store {
 #[derive(Clone)]
 pub(crate) struct Publishing {
     writer: Writer,
+    random: Random,
     waiting: Arc<Waiting>,
 }
 
@@ -98,19 +112,36 @@ pub(crate) struct Publishing {
 #[derive(Default)]
 struct Waiting(Mutex<VecDeque<Vec<Publish>>>);
 
-/// An event, and who waits until it is written.
-struct Publish {
+/// An event as it is written.
+struct One {
     row: NewEventRow,
     claim: Option<Claim>,
-    caller: oneshot::Sender<Result<Published, Error>>,
+    counts: bool,
+}
+
+/// An event, and who waits until it is written.
+struct Publish {
+    one: One,
+    caller: oneshot::Sender<Result<(Published, Told), Error>>,
     /// Its place in the writer's queue.
     _permit: Permit,
 }
 
+impl From<Publication> for One {
+    fn from(publication: Publication) -> Self {
+        Self {
+            row: publication.event.into(),
+            claim: publication.claim,
+            counts: publication.counts,
+        }
+    }
+}
+
 impl Publishing {
-    pub(crate) fn new(writer: Writer) -> Self {
+    pub(crate) fn new(writer: Writer, random: Random) -> Self {
         Self {
             writer,
+            random,
             waiting: Arc::default(),
         }
     }
@@ -124,8 +155,8 @@ impl Publishing {
             batch.push(publish);
             return Ok(());
         }
-        self.writer
-            .push(Box::new(Together::of(self.waiting.clone(), Vec::new())))?;
+        let together = Together::of(self.waiting.clone(), self.random.clone(), Vec::new());
+        self.writer.push(Box::new(together))?;
         batches.push_back(vec![publish]);
         Ok(())
     }
@@ -140,16 +171,20 @@ impl Waiting {
 /// The writing of a batch. It takes what has come when it begins.
 struct Together {
     waiting: Arc<Waiting>,
+    random: Random,
     taken: Vec<Publish>,
     done: Vec<Published>,
+    told: Told,
 }
 
 impl Together {
-    const fn of(waiting: Arc<Waiting>, taken: Vec<Publish>) -> Self {
+    fn of(waiting: Arc<Waiting>, random: Random, taken: Vec<Publish>) -> Self {
         Self {
             waiting,
+            random,
             taken,
             done: Vec::new(),
+            told: Told::default(),
         }
     }
 
@@ -163,8 +198,8 @@ impl Together {
 impl Job for Together {
     fn run(&mut self, connection: &mut Connection) -> Result<(), Error> {
         self.take();
-        let all = || self.taken.iter().map(|one| (&one.row, one.claim.as_ref()));
-        self.done = write(connection, all())?;
+        let all = self.taken.iter().map(|publish| &publish.one);
+        (self.done, self.told) = write(connection, all, &self.random)?;
         Ok(())
     }
 
@@ -172,43 +207,132 @@ impl Job for Together {
         if self.taken.len() < 2 {
             return Vec::new();
         }
-        let single = |one| Box::new(Self::of(self.waiting.clone(), vec![one])) as Box<dyn Job>;
+        let single = |one| {
+            let together = Self::of(self.waiting.clone(), self.random.clone(), vec![one]);
+            Box::new(together) as Box<dyn Job>
+        };
         self.taken.drain(..).map(single).collect()
     }
 
     fn tell(mut self: Box<Self>, ended: Result<(), Error>) {
         self.take();
         let mut done = self.done.into_iter();
+        // One of those whose events count passes on what was told.
+        let mut told = Some(self.told);
         for publish in self.taken {
-            let told = match &ended {
+            let is_asked = publish.one.counts;
+            let outcome = match &ended {
                 Ok(()) => done.next().ok_or(Error::Closed),
                 Err(error) => Err(error.again()),
             };
+            let outcome = outcome.map(|done| {
+                let told = told.take_if(|_| is_asked).unwrap_or_default();
+                (done, told)
+            });
             // The caller may have gone away; its event is written all the same.
-            let _ = publish.caller.send(told);
+            let _ = publish.caller.send(outcome);
         }
     }
 }
 
-/// Writes events whose idempotency keys are new; what became of each.
+/// Writes events whose idempotency keys are new, as far as limits leave room; what became of each, and what
+/// was told with them.
 fn write<'a>(
     connection: &mut Connection,
-    batch: impl Iterator<Item = (&'a NewEventRow, Option<&'a Claim>)> + Clone,
-) -> Result<Vec<Published>, Error> {
-    let claims: Vec<&Claim> = batch.clone().filter_map(|(_, claim)| claim).collect();
+    batch: impl Iterator<Item = &'a One> + Clone,
+    random: &Random,
+) -> Result<(Vec<Published>, Told), Error> {
+    let claims: Vec<&Claim> = batch.clone().filter_map(|one| one.claim.as_ref()).collect();
     let mut claimed = idempotency::claim(connection, &claims)?.into_iter();
-    let done: Vec<Published> = batch
+    let mut done: Vec<Published> = batch
         .clone()
-        .map(|(_, claim)| match claim.and_then(|_| claimed.next()) {
-            None | Some(Claimed::New) => Published::New,
-            Some(Claimed::Same(answer)) => Published::Replayed(answer),
-            Some(Claimed::Other) => Published::Mismatch,
-        })
+        .map(
+            |one| match one.claim.as_ref().and_then(|_| claimed.next()) {
+                None | Some(Claimed::New) => Published::New,
+                Some(Claimed::Same(answer)) => Published::Replayed(answer),
+                Some(Claimed::Other) => Published::Mismatch,
+            },
+        )
         .collect();
+    let told = count(connection, batch.clone(), &mut done, random)?;
     let rows: Vec<&NewEventRow> = batch
         .zip(&done)
-        .filter_map(|((row, _), done)| (*done == Published::New).then_some(row))
+        .filter_map(|(one, done)| (*done == Published::New).then_some(&one.row))
+        .chain(&told)
         .collect();
     insert_rows!(connection, events::table, rows.iter().copied());
-    Ok(done)
+    Ok((done, Told::of(&told)))
+}
+
+/// Counts those of them that count, and refuses the last ones that there is no room for. A key under which
+/// one was refused is free again. What is to be told of it.
+fn count<'a>(
+    connection: &mut Connection,
+    batch: impl Iterator<Item = &'a One> + Clone,
+    done: &mut [Published],
+    random: &Random,
+) -> Result<Vec<NewEventRow>, Error> {
+    let mut asked: BTreeMap<plan::Key, Asked> = BTreeMap::new();
+    for (one, done) in batch.clone().zip(&*done) {
+        if one.counts && *done == Published::New {
+            let more = asked.entry(one.counted_at()).or_insert(Asked {
+                more: 0,
+                used: None,
+                at: one.row.created_at.into(),
+            });
+            more.more += 1;
+        }
+    }
+    if asked.is_empty() {
+        return Ok(Vec::new());
+    }
+    let taken = plan::take(connection, &asked, random)?;
+    if taken.refused.is_empty() {
+        return Ok(taken.told);
+    }
+    let mut left: BTreeMap<plan::Key, u64> = asked
+        .iter()
+        .map(|(key, asked)| {
+            let refused = taken.refused.get(key).map_or(0, |(number, _)| *number);
+            (*key, asked.more - refused)
+        })
+        .collect();
+    let mut freed: HashMap<&[u8; 32], &Use> = HashMap::new();
+    for (one, done) in batch.zip(done) {
+        let claim = one.claim.as_ref().map(|claim| &claim.key);
+        let refused = match done {
+            Published::New if one.counts => refuse(&one.counted_at(), &mut left, &taken),
+            // The same again, of what was refused just now.
+            Published::Replayed(_) => claim.and_then(|claim| freed.get(claim).copied()),
+            _ => None,
+        };
+        if let Some(used) = refused {
+            freed.extend(claim.map(|claim| (claim, used)));
+            *done = Published::Refused(used.clone());
+        }
+    }
+    let freed: Vec<&[u8; 32]> = freed.into_keys().collect();
+    idempotency::release(connection, &freed)?;
+    Ok(taken.told)
+}
+
+/// The limit that one more meets, where nothing is left; takes one otherwise.
+fn refuse<'a>(
+    key: &plan::Key,
+    left: &mut BTreeMap<plan::Key, u64>,
+    taken: &'a plan::Taken,
+) -> Option<&'a Use> {
+    let left = left.get_mut(key)?;
+    if *left == 0 {
+        return taken.refused.get(key).map(|(_, used)| used);
+    }
+    *left -= 1;
+    None
+}
+
+impl One {
+    fn counted_at(&self) -> plan::Key {
+        let day = day_of(Timestamp::from(self.row.created_at));
+        (self.row.tenant_id, Limit::EventsPerDay, day)
+    }
 }

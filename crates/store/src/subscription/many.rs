@@ -10,13 +10,16 @@ use crate::dialect;
 use crate::dialect::event::newest_position;
 use crate::dialect::lock;
 use crate::error::Error;
+use crate::news::Told;
 use crate::page::Window;
-use crate::schema::subscriptions;
+use crate::plan::{self, Asked, Taken};
+use crate::schema::{events, subscriptions};
 use crate::sql_types::{Moment, Uid};
 use diesel::prelude::*;
-use domain::Timestamp;
 use domain::id::{SubscriptionId, TenantId};
-use std::collections::HashMap;
+use domain::plan::{Limit, Use};
+use domain::{Random, Timestamp};
+use std::collections::{BTreeMap, HashMap};
 
 /// Which subscriptions something is done to.
 #[derive(Debug, Clone)]
@@ -49,27 +52,48 @@ pub enum Outcome<R> {
     Missing,
 }
 
+/// How many subscriptions were made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Made {
+    /// So many: the first of those that were to be.
+    pub number: usize,
+    /// The limit of the plan that the others meet, where there are others.
+    pub refused: Option<Use>,
+    /// What was told of the limit.
+    pub told: Told,
+}
+
 impl Store {
-    /// Makes subscriptions. They want the events written from now on.
+    /// Makes subscriptions, as many as the plan leaves room for. They want the events written from now on.
     pub async fn create_subscriptions(
         &self,
         tenant: TenantId,
         new: Vec<Subscription>,
-    ) -> Result<(), Error> {
+    ) -> Result<Made, Error> {
         let rows = new.into_iter().map(SubscriptionRow::new);
         let mut rows: Vec<SubscriptionRow> = rows.collect::<Result<_, _>>()?;
         let recorder = self.recorder();
+        let (clock, random) = (self.clock.clone(), self.random.clone());
         self.write(move |connection| {
+            // Whoever else makes some waits here, and counts these.
             changed(connection, tenant.into())?;
+            let (number, taken) = count(connection, tenant, rows.len(), clock.now(), &random)?;
+            let rows = rows.get_mut(..number).unwrap_or_default();
             // From here on every event is either committed before them, or written after them.
             lock::no_events_of(connection, tenant)?;
             let position = newest_position(connection)?;
-            for row in &mut rows {
+            for row in rows.iter_mut() {
                 row.since_position = position;
             }
             insert_rows!(connection, subscriptions::table, rows.iter());
+            insert_rows!(connection, events::table, taken.told.iter());
             let made = rows.iter().map(|row| (None, Some(row.clone())));
-            told::changed(recorder.as_ref(), connection, made.collect())
+            told::changed(recorder.as_ref(), connection, made.collect())?;
+            Ok(Made {
+                number,
+                told: Told::of(&taken.told),
+                refused: taken.refused.into_values().next().map(|(_, used)| used),
+            })
         })
         .await
     }
@@ -138,6 +162,27 @@ impl Store {
         }
         self.write(work).await
     }
+}
+
+/// How many of so many more there is room for, and what is told of it.
+fn count(
+    connection: &mut Connection,
+    tenant: TenantId,
+    more: usize,
+    at: Timestamp,
+    random: &Random,
+) -> Result<(usize, Taken), Error> {
+    // There is no day to count them at.
+    let key = (Uid::from(tenant), Limit::Webhooks, 0);
+    let asked = Asked {
+        more: u64::try_from(more).unwrap_or(u64::MAX),
+        used: Some(plan::webhooks_of(connection, tenant)?),
+        at,
+    };
+    let taken = plan::take(connection, &BTreeMap::from([(key, asked)]), random)?;
+    let refused = taken.refused.get(&key).map_or(0, |(number, _)| *number);
+    let refused = usize::try_from(refused).unwrap_or(usize::MAX);
+    Ok((more.saturating_sub(refused), taken))
 }
 
 /// What is to be written.

@@ -10,10 +10,10 @@ use crate::installation::{Versioned, bump};
 use crate::retention::PAGE;
 use crate::schema::{
     access_tokens, account_sources, api_keys, attempts, callback_keys, callbacks, console_links,
-    dead_letters, deliveries, event_type_versions, event_types, events, inboxes, members,
-    message_history, messages, notifications, orphans, poll_leases, polls, previous_secrets,
-    provider_accounts, provider_health, quarantine, replays, security_events, send_attempts,
-    subscriptions, sweeps, tallies, tenants, trials,
+    dead_letters, deliveries, event_type_versions, event_types, events, inboxes, limit_counters,
+    members, message_history, messages, notifications, orphans, poll_leases, polls,
+    previous_secrets, provider_accounts, provider_health, quarantine, replays, security_events,
+    send_attempts, subscriptions, sweeps, tallies, tenants, trials,
 };
 use crate::sql_types::{Moment, Uid};
 use diesel::prelude::*;
@@ -59,6 +59,8 @@ pub enum Part {
     DeadLetters,
     /// Counts.
     Tallies,
+    /// What was counted for its plan.
+    Limits,
     /// From where accounts were called.
     Sources,
     /// Provider accounts, with what is known of them.
@@ -67,7 +69,7 @@ pub enum Part {
 
 impl Part {
     /// Every part.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Access,
         Self::Subscriptions,
         Self::Replays,
@@ -81,6 +83,7 @@ impl Part {
         Self::Quarantine,
         Self::DeadLetters,
         Self::Tallies,
+        Self::Limits,
         Self::Sources,
         Self::Accounts,
     ];
@@ -218,6 +221,7 @@ fn remove(connection: &mut Connection, tenant: Uid, part: Part) -> Result<usize,
         Part::Quarantine => delete_page!(connection, tenant, quarantine, id: Uid),
         Part::DeadLetters => delete_page!(connection, tenant, dead_letters, id: Uid),
         Part::Tallies => remove_tallies(connection, tenant)?,
+        Part::Limits => delete_page!(connection, tenant, limit_counters, day: i32),
         Part::Sources => remove_sources(connection, tenant)?,
         Part::Accounts => remove_accounts(connection, tenant)?,
     })

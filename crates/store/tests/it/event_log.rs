@@ -9,6 +9,7 @@ use std::time::Duration;
 use tidings_store::directory::Directory;
 use tidings_store::event::{About, Batch, Filter, Publication, Published, Since};
 use tidings_store::idempotency::{Answer, Claim};
+use tidings_store::news::Told;
 use tidings_store::page::Window;
 
 const FIRST: Window<i64> = Window {
@@ -350,6 +351,7 @@ fn publication(scene: &Scene, key: Option<(u8, u8)>) -> Publication {
     Publication {
         claim: key.map(|(key, body)| claim(scene, key, body, &format!("{}", event.id))),
         event,
+        counts: false,
     }
 }
 
@@ -388,13 +390,14 @@ async fn a_batch_is_written_as_one_and_each_of_its_keys_counts(scene: Scene) {
         again.clone(),
         Published::Mismatch,
     ];
-    assert_eq!(publish(batch, None).await, Batch::New(expected.to_vec()));
+    let expected = Batch::New(expected.to_vec(), Told::default());
+    assert_eq!(publish(batch, None).await, expected);
     assert_eq!(listed(&scene, Filter::default()).await.len(), 2);
 
     // The key of the whole is for the whole, and answers what was answered.
     let whole = || Some(claim(&scene, 9, 9, ""));
     let batch = || vec![publication(&scene, Some((1, 1))), publication(&scene, None)];
-    let expected = Batch::New(vec![again, Published::New]);
+    let expected = Batch::New(vec![again, Published::New], Told::default());
     assert_eq!(publish(batch(), whole()).await, expected);
     let answer = Answer {
         status: 202,
@@ -417,7 +420,7 @@ async fn of_batches_at_once_under_one_key_one_is_written(scene: Scene) {
     let done = join_all(publishes).await;
     let new = done
         .iter()
-        .filter(|done| matches!(done.as_ref().unwrap(), Batch::New(_)));
+        .filter(|done| matches!(done.as_ref().unwrap(), Batch::New(..)));
     assert_eq!(new.count(), 1);
     assert_eq!(listed(&scene, Filter::default()).await.len(), 20);
 }

@@ -52,6 +52,7 @@ mod events;
 mod faults;
 mod health;
 mod leases;
+mod limits;
 mod messages;
 mod migrations;
 mod nodes;

@@ -32,6 +32,7 @@ const OF_NOBODY: [(&str, &str); 12] = [
         "audit_entries",
         "who deleted the tenant is what will be asked: forgotten by age",
     ),
+    ("plans", "the operator's"),
     ("report_delays", "of providers, not of tenants"),
     (
         "idempotency_keys",
@@ -108,6 +109,7 @@ async fn fill(scene: &Scene, tenant: TenantId, account: AccountId) {
         format!("insert into quarantine (id, tenant_id, provider_account, kind, reason, received_at, source_ip, size_bytes, sealed) values ({some}, {tenant}, 'a', 0, 0, {now}, 'a', 1, {bytes})"),
         format!("insert into dead_letters (id, key, tenant_id, queue, kind, death, reason, attempts, first_seen_at, died_at, size_bytes, payload) values ({some}, {bytes}, {tenant}, 'q', 'k', 'd', 'r', 1, {now}, {now}, 1, {bytes})"),
         format!("insert into tallies (slot, account_id, name, tenant_id, provider, count) values (1, {account}, 'a', {tenant}, 'stub', 1), (2, {account}, 'a', {tenant}, 'stub', 1), (1, {account}, 'b', {tenant}, 'stub', 1)"),
+        format!("insert into limit_counters (tenant_id, kind, day, used, told) values ({tenant}, 0, 20000, 1, 0), ({tenant}, 1, 0, 1, 0)"),
         format!("insert into account_sources (account_id, source, first_seen_at) values ({account}, 's', {now})"),
         format!("insert into inboxes (account_id, fetched_at) values ({account}, {now})"),
         format!("insert into poll_leases (account_id, owner, until, fence, failures, rest_until, rest_reason) values ({account}, 'o', {now}, 1, 0, {now}, 0)"),

@@ -210,6 +210,14 @@ impl Metrics {
             .inc();
     }
 
+    /// Something was refused because a limit of the plan is used up: `events_per_day webhooks`.
+    pub fn limit_refusal(&self, limit: &str) {
+        self.families
+            .limit_refusals
+            .with_label_values(&[limit])
+            .inc();
+    }
+
     /// A delivery came to an end.
     pub fn delivery(&self, outcome: &str) {
         self.families.deliveries.with_label_values(&[outcome]).inc();
@@ -340,6 +348,7 @@ mod tests {
         metrics.set_audit_head(42, &[1; 32]);
         metrics.set_feed_readers(3);
         metrics.amqp_message("refused");
+        metrics.limit_refusal("webhooks");
         metrics.set_shards_owned(64);
         metrics.event("api");
         metrics.delivery("delivered");
@@ -408,6 +417,7 @@ mod tests {
             "tidings_audit_head_hash 1103823438081",
             "tidings_feed_readers 3",
             r#"tidings_amqp_messages_total{outcome="refused"} 1"#,
+            r#"tidings_limit_refusals_total{limit="webhooks"} 1"#,
             "tidings_shards_owned 64",
             r#"tidings_queue_depth{queue="jobs"} 12"#,
             r#"tidings_queue_oldest_seconds{queue="jobs"} 0.25"#,

@@ -41,6 +41,8 @@ pub enum Name {
     Events,
     /// `tidings_amqp_messages_total`
     AmqpMessages,
+    /// `tidings_limit_refusals_total`
+    LimitRefusals,
     /// `tidings_deliveries_total`
     Deliveries,
     /// `tidings_attempts_total`
@@ -77,7 +79,7 @@ pub enum Name {
 
 impl Name {
     /// Every name there is.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 36] = [
         Self::Callbacks,
         Self::SecurityEvents,
         Self::Reports,
@@ -97,6 +99,7 @@ impl Name {
         Self::ShardsOwned,
         Self::Events,
         Self::AmqpMessages,
+        Self::LimitRefusals,
         Self::Deliveries,
         Self::Attempts,
         Self::Conversions,
@@ -221,6 +224,11 @@ impl Name {
                 "tidings_amqp_messages_total",
                 &["outcome"],
                 "Messages of publishers taken from RabbitMQ, by what became of them.",
+            ),
+            Self::LimitRefusals => (
+                "tidings_limit_refusals_total",
+                &["limit"],
+                "What was refused because a limit of its tenant's plan is used up, by the limit.",
             ),
             Self::Events => (
                 "tidings_events_total",

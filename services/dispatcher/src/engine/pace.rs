@@ -11,6 +11,7 @@ use domain::subscription::RateLimit;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
+use store::directory::Found;
 use store::shard::Fenced;
 use store::subscription::Subscription;
 
@@ -255,7 +256,16 @@ impl Engine {
             }
         }
         let now = self.context.clock.now();
+        let (lanes, directory) = (&self.lanes, &self.directory);
         let looked = self.pace.limited.iter_mut().map(|(id, limited)| {
+            // Its own limit, or that of its tenant's plan, may be another one by now: nothing is read for
+            // as long as the old one is used up.
+            let tenant = lanes.get(id).map(|lane| lane.tenant_id);
+            if let Some(Found::Subscription(found)) = tenant.map(|it| directory.find(it, *id))
+                && let Some(limit) = found.settings.rate_limit
+            {
+                limited.limit = limit;
+            }
             limited.look(now);
             *id
         });

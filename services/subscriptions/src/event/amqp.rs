@@ -8,11 +8,10 @@ use crate::access::Keys;
 use crate::caller::suspended;
 use crate::event_type::Strangers;
 use crate::house::is_admitted;
-use crate::{Context, input};
+use crate::{Context, input, plan};
 use broker::{Consume, Disposition, Handler, Received, Reply};
 use domain::Shard;
 use domain::access::Scope;
-use domain::id::TenantId;
 use futures_util::future::join_all;
 use runtime::http::{Code, Problem};
 use sha2::{Digest, Sha256};
@@ -23,6 +22,7 @@ use store::Store;
 use store::bearer::Bearer;
 use store::event::{Batch, Publication, Published};
 use store::idempotency::Claim;
+use store::news::Told;
 use store::tenant::State;
 use telemetry::TraceContext;
 use telemetry::trace::Kind;
@@ -127,7 +127,7 @@ impl Publisher {
             .map(|message| self.read(message, &bearers))
             .collect();
         let types = read.iter().flatten();
-        let types = types.map(|(tenant, wanted)| (*tenant, wanted.event_type.clone()));
+        let types = types.map(|(of, wanted)| (of.tenant_id, wanted.event_type.clone()));
         let strangers = match Strangers::among(&self.context, types.collect()).await {
             Ok(strangers) => strangers,
             Err(error) => {
@@ -138,13 +138,15 @@ impl Publisher {
         let mut judged = Vec::with_capacity(messages.len());
         for (message, read) in messages.iter().zip(read) {
             judged.push(match read {
-                Ok((tenant, wanted)) => self.judge(message, tenant, wanted, &strangers).await,
+                Ok((of, wanted)) => self.judge(message, of, wanted, &strangers).await,
                 Err(problem) => Err(problem),
             });
         }
         let good: Vec<Publication> = judged.iter().flatten().cloned().collect();
-        let mut done = self.write(&good).await.into_iter();
+        let (done, told) = self.write(&good).await;
         self.tell(&good);
+        plan::note(&self.context, done.iter().flatten(), &told);
+        let mut done = done.into_iter();
         judged
             .into_iter()
             .map(|judged| match judged {
@@ -160,6 +162,9 @@ impl Publisher {
                         is_new: false,
                     },
                     Some(Ok(Published::Mismatch)) => Verdict::Refused(mismatch()),
+                    Some(Ok(Published::Refused(used))) => {
+                        Verdict::Refused(plan::used_up(&used, self.context.clock.now()))
+                    }
                     Some(Err(error)) => Verdict::Later(postponed(&error)),
                     None => Verdict::Later(later("it was not written")),
                 },
@@ -169,17 +174,27 @@ impl Publisher {
 
     /// Writes all of them at once. Where that fails, and not because the store is away, each by itself, so
     /// that what one of them does to the store is done to none of the others.
-    async fn write(&self, good: &[Publication]) -> Vec<Result<Published, store::Error>> {
+    async fn write(&self, good: &[Publication]) -> (Vec<Result<Published, store::Error>>, Told) {
         if good.is_empty() {
-            return Vec::new();
+            return (Vec::new(), Told::default());
         }
         let store = &self.context.store;
         let together = store.publish_batch(good.to_vec(), None, |_| String::new());
         match together.await {
-            Ok(Batch::New(done)) => done.into_iter().map(Ok).collect(),
-            Err(error) if error.is_outage() => good.iter().map(|_| Err(error.again())).collect(),
+            Ok(Batch::New(done, told)) => (done.into_iter().map(Ok).collect(), told),
+            Err(error) if error.is_outage() => {
+                let away = good.iter().map(|_| Err(error.again())).collect();
+                (away, Told::default())
+            }
             Ok(Batch::Replayed(_) | Batch::Mismatch) | Err(_) => {
-                join_all(good.iter().map(|one| alone(store, one.clone()))).await
+                let each = good.iter().map(|one| alone(store, one.clone()));
+                let mut all = Told::default();
+                let done = join_all(each).await.into_iter().map(|done| {
+                    let (published, told) = done?;
+                    all.add(told);
+                    Ok(published)
+                });
+                (done.collect(), all)
             }
         }
     }
@@ -197,22 +212,22 @@ impl Publisher {
         &self,
         message: &Message,
         bearers: &HashMap<[u8; 32], Bearer>,
-    ) -> Result<(TenantId, PublishEvent), Problem> {
+    ) -> Result<(Bearer, PublishEvent), Problem> {
         let job = &message.job;
-        let tenant = self.authenticate(job, bearers)?;
+        let bearer = self.authenticate(job, bearers)?;
         self.refuse_unusual(job)?;
-        Ok((tenant, input::understand(job.body.as_bytes())?))
+        Ok((bearer, input::understand(job.body.as_bytes())?))
     }
 
     async fn judge(
         &self,
         message: &Message,
-        tenant: TenantId,
+        of: Bearer,
         wanted: PublishEvent,
         strangers: &Strangers,
     ) -> Result<Publication, Problem> {
         let context = &self.context;
-        let job = &message.job;
+        let (job, tenant) = (&message.job, of.tenant_id);
         let judged = judge_alone(context, tenant, &wanted, strangers).await?;
         let parent = message.traceparent.as_deref().and_then(TraceContext::parse);
         let span = context
@@ -233,7 +248,11 @@ impl Publisher {
             answer: accepted(event.id),
             at: now,
         });
-        Ok(Publication { event, claim })
+        Ok(Publication {
+            event,
+            claim,
+            counts: of.counts_events,
+        })
     }
 
     /// Whose event it is: as over HTTP, but for the operator, whose key opens nothing here.
@@ -241,7 +260,7 @@ impl Publisher {
         &self,
         job: &PublishJob,
         bearers: &HashMap<[u8; 32], Bearer>,
-    ) -> Result<TenantId, Problem> {
+    ) -> Result<Bearer, Problem> {
         let bearer = job.key_hash().and_then(|hash| bearers.get(&hash));
         let bearer = bearer.ok_or_else(|| {
             let detail =
@@ -259,7 +278,7 @@ impl Publisher {
             let detail = format!("the key lacks the scope {lacking}");
             return Err(Problem::new(Code::Forbidden, detail));
         }
-        Ok(bearer.tenant_id)
+        Ok(*bearer)
     }
 
     /// Refuses what is wrong about a message before it is read.
@@ -352,10 +371,13 @@ impl Publisher {
 }
 
 /// Writes one by itself. What is wrong with it is told as it is, and not as an outage.
-async fn alone(store: &Store, one: Publication) -> Result<Published, store::Error> {
+async fn alone(store: &Store, one: Publication) -> Result<(Published, Told), store::Error> {
     let written = store.publish_batch(vec![one], None, |_| String::new());
     match written.await? {
-        Batch::New(done) => done.into_iter().next().ok_or(store::Error::Closed),
+        Batch::New(done, told) => {
+            let published = done.into_iter().next().ok_or(store::Error::Closed)?;
+            Ok((published, told))
+        }
         Batch::Replayed(_) | Batch::Mismatch => Err(store::Error::Closed),
     }
 }

@@ -10,6 +10,7 @@ use super::{
 use crate::caller::Caller;
 use crate::event_type::Strangers;
 use crate::openapi::IdempotencyKey;
+use crate::plan;
 use crate::{Context, Desk, failure, input};
 use actix_web::web::{self, Payload};
 use actix_web::{HttpRequest, HttpResponse};
@@ -22,6 +23,7 @@ use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use store::event::{Batch, Publication, Published};
 use store::idempotency::{Answer, Claim};
+use store::news::Told;
 use telemetry::TraceContext;
 use telemetry::trace::Kind;
 use utoipa::openapi::schema::{
@@ -163,6 +165,7 @@ pub(super) async fn publish(
     let door = Door {
         context,
         tenant: caller.tenant,
+        counts: caller.counts_events,
         path: request.path(),
         traceparent: span.context().to_string(),
         now: context.clock.now(),
@@ -186,6 +189,8 @@ pub(super) async fn publish(
 struct Door<'a> {
     context: &'a Context,
     tenant: TenantId,
+    /// Whether its events are counted.
+    counts: bool,
     path: &'a str,
     traceparent: String,
     now: Timestamp,
@@ -246,7 +251,11 @@ impl Door<'_> {
             answer: accepted(event.id),
             at: self.now,
         });
-        Ok(Publication { event, claim })
+        Ok(Publication {
+            event,
+            claim,
+            counts: self.counts,
+        })
     }
 
     async fn publish(
@@ -259,13 +268,17 @@ impl Door<'_> {
         let items = Arc::new(items);
         let ours = items.clone();
         let published = if good.is_empty() && claim.is_none() {
-            Ok(Batch::New(Vec::new()))
+            Ok(Batch::New(Vec::new(), Told::default()))
         } else {
-            let answer = move |done: &[Published]| show(&ours, done);
+            let now = self.now;
+            let answer = move |done: &[Published]| show(now, &ours, done);
             context.store.publish_batch(good, claim, answer).await
         };
         let done = match published.map_err(failure::of_store)? {
-            Batch::New(done) => done,
+            Batch::New(done, told) => {
+                plan::note(context, &done, &told);
+                done
+            }
             Batch::Replayed(answer) => {
                 return Ok(HttpResponse::Accepted()
                     .content_type("application/json")
@@ -283,12 +296,12 @@ impl Door<'_> {
         }
         Ok(HttpResponse::Accepted()
             .content_type("application/json")
-            .body(show(&items, &done)))
+            .body(show(self.now, &items, &done)))
     }
 }
 
 /// What is answered.
-fn show(items: &[Item], done: &[Published]) -> String {
+fn show(now: Timestamp, items: &[Item], done: &[Published]) -> String {
     let mut done = done.iter();
     let (mut published, mut data) = (0, Vec::with_capacity(items.len()));
     for (index, item) in items.iter().enumerate() {
@@ -296,6 +309,7 @@ fn show(items: &[Item], done: &[Published]) -> String {
             Item::Good(id) => match done.next() {
                 Some(Published::New) => Ok(accepted(*id).body),
                 Some(Published::Replayed(answer)) => Ok(replayed(answer)),
+                Some(Published::Refused(used)) => Err(plan::used_up(used, now).to_json()),
                 Some(Published::Mismatch) | None => {
                     let at = format!("/events/{index}/idempotency_key");
                     let mismatch = mismatch().at(at, "use a new key for a new event");

@@ -4,12 +4,12 @@
 use super::patch::PatchSchema;
 use super::patch::{Patch, enabling, patching};
 use super::view::{WebhookView, WriteWebhook, view};
-use super::{filter, new, show_new};
+use super::{filter, new, note_made, show_new};
 use crate::caller::Caller;
 use crate::event_type::Types;
 use crate::input::{self, Faults, present};
 use crate::list::Query;
-use crate::{Context, Desk, failure};
+use crate::{Context, Desk, failure, plan};
 use actix_web::web::{self, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use domain::audit;
@@ -325,12 +325,26 @@ async fn create(
         .iter()
         .filter_map(|judged| judged.as_ref().ok().map(|(made, _)| made.clone()))
         .collect();
-    if !dry_run && !good.is_empty() {
+    let asked = good.len();
+    let (room, full) = if good.is_empty() {
+        (0, None)
+    } else if dry_run {
+        room_for(context, tenant, asked).await?
+    } else {
         let made = context.store.create_subscriptions(tenant, good).await;
-        made.map_err(failure::of_store)?;
-        context.broker.hint(Hint::Subscriptions);
-    }
-    let items = judged.into_iter().map(|judged| match judged {
+        let made = made.map_err(failure::of_store)?;
+        (made.number, note_made(context, &made, asked))
+    };
+    // Those that come first have the places that there are.
+    let mut left = room;
+    let judged = judged.into_iter().map(|judged| match (judged, &full) {
+        (Ok(_), Some(full)) if left == 0 => Err(full.clone()),
+        (judged, _) => {
+            left = left.saturating_sub(usize::from(judged.is_ok()));
+            judged
+        }
+    });
+    let items = judged.map(|judged| match judged {
         Err(problem) => Ok(ItemView::refused(None, problem)),
         // Nothing was made, so there is no id and no secret to tell.
         Ok(_) if dry_run => Ok(ItemView::done(None, 201, None)),
@@ -341,6 +355,25 @@ async fn create(
     });
     let items = items.collect::<Result<_, Problem>>()?;
     Ok(answer(items, None, dry_run))
+}
+
+/// For how many of so many the plan leaves room now, and what is said of the others.
+async fn room_for(
+    context: &Context,
+    tenant: TenantId,
+    asked: usize,
+) -> Result<(usize, Option<Problem>), Problem> {
+    let limits = context.store.find_limits(tenant).await;
+    let Some(mut used) = limits.map_err(failure::of_store)?.webhooks else {
+        return Ok((asked, None));
+    };
+    let left = used.allowed.saturating_sub(used.used);
+    let left = usize::try_from(left).unwrap_or(usize::MAX);
+    if left >= asked {
+        return Ok((asked, None));
+    }
+    used.used = used.used.max(used.allowed);
+    Ok((left, Some(plan::used_up(&used, context.clock.now()))))
 }
 
 async fn change(

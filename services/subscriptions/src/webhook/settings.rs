@@ -2,7 +2,8 @@
 
 mod asked;
 
-pub(super) use asked::{Asked, AskedAuth, AskedRateLimit, AskedRetry, AskedSigning};
+pub(crate) use asked::AskedRateLimit;
+pub(super) use asked::{Asked, AskedAuth, AskedRetry, AskedSigning};
 
 use crate::Context;
 use crate::input::{self, Faults};
@@ -269,7 +270,8 @@ fn judge_delays(delays: &[i64], faults: &mut Faults) -> Option<Retry> {
     judged.into_iter().collect::<Option<_>>().map(Retry::Delays)
 }
 
-fn judge_rate_limit(asked: &AskedRateLimit, faults: &mut Faults) -> Option<RateLimit> {
+/// A limit, of a webhook or of a plan.
+pub(crate) fn judge_rate_limit(asked: &AskedRateLimit, faults: &mut Faults) -> Option<RateLimit> {
     if asked.per_minute.is_none() && asked.per_hour.is_none() {
         faults.add("/rate_limit", "write per_minute, per_hour or both, or null");
         return None;

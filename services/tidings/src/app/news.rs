@@ -57,6 +57,7 @@ async fn tell(parts: &Parts, process: &Process, news: &mut News, now: Timestamp)
     let events = items.iter().map(|item| Publication {
         event: process.event(item, now, &parts.random),
         claim: None,
+        counts: false,
     });
     let told = parts
         .store

@@ -324,6 +324,57 @@ async fn what_is_refused_is_answered_and_kept_with_its_reason_and_the_others_are
 }
 
 #[tokio::test]
+async fn an_event_more_than_the_plan_allows_is_refused_here_too_and_counts_with_the_others() {
+    let app = TestApp::start().await;
+    let Some(mut platform) = Platform::connect(&app).await else {
+        return;
+    };
+    let limits = json!({ "events_per_day": 3 });
+    let plan = app.operator.put("/v1/plans/small", limits).await;
+    plan.expect(201);
+    let made = json!({ "name": "Clinic", "plan": "small" });
+    let made = app.operator.post("/v1/tenants", made).await.expect(201);
+    let key = made["api_key"].as_str().unwrap().to_owned();
+    let tenant = Tenant {
+        id: made["id"].as_str().unwrap().to_owned(),
+        api: app.operator.with_key(&key),
+        key,
+    };
+    tenant.publish("job.created", json!({})).await;
+    let properties = platform.with(&tenant.key);
+    let again = properties.clone().with_message_id("7".into());
+    for (properties, status) in [
+        (again.clone(), 202),
+        (again, 202),
+        (properties.clone(), 202),
+        (properties, 429),
+    ] {
+        platform.publish(properties, BODY.as_bytes()).await;
+        let told = platform.told().await;
+        assert_eq!(told.status, status, "{}", told.body);
+        if status == 429 {
+            assert_eq!(told.body["code"], "quota_exceeded");
+            assert_eq!(
+                (&told.body["used"], &told.body["allowed"]),
+                (&json!(3), &json!(3))
+            );
+        }
+    }
+    let letter = letters(&tenant, 1).await.remove(0);
+    let reason = letter["reason"].as_str().unwrap();
+    assert!(reason.starts_with("quota_exceeded"), "{reason}");
+    // The next day there is room for it.
+    app.clock.advance(Duration::from_hours(24));
+    let id = letter["id"].as_str().unwrap();
+    let path = format!("/v1/dead-letters/{id}/requeue");
+    let requeued = tenant.api.post(&path, json!({})).await;
+    assert!(requeued.status < 300, "{requeued}");
+    assert_eq!(platform.told().await.status, 202);
+    let used = tenant.api.get("/v1/tenant").await.expect(200);
+    assert_eq!(used["limits"]["events_per_day"]["used"], 1);
+}
+
+#[tokio::test]
 async fn what_was_refused_can_be_published_again_and_headers_of_ours_mean_nothing() {
     let app = TestApp::start().await;
     let Some(mut platform) = Platform::connect(&app).await else {

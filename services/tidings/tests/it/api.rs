@@ -21,6 +21,7 @@ mod notifications;
 mod once;
 mod pages;
 mod place;
+mod plans;
 mod problems;
 mod rules;
 mod rulings;

@@ -3,6 +3,7 @@
 mod command;
 mod covered;
 mod entries;
+mod plans;
 
 use crate::app::{SOON, Tenant};
 use serde_json::{Value, json};

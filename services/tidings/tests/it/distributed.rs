@@ -4,6 +4,7 @@ mod access;
 mod feed;
 mod key;
 mod limits;
+mod plans;
 mod polls;
 mod types;
 

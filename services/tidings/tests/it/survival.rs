@@ -185,3 +185,82 @@ async fn a_callback_that_cannot_be_applied_holds_nobody_up_and_ends_as_a_visible
         "pending"
     );
 }
+
+/// The real process, killed while a tenant uses its last events of the day: as many are there as are counted,
+/// none that was acknowledged is lost, and the tenant is told once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kill_9_leaves_as_many_events_as_are_counted_and_no_more_than_are_allowed() {
+    const ALLOWED: u64 = 300;
+    let directory = tempfile::tempdir().unwrap();
+    let endpoint = Endpoint::start().await;
+    let program = Path::new(env!("CARGO_BIN_EXE_tidings"));
+    let mut process = Process::start(program, directory.path(), &[]).await;
+    let operator = Api::new(&process.api_url(), ADMIN_KEY);
+    let limits = json!({ "events_per_day": ALLOWED });
+    operator.put("/v1/plans/gold", limits).await.expect(201);
+    let made = json!({ "name": "Clinic", "plan": "gold" });
+    let made = operator.post("/v1/tenants", made).await.expect(201);
+    let key = made["api_key"].as_str().unwrap().to_owned();
+    let webhook = json!({ "url": endpoint.url("/hook"), "events": ["tenant.*"] });
+    let tenant = operator.with_key(&key);
+    tenant.post("/v1/webhooks", webhook).await.expect(201);
+    let event = || json!({ "type": "job.created", "data": {} });
+    let mut accepted: BTreeSet<String> = BTreeSet::new();
+    for round in 0..3 {
+        let publishing = (0..8).map(|_| {
+            let api = Api::new(&process.api_url(), &key);
+            async move {
+                let mut ids = Vec::new();
+                // What is under way when the process dies is no answer.
+                while let Ok(answer) = api.try_post("/v1/events", &[], event()).await {
+                    if answer.status != 202 {
+                        answer.expect_problem(429, "quota_exceeded");
+                        break;
+                    }
+                    ids.push(answer.body["id"].as_str().unwrap().to_owned());
+                }
+                ids
+            }
+        });
+        let (ids, ()) = tokio::join!(futures_util::future::join_all(publishing), async {
+            tokio::time::sleep(Duration::from_millis(60 + 40 * round)).await;
+            process.kill();
+        });
+        accepted.extend(ids.into_iter().flatten());
+        process = Process::start(program, directory.path(), &[]).await;
+    }
+    let tenant = Api::new(&process.api_url(), &key);
+    let refused = async || {
+        let answer = tenant.post("/v1/events", event()).await;
+        if answer.status == 202 {
+            return Some(answer.body["id"].as_str().unwrap().to_owned());
+        }
+        answer.expect_problem(429, "quota_exceeded");
+        None
+    };
+    while let Some(id) = refused().await {
+        accepted.insert(id);
+    }
+    let (mut there, mut cursor) = (BTreeSet::new(), String::new());
+    loop {
+        let path = format!("/v1/events?type=job.created&limit=100{cursor}");
+        let page = tenant.get(&path).await.expect(200);
+        let ids = page["data"].as_array().unwrap().iter();
+        there.extend(ids.map(|event| event["id"].as_str().unwrap().to_owned()));
+        match page["next_cursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break,
+        }
+    }
+    assert!(accepted.is_subset(&there), "what was accepted is there");
+    assert_eq!(there.len(), usize::try_from(ALLOWED).unwrap());
+    let used = tenant.get("/v1/tenant").await.expect(200);
+    assert_eq!(used["limits"]["events_per_day"]["used"], ALLOWED);
+    let log = tenant.get("/v1/events?type=tenant.limit.reached").await;
+    assert_eq!(log.expect(200)["data"].as_array().unwrap().len(), 1);
+    let is_reached = |hit: &testkit::Hit| hit.json()["type"] == "tenant.limit.reached";
+    testkit::eventually("it is told", SOON, async || {
+        endpoint.hits().iter().any(is_reached).then_some(())
+    })
+    .await;
+}

@@ -38,7 +38,7 @@ pub(in crate::webhook) struct AskedRetry {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = WriteRateLimit)]
-pub(in crate::webhook) struct AskedRateLimit {
+pub(crate) struct AskedRateLimit {
     /// In any minute.
     #[schema(minimum = 1, maximum = 1_000_000)]
     pub(super) per_minute: Option<i64>,

@@ -17,6 +17,8 @@ const LEAVES: &[(&str, &[&str])] = &[
     ("DELETE /v1/tenants/{id}", &["tenant.deleted"]),
     ("POST /v1/tenants/{id}/suspend", &["tenant.suspended"]),
     ("POST /v1/tenants/{id}/resume", &["tenant.resumed"]),
+    ("PUT /v1/plans/{name}", &["plan.created", "plan.updated"]),
+    ("DELETE /v1/plans/{name}", &["plan.deleted"]),
     ("POST /v1/keys", &["key.created"]),
     ("DELETE /v1/keys/{id}", &["key.revoked"]),
     ("POST /v1/members", &["member.created"]),
@@ -212,6 +214,10 @@ async fn each_operation_leaves_what_it_should() {
         done: BTreeSet::new(),
     };
     story.left("POST /v1/tenants", &["tenant.created"]).await;
+    super::plans::leave_entries(&app.operator).await;
+    for operation in ["PUT /v1/plans/{name}", "DELETE /v1/plans/{name}"] {
+        story.done.insert(operation);
+    }
     access(&mut story).await;
     accounts(&mut story).await;
     webhooks(&mut story).await;

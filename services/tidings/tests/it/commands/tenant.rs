@@ -72,7 +72,7 @@ async fn a_name_or_plan_that_is_none_is_refused_with_and_without_a_server() {
         failed(
             &command(root.path(), &gold, &[]).await,
             2,
-            &["the plans are: standard"],
+            &["the plans are: standard, starter"],
         );
         let nameless = ["tenant", "create", "--name", ""];
         failed(

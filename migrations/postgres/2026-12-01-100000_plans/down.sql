@@ -1,0 +1,2 @@
+drop table limit_counters;
+drop table plans;
