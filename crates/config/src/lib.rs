@@ -21,8 +21,8 @@ pub use key::{KEYS, Key};
 pub use secret::Secret;
 pub use section::{
     AlertThresholds, ApiRateLimit, Breaker, Broker, BrokerUrl, ClientAddressHeader, Dispatcher,
-    Egress, Ingress, Journal, LogFormat, Poller, Proxies, RateLimit, Retention, RetryPolicy,
-    Runtime, Security, Store, StoreUrl, Subscriptions, Telemetry, Tracker,
+    Egress, Ingress, Journal, LogFormat, Poller, RateLimit, Retention, RetryPolicy, Runtime,
+    Security, Store, StoreUrl, Subscriptions, Telemetry, Tracker,
 };
 
 use setting::Settings;

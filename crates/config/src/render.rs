@@ -40,8 +40,8 @@ fn value(config: &Config, name: &str) -> Option<Value> {
         "broker.namespace" => config.broker.namespace.clone().into(),
         "ingress.listen" => config.ingress.listen.to_string().into(),
         "ingress.public_url" => config.ingress.public_url.clone()?.into(),
-        "ingress.trusted_proxies" => networks(&config.ingress.proxies.trusted),
-        "ingress.client_address_header" => config.ingress.proxies.header.name().into(),
+        "ingress.trusted_proxies" => networks(&config.ingress.trusted_proxies),
+        "ingress.client_address_header" => config.ingress.client_address_header.name().into(),
         "ingress.max_body_bytes" => integer(config.ingress.max_body_bytes),
         "ingress.body_deadline" => duration(config.ingress.body_deadline),
         "ingress.rate_limit.failures_per_minute" => {
@@ -55,8 +55,6 @@ fn value(config: &Config, name: &str) -> Option<Value> {
         "subscriptions.listen" => config.subscriptions.listen.to_string().into(),
         "subscriptions.public_url" => config.subscriptions.public_url.clone()?.into(),
         "subscriptions.admin_key" => hidden(config.subscriptions.admin_key.as_ref())?,
-        "subscriptions.trusted_proxies" => networks(&config.subscriptions.proxies.trusted),
-        "subscriptions.client_address_header" => config.subscriptions.proxies.header.name().into(),
         "subscriptions.failures_per_minute" => config.subscriptions.failures_per_minute.into(),
         "subscriptions.rate_limit.per_minute" => config
             .subscriptions

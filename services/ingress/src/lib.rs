@@ -2,6 +2,7 @@
 
 mod accounts;
 mod breaker;
+mod caller;
 mod keep;
 mod limit;
 mod path;
@@ -87,7 +88,7 @@ pub fn serve(
         connections: Connections {
             most: config.max_connections,
             most_per_source: Some(config.max_connections_per_source),
-            trusted: config.proxies.trusted.clone(),
+            trusted: config.trusted_proxies.clone(),
             refused: Some(Arc::new(move || metrics.connection_refused("ingress"))),
         },
         closes_at: Step::Draining,

@@ -9,9 +9,9 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use domain::access::Scopes;
 use domain::audit::Actor;
 use domain::id::{KeyId, TenantId};
-use runtime::http::{Code, Problem, RequestId, client_address};
+use runtime::http::{Code, Problem, RequestId};
 use std::future::Future;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::pin::Pin;
 use store::bearer::Bearer;
 use store::tenant::State;
@@ -40,7 +40,7 @@ pub(crate) struct Caller {
 /// How a request came.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Door {
-    /// The client's address: the other end of the connection, or what a proxy of ours says of it.
+    /// The other end of the connection.
     pub source_ip: IpAddr,
     /// Its `x-request-id`.
     pub request_id: ShortText,
@@ -79,11 +79,14 @@ impl std::fmt::Debug for ShortText {
 }
 
 impl Door {
-    pub(crate) fn of(request: &HttpRequest, desk: &Desk) -> Self {
+    pub(crate) fn of(request: &HttpRequest) -> Self {
+        let peer = request.peer_addr().map(|peer| peer.ip());
         let extensions = request.extensions();
         let id = extensions.get::<RequestId>().map_or("-", RequestId::as_str);
         Self {
-            source_ip: client_address(request, &desk.proxies),
+            source_ip: peer
+                .unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
+                .to_canonical(),
             request_id: ShortText::of(id),
         }
     }
@@ -159,15 +162,12 @@ impl FromRequest for Caller {
         let desk = request.app_data::<web::Data<Desk>>().cloned();
         let pattern = request.match_pattern();
         let rule = pattern.and_then(|pattern| scope::rule(request.method(), &pattern));
-        let asked = desk.map(|desk| {
-            let (source, door) = (source(request, &desk), Door::of(request, &desk));
-            (desk, source, door)
-        });
+        let (source, door) = (source(request), Door::of(request));
         Box::pin(async move {
             if let Some(known) = known {
                 return Ok(known);
             }
-            let (Some(key), Some((desk, source, door))) = (key, asked) else {
+            let (Some(key), Some(desk)) = (key, desk) else {
                 return Err(unauthorized());
             };
             if !desk.context.admission.is_open() {
@@ -215,9 +215,10 @@ pub(crate) fn suspended() -> Problem {
     )
 }
 
-/// From where failures are counted: of IPv6, the network.
-pub(crate) fn source(request: &HttpRequest, desk: &Desk) -> IpAddr {
-    runtime::http::source(client_address(request, &desk.proxies))
+/// From where failures are counted: the other end of the connection, as [`runtime::http::source`] sees it.
+pub(crate) fn source(request: &HttpRequest) -> IpAddr {
+    let peer = request.peer_addr().map(|peer| peer.ip());
+    runtime::http::source(peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)))
 }
 
 /// The key of `Authorization: Bearer …`, when the header came once.
@@ -243,7 +244,6 @@ pub(crate) fn unauthorized() -> Problem {
 mod tests {
     use super::*;
     use domain::access::{Role, Scope};
-    use std::net::Ipv4Addr;
 
     fn caller(is_operator: bool, role: Role) -> Caller {
         Caller {

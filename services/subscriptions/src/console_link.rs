@@ -183,7 +183,7 @@ async fn exchange(
         return Err(failure::away());
     }
     let (_, wanted) = input::read::<ExchangeLink>(&request, payload).await?;
-    let (link, source) = (hash(&wanted.token), source(&request, &desk));
+    let (link, source) = (hash(&wanted.token), source(&request));
     let now = context.clock.now();
     desk.keys.refuse(source, &link, now)?;
     let secret = Fresh::new(TOKEN, &context.random);
@@ -196,7 +196,7 @@ async fn exchange(
     };
     let used = if wanted.token.starts_with(LINK) {
         // Who that is and whose is known once the link is found.
-        let (door, nobody) = (Door::of(&request, &desk), Actor::Tidings);
+        let (door, nobody) = (Door::of(&request), Actor::Tidings);
         context
             .acting_as(
                 nobody,

@@ -118,8 +118,6 @@ struct Desk {
     waits: Arc<Waits>,
     /// What tenants may have us send besides their events.
     allowance: Allowance,
-    /// The reverse proxies before the API.
-    proxies: config::Proxies,
     /// Under which URL tenants reach the API, without a slash at its end; empty where nobody said so.
     own_url: String,
     feeds: Arc<Feeds>,
@@ -178,7 +176,6 @@ pub fn serve(config: config::Subscriptions, context: Context) -> Result<Serving,
         book: Book::default(),
         waits,
         allowance: Allowance::default(),
-        proxies: config.proxies,
         own_url: config.public_url.unwrap_or_default(),
         feeds,
         context,

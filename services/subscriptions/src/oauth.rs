@@ -110,11 +110,10 @@ async fn token(
         Err(refusal) => return Ok(refused(refusal)),
     };
     let shown = if form.secret.len() <= caller::MAX_KEY_BYTES && form.secret.starts_with(KEY) {
-        let source = source(&request, &desk);
+        let source = source(&request);
         desk.keys.who(&form.secret, source, &desk.context).await?
     } else {
-        desk.keys
-            .charge(source(&request, &desk), desk.context.clock.now());
+        desk.keys.charge(source(&request), desk.context.clock.now());
         None
     };
     match judge(shown, &form) {

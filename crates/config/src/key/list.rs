@@ -130,18 +130,6 @@ pub const KEYS: &[Key] = &[
         "16 to 512 visible ASCII characters without spaces, or left out",
     ),
     plain(
-        "subscriptions.trusted_proxies",
-        "TIDINGS_SUBSCRIPTIONS__TRUSTED_PROXIES",
-        "the networks of your own reverse proxies before the API",
-        NETWORKS,
-    ),
-    plain(
-        "subscriptions.client_address_header",
-        "TIDINGS_SUBSCRIPTIONS__CLIENT_ADDRESS_HEADER",
-        "the header in which a trusted proxy names the API's client",
-        "x-forwarded-for, forwarded or x-real-ip",
-    ),
-    plain(
         "subscriptions.failures_per_minute",
         "TIDINGS_SUBSCRIPTIONS__FAILURES_PER_MINUTE",
         "wrong keys a source address may show the API in a minute",

@@ -1,7 +1,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::{Proxies, UP_TO_A_MINUTE};
+use ipnet::IpNet;
+
+use super::UP_TO_A_MINUTE;
 use crate::error::Error;
 use crate::parse;
 use crate::setting::{Setting, Settings};
@@ -27,8 +29,10 @@ pub struct Ingress {
     /// The absolute http(s) URL under which providers reach it, without a slash at the end. `None`: derive
     /// it from the address bound.
     pub public_url: Option<String>,
-    /// The reverse proxies before it.
-    pub proxies: Proxies,
+    /// The networks from which `client_address_header` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// The header in which a trusted proxy names its client.
+    pub client_address_header: ClientAddressHeader,
     /// The largest body accepted, in bytes: 1 to 1 MiB.
     pub max_body_bytes: usize,
     /// How long a body may take to arrive: 1 to 60 s.
@@ -52,6 +56,17 @@ pub struct Journal {
     pub max_bytes: u64,
 }
 
+/// The header in which a trusted proxy names its client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientAddressHeader {
+    /// `X-Forwarded-For`.
+    XForwardedFor,
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
+    /// `X-Real-IP`.
+    XRealIp,
+}
+
 /// How much one source may send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RateLimit {
@@ -67,11 +82,10 @@ impl Ingress {
         Ok(Self {
             listen: settings.get("ingress.listen")?.socket_address()?,
             public_url: public_url.as_ref().map(read_public_url).transpose()?,
-            proxies: Proxies::read(
-                settings,
-                "ingress.trusted_proxies",
-                "ingress.client_address_header",
-            )?,
+            trusted_proxies: settings.get("ingress.trusted_proxies")?.networks()?,
+            client_address_header: settings
+                .get("ingress.client_address_header")?
+                .parsed(ClientAddressHeader::from_name)?,
             max_body_bytes: settings
                 .get("ingress.max_body_bytes")?
                 .number(1..=MAX_BODY_BYTES)?,
@@ -92,6 +106,23 @@ impl Ingress {
             },
             rate_limit: RateLimit::read(settings)?,
         })
+    }
+}
+
+impl ClientAddressHeader {
+    /// The name of the header, in lower case.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::XForwardedFor => "x-forwarded-for",
+            Self::Forwarded => "forwarded",
+            Self::XRealIp => "x-real-ip",
+        }
+    }
+
+    fn from_name(name: &str) -> Option<Self> {
+        [Self::XForwardedFor, Self::Forwarded, Self::XRealIp]
+            .into_iter()
+            .find(|header| header.name().eq_ignore_ascii_case(name))
     }
 }
 

@@ -1,7 +1,6 @@
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 
-use super::Proxies;
 use super::ingress::read_public_url;
 use crate::error::Error;
 use crate::secret::Secret;
@@ -21,8 +20,6 @@ pub struct Subscriptions {
     /// The key that creates tenants and acts for the platform: 16 to 512 visible ASCII characters. `None`:
     /// nobody can.
     pub admin_key: Option<Secret>,
-    /// The reverse proxies before it.
-    pub proxies: Proxies,
     /// How often a source may show a wrong key in a minute; more than 0.
     pub failures_per_minute: u32,
     /// How much one tenant may ask.
@@ -47,11 +44,6 @@ impl Subscriptions {
             public_url: public_url.as_ref().map(read_public_url).transpose()?,
             listen: settings.get("subscriptions.listen")?.socket_address()?,
             admin_key: key.as_ref().map(admin_key).transpose()?,
-            proxies: Proxies::read(
-                settings,
-                "subscriptions.trusted_proxies",
-                "subscriptions.client_address_header",
-            )?,
             failures_per_minute: settings
                 .get("subscriptions.failures_per_minute")?
                 .number(1..=1_000_000)?,

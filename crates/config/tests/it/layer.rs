@@ -17,9 +17,9 @@ fn nothing_said_is_the_documented_defaults() {
     assert_eq!(config.mode(), Mode::Embedded);
     assert_eq!(config.ingress.listen.to_string(), "127.0.0.1:8080");
     assert_eq!(config.ingress.public_url, None);
-    assert!(config.ingress.proxies.trusted.is_empty());
+    assert!(config.ingress.trusted_proxies.is_empty());
     assert_eq!(
-        config.ingress.proxies.header,
+        config.ingress.client_address_header,
         ClientAddressHeader::XForwardedFor
     );
     assert_eq!(config.ingress.max_body_bytes, 262_144);

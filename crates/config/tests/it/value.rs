@@ -159,7 +159,7 @@ fn a_client_address_header_is_one_of_three() {
     );
     let config = from_environment(&[(variable, "forwarded")]).unwrap();
     assert_eq!(
-        config.ingress.proxies.header,
+        config.ingress.client_address_header,
         ClientAddressHeader::Forwarded
     );
 }

@@ -3,7 +3,6 @@
 mod alias;
 mod answer;
 mod body;
-mod client_address;
 mod code;
 mod connections;
 mod listener;
@@ -12,7 +11,6 @@ mod request_id;
 
 pub use alias::Alias;
 pub use body::read_body;
-pub use client_address::client_address;
 pub use code::Code;
 pub use connections::{Connections, source};
 pub use listener::{Listener, Serving, serve};

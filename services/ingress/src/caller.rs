@@ -1,33 +1,27 @@
-//! Where a request comes from: the socket's peer, unless that is a trusted proxy.
+//! Who is calling: the socket's peer, unless that is a trusted proxy.
 
-use actix_web::HttpRequest;
 use actix_web::http::header::HeaderMap;
-use config::{ClientAddressHeader, Proxies};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use config::ClientAddressHeader;
+use ipnet::IpNet;
+use std::net::{IpAddr, SocketAddr};
 
 /// More hops than any chain of proxies; what is left of them is not looked at.
 const MAX_HOPS: usize = 32;
 
-/// The address of whoever asks. Behind trusted proxies it is the rightmost address in the configured
-/// header that is not a trusted proxy's: everything left of it is what the client wrote.
-pub fn client_address(request: &HttpRequest, proxies: &Proxies) -> IpAddr {
-    let peer = request.peer_addr().map(|peer| peer.ip());
-    let peer = peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-    behind(proxies, peer, request.headers())
-}
-
-fn behind(proxies: &Proxies, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
-    let trusted = &proxies.trusted;
+/// The address of the caller. Behind trusted proxies it is the rightmost address in the configured
+/// header that is not a trusted proxy's: everything left of it is what the caller wrote.
+pub(crate) fn source(
+    peer: SocketAddr,
+    headers: &HeaderMap,
+    header: ClientAddressHeader,
+    trusted: &[IpNet],
+) -> IpAddr {
     let is_trusted = |address: &IpAddr| trusted.iter().any(|network| network.contains(address));
-    let mut nearest = peer.to_canonical();
+    let mut nearest = peer.ip().to_canonical();
     if !is_trusted(&nearest) {
         return nearest;
     }
-    for hop in hops(headers, proxies.header)
-        .into_iter()
-        .rev()
-        .take(MAX_HOPS)
-    {
+    for hop in hops(headers, header).into_iter().rev().take(MAX_HOPS) {
         // An address we cannot read was not written by a proxy of ours: stop at the one that was.
         let Some(address) = hop.and_then(parse_hop) else {
             break;
@@ -103,12 +97,8 @@ mod tests {
             "x-real-ip" => ClientAddressHeader::XRealIp,
             _ => ClientAddressHeader::XForwardedFor,
         };
-        let proxies = Proxies {
-            trusted: vec!["10.0.0.0/8".parse().unwrap(), "fd00::/8".parse().unwrap()],
-            header,
-        };
-        let peer: SocketAddr = peer.parse().unwrap();
-        behind(&proxies, peer.ip(), &headers).to_string()
+        let trusted: Vec<IpNet> = vec!["10.0.0.0/8".parse().unwrap(), "fd00::/8".parse().unwrap()];
+        source(peer.parse().unwrap(), &headers, header, &trusted).to_string()
     }
 
     #[test]
