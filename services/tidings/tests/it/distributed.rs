@@ -5,6 +5,7 @@ mod feed;
 mod key;
 mod limits;
 mod polls;
+mod once;
 mod types;
 
 use crate::app::SOON;
