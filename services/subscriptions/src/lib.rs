@@ -3,8 +3,10 @@
 mod access;
 mod account;
 mod audit;
+mod away;
 mod callback;
 mod caller;
+mod conditional;
 mod console_link;
 mod dead_letter;
 mod delivery;
@@ -42,6 +44,7 @@ pub use tenant::{MadeTenantView, create_tenant};
 
 use access::Keys;
 use actix_web::web;
+use away::Away;
 use broker::Broker;
 use domain::subscription::Usual;
 use domain::tally::End;
@@ -110,6 +113,8 @@ pub struct Context {
 struct Desk {
     context: Context,
     keys: Arc<Keys>,
+    /// Whether the store is.
+    away: Away,
     /// How much each tenant asks.
     turns: Arc<Turns>,
     /// What is counted of messages that end here.
@@ -166,11 +171,14 @@ pub fn serve(config: config::Subscriptions, context: Context) -> Result<Serving,
     let feeds = Arc::new(Feeds::default());
     event::feed::start(&feeds, &context);
     let shutdown = context.shutdown.clone();
+    let away = Away::default();
+    away::keep_looking(&away, &context);
     let keys = Arc::new(Keys::new(config.admin_key, config.failures_per_minute));
     access::keep_usage(&keys, &context);
     event::amqp::start(&keys, &context);
     let desk = web::Data::new(Desk {
         keys,
+        away,
         turns: Arc::new(Turns::new(config.rate_limit)),
         book: Book::default(),
         waits,

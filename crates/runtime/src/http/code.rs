@@ -32,6 +32,8 @@ pub enum Code {
     InFlight,
     /// The state would not win over the reports there are.
     WouldLose,
+    /// It is not as the caller has seen it.
+    PreconditionFailed,
     /// The body is too large.
     PayloadTooLarge,
     /// The content type or encoding is not taken.
@@ -60,7 +62,7 @@ pub enum Code {
 
 impl Code {
     /// Every code there is.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::MalformedJson,
         Self::MalformedForm,
         Self::InvalidCursor,
@@ -74,6 +76,7 @@ impl Code {
         Self::SlugReserved,
         Self::InFlight,
         Self::WouldLose,
+        Self::PreconditionFailed,
         Self::PayloadTooLarge,
         Self::UnsupportedMediaType,
         Self::InvalidRequest,
@@ -167,6 +170,11 @@ impl Code {
                 "The same request is being worked on",
             ),
             Self::WouldLose => (S::CONFLICT, "would_lose", "The state would not win"),
+            Self::PreconditionFailed => (
+                S::PRECONDITION_FAILED,
+                "precondition_failed",
+                "It is not as you have seen it",
+            ),
             Self::PayloadTooLarge => (
                 S::PAYLOAD_TOO_LARGE,
                 "payload_too_large",

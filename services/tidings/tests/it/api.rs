@@ -7,6 +7,7 @@ mod batch;
 mod belongings;
 mod bodies;
 mod callbacks;
+mod conditional;
 mod document;
 mod event_log;
 mod event_types;
