@@ -52,7 +52,7 @@ use domain::{Clock, Random};
 use egress::Policy;
 use event::feed::Feeds;
 use first_poll::Waits;
-use runtime::http::{Alias, Connections, Listener, Serving};
+use runtime::http::{Alias, Connections, Cors, Listener, Proxies, Serving};
 use runtime::{Gate, Readiness, Shutdown, Step, Tasks};
 use signing::Vault;
 use std::sync::Arc;
@@ -115,6 +115,8 @@ struct Desk {
     keys: Arc<Keys>,
     /// Whether the store is.
     away: Away,
+    /// Who asks for others.
+    proxies: Proxies,
     /// How much each tenant asks.
     turns: Arc<Turns>,
     /// What is counted of messages that end here.
@@ -162,6 +164,7 @@ pub fn serve(config: config::Subscriptions, context: Context) -> Result<Serving,
         closes_at: Step::Draining,
         tells_path: true,
         aliases: &ALIASES,
+        cors: Cors::of(config.cors_origins),
     };
     house::start(&context);
     house::remove_tenants(&context);
@@ -179,6 +182,10 @@ pub fn serve(config: config::Subscriptions, context: Context) -> Result<Serving,
     let desk = web::Data::new(Desk {
         keys,
         away,
+        proxies: Proxies {
+            trusted: config.trusted_proxies,
+            header: config.client_address_header.name(),
+        },
         turns: Arc::new(Turns::new(config.rate_limit)),
         book: Book::default(),
         waits,

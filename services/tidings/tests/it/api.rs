@@ -6,6 +6,7 @@ mod authentication;
 mod batch;
 mod belongings;
 mod bodies;
+mod browsers;
 mod callbacks;
 mod conditional;
 mod document;
