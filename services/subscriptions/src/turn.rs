@@ -31,10 +31,12 @@ const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const LEFT: HeaderName = HeaderName::from_static("ratelimit");
 
 /// What a tenant's own work goes through, as much as the rest of the system takes.
-const UNLIMITED: [(&str, &str); 3] = [
+const UNLIMITED: [(&str, &str); 5] = [
     ("POST", "/v1/events"),
     ("POST", "/v1/events/batch"),
     ("POST", "/v1/messages"),
+    ("POST", "/v1/messages/{id}/attempts"),
+    ("POST", "/v1/messages/{id}/state"),
 ];
 
 /// What tenants have under way, and have asked for.
