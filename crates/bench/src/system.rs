@@ -212,6 +212,15 @@ fn settings(mode: &Mode) -> Vec<(&'static str, String)> {
         ("TIDINGS_EGRESS__ALLOW_NETWORKS", "127.0.0.0/8".to_owned()),
         // All endpoints are on one host here, those that hang among them.
         ("TIDINGS_EGRESS__MAX_PER_HOST", "2048".to_owned()),
+        // One tenant asks here for all there are.
+        (
+            "TIDINGS_SUBSCRIPTIONS__RATE_LIMIT__PER_MINUTE",
+            "off".to_owned(),
+        ),
+        (
+            "TIDINGS_SUBSCRIPTIONS__RATE_LIMIT__AT_ONCE",
+            "10000".to_owned(),
+        ),
         ("TIDINGS_STORE__ENCRYPTION_KEY", ENCRYPTION_KEY.to_owned()),
     ];
     if let Mode::Distributed(servers) = mode {

@@ -65,6 +65,13 @@ pub(crate) fn base(url: &Url) -> String {
     url.as_str().trim_end_matches('/').to_owned()
 }
 
+/// An origin as browsers write it: scheme, host and port, nothing more.
+pub(crate) fn origin(text: &str) -> Option<String> {
+    let url = http_url(text)?;
+    let is_bare = matches!(url.path(), "" | "/") && !text.contains(['*', '@']);
+    is_bare.then(|| url.origin().ascii_serialization())
+}
+
 /// Neither empty nor with control characters.
 pub(crate) fn is_printable(text: &str) -> bool {
     !text.is_empty() && !text.contains(char::is_control)
@@ -142,6 +149,30 @@ mod tests {
             "10.0.0.0/",
         ] {
             assert_eq!(network(wrong), Err(String::new()), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_origin_is_written_as_browsers_write_it() {
+        let same = |text: &str| origin(text).is_some_and(|origin| origin == text);
+        assert!(same("https://console.example.com"));
+        assert!(same("http://localhost:3000"));
+        let written = origin("HTTPS://Console.Example.com:443/").unwrap();
+        assert_eq!(written, "https://console.example.com");
+        for wrong in [
+            "",
+            "*",
+            "null",
+            "console.example.com",
+            "https://*.example.com",
+            "https://a.example/path",
+            "https://a.example?q",
+            "https://user@a.example",
+            "https://:p@a.example",
+            "ftp://a.example",
+            "file:///",
+        ] {
+            assert_eq!(origin(wrong), None, "{wrong}");
         }
     }
 

@@ -54,6 +54,14 @@ fn value(config: &Config, name: &str) -> Option<Value> {
             .map_or("off".into(), Value::from),
         "subscriptions.listen" => config.subscriptions.listen.to_string().into(),
         "subscriptions.public_url" => config.subscriptions.public_url.clone()?.into(),
+        "subscriptions.cors_origins" => {
+            let origins = config.subscriptions.cors_origins.iter();
+            list(origins.map(|origin| origin.as_str().into()))
+        }
+        "subscriptions.trusted_proxies" => networks(&config.subscriptions.trusted_proxies),
+        "subscriptions.client_address_header" => {
+            config.subscriptions.client_address_header.name().into()
+        }
         "subscriptions.admin_key" => hidden(config.subscriptions.admin_key.as_ref())?,
         "subscriptions.failures_per_minute" => config.subscriptions.failures_per_minute.into(),
         "subscriptions.rate_limit.per_minute" => config

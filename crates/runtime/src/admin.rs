@@ -1,6 +1,6 @@
 //! The admin listener: for probes and Prometheus, never for the public.
 
-use crate::http::{self, Connections, Listener, Serving};
+use crate::http::{self, Connections, Cors, Listener, Serving};
 use crate::{Error, Readiness, Shutdown, Step};
 use actix_web::http::Method;
 use actix_web::http::header::ContentType;
@@ -30,6 +30,7 @@ pub fn serve(
         closes_at: Step::Stopped,
         tells_path: true,
         aliases: &[],
+        cors: Cors::default(),
     };
     http::serve(listener, shutdown, move |routes| {
         let readiness = readiness.clone();

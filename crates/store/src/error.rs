@@ -65,6 +65,9 @@ pub enum Error {
     /// Somebody else does the request now.
     #[error("the request is being done again by somebody else")]
     RequestLost,
+    /// Somebody has changed it since it was seen.
+    #[error("it is not as it was seen")]
+    OtherVersion,
 }
 
 /// What PostgreSQL says of a lock that is not to be had.
@@ -102,7 +105,8 @@ impl Error {
             | Self::SchemaTooNew(_)
             | Self::SchemaTooOld(_)
             | Self::Migration(_)
-            | Self::Unreadable(_) => false,
+            | Self::Unreadable(_)
+            | Self::OtherVersion => false,
         }
     }
 
@@ -157,9 +161,11 @@ impl Error {
             Self::Busy(reason) => Self::Busy(reason),
             Self::Closed => Self::Closed,
             Self::Lost(reason) => Self::Lost(reason.clone()),
-            Self::Query(_) | Self::Unreadable(_) | Self::LeaseLost | Self::RequestLost => {
-                Self::Lost(self.to_string())
-            }
+            Self::Query(_)
+            | Self::Unreadable(_)
+            | Self::LeaseLost
+            | Self::RequestLost
+            | Self::OtherVersion => Self::Lost(self.to_string()),
         }
     }
 

@@ -57,6 +57,7 @@ pub mod tenant;
 pub mod timeline;
 pub mod token;
 pub mod trial;
+pub mod version;
 mod warning;
 
 pub use error::Error;
@@ -162,6 +163,11 @@ impl Store {
         migration::migrate(&mut Connection::open_sqlite(path, Purpose::Write)?)
     }
 
+    /// Whether it is a server, which may be away; otherwise it is a file.
+    pub const fn is_remote(&self) -> bool {
+        self.gate.is_some()
+    }
+
     /// Whether the store can be reached and has the schema of this release.
     pub async fn check(&self) -> Result<(), Error> {
         self.look_up(migration::check).await
@@ -173,27 +179,36 @@ impl Store {
     }
 
     /// Runs `work` in a transaction, together with other callers'. It may be run more than once, and
-    /// counts once. A request that is done once says in the same transaction that it is; where somebody
-    /// acts, that is written down with it.
+    /// counts once. In the same transaction a request that is done once says that it is, one on condition looks
+    /// whether it holds, and what somebody does is written down.
     pub(crate) async fn write<T: Send + 'static>(
         &self,
         mut work: impl FnMut(&mut Connection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        let (run, recorder) = (request::present(), self.recorder());
-        if run.is_none() && recorder.is_none() {
+        let (run, condition) = (request::present(), version::present());
+        let recorder = self.recorder();
+        if run.is_none() && condition.is_none() && recorder.is_none() {
             return self.writer.write(work).await;
         }
-        self.writer
-            .write(move |connection| {
-                if let Some(run) = &run {
-                    request::note_done(connection, run)?;
-                }
-                match &recorder {
-                    Some(recorder) => recorder.around(connection, &mut work),
-                    None => work(connection),
-                }
-            })
-            .await
+        let condition_of_all = condition.clone();
+        let all = move |connection: &mut Connection| {
+            if let Some(run) = &run {
+                request::note_done(connection, run)?;
+            }
+            let mut on_condition = |connection: &mut Connection| match &condition {
+                Some(condition) => condition.around(connection, &mut work),
+                None => Ok((work(connection)?, None)),
+            };
+            match &recorder {
+                Some(recorder) => recorder.around(connection, &mut on_condition),
+                None => on_condition(connection),
+            }
+        };
+        let (done, version) = self.writer.write(all).await?;
+        if let Some(condition) = condition_of_all {
+            condition.allow(version);
+        }
+        Ok(done)
     }
 
     pub(crate) async fn read<T: Send + 'static>(

@@ -2,7 +2,6 @@
 
 mod accounts;
 mod breaker;
-mod caller;
 mod keep;
 mod limit;
 mod path;
@@ -21,7 +20,7 @@ use journal::Journal;
 use keep::Keeper;
 use limit::Limits;
 use replay::Replays;
-use runtime::http::{Connections, Listener, Serving};
+use runtime::http::{Connections, Cors, Listener, Proxies, Serving};
 use runtime::{Readiness, Shutdown, Step, Tasks};
 use signing::Vault;
 use std::sync::{Arc, OnceLock};
@@ -63,6 +62,7 @@ pub struct Context {
 struct Door {
     context: Context,
     config: config::Ingress,
+    proxies: Proxies,
     security: config::Security,
     accounts: Accounts,
     limits: Limits,
@@ -95,6 +95,7 @@ pub fn serve(
         // A path may hold an account's secret token.
         tells_path: false,
         aliases: &[],
+        cors: Cors::default(),
     };
     let shutdown = context.shutdown.clone();
     let keeper = Keeper::new(&context);
@@ -115,6 +116,10 @@ pub fn serve(
             .clone()
             .map(OnceLock::from)
             .unwrap_or_default(),
+        proxies: Proxies {
+            trusted: config.trusted_proxies.clone(),
+            header: config.client_address_header.name(),
+        },
         config,
         security,
         context,

@@ -1,9 +1,9 @@
 //! The story of a callback: who calls, is it allowed, what does it say, is it safe, answer.
 
+use crate::Door;
 use crate::limit::Source;
 use crate::path::CallbackPath;
 use crate::watch::Noticed;
-use crate::{Door, caller};
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::{self, Payload};
@@ -13,7 +13,7 @@ use domain::security::Reason;
 use providers::{MalformedCode, Refusal};
 use reception::{Account, Request, Unread};
 use runtime::http::{Code, Problem, read_body};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use telemetry::Span;
@@ -77,7 +77,7 @@ async fn answer(
 ) -> Result<(Arc<Account>, HttpResponse), Refused> {
     let method = method(request)?;
     refuse_encoded(request.headers())?;
-    let source = source_of(request, door);
+    let source = door.proxies.client(request);
     refuse_flood(door, source, path)?;
     let config = &door.config;
     let body = read_body(payload, config.max_body_bytes, config.body_deadline).await?;
@@ -128,18 +128,6 @@ fn refuse_encoded(headers: &HeaderMap) -> Result<(), Problem> {
         return Err(Problem::new(Code::UnsupportedMediaType, detail));
     }
     Ok(())
-}
-
-fn source_of(request: &HttpRequest, door: &Door) -> IpAddr {
-    let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
-    let peer = request.peer_addr().unwrap_or(nowhere);
-    let config = &door.config;
-    caller::source(
-        peer,
-        request.headers(),
-        config.client_address_header,
-        &config.trusted_proxies,
-    )
 }
 
 fn refuse_flood(door: &Door, source: IpAddr, path: &CallbackPath<'_>) -> Result<(), Problem> {

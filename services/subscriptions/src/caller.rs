@@ -40,7 +40,7 @@ pub(crate) struct Caller {
 /// How a request came.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Door {
-    /// The other end of the connection.
+    /// Who sent it, as far as proxies of the operator's own say so.
     pub source_ip: IpAddr,
     /// Its `x-request-id`.
     pub request_id: ShortText,
@@ -80,13 +80,10 @@ impl std::fmt::Debug for ShortText {
 
 impl Door {
     pub(crate) fn of(request: &HttpRequest) -> Self {
-        let peer = request.peer_addr().map(|peer| peer.ip());
         let extensions = request.extensions();
         let id = extensions.get::<RequestId>().map_or("-", RequestId::as_str);
         Self {
-            source_ip: peer
-                .unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
-                .to_canonical(),
+            source_ip: client(request),
             request_id: ShortText::of(id),
         }
     }
@@ -215,10 +212,15 @@ pub(crate) fn suspended() -> Problem {
     )
 }
 
-/// From where failures are counted: the other end of the connection, as [`runtime::http::source`] sees it.
+/// From where failures are counted: who sent it, as [`runtime::http::source`] sees them.
 pub(crate) fn source(request: &HttpRequest) -> IpAddr {
-    let peer = request.peer_addr().map(|peer| peer.ip());
-    runtime::http::source(peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)))
+    runtime::http::source(client(request))
+}
+
+fn client(request: &HttpRequest) -> IpAddr {
+    let desk = request.app_data::<web::Data<Desk>>();
+    let nobody = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+    desk.map_or(nobody, |desk| desk.proxies.client(request))
 }
 
 /// The key of `Authorization: Bearer …`, when the header came once.

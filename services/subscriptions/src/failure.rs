@@ -1,11 +1,14 @@
 //! What a store's error means for HTTP: said here and nowhere else.
 
+use crate::conditional;
 use runtime::http::{Code, Problem};
 
 /// 503 for what passes by itself, 500 for what somebody has to look at. The log has the reason; the
 /// answer does not tell what is inside.
 pub(crate) fn of_store(error: store::Error) -> Problem {
-    if error.is_transient() {
+    if matches!(error, store::Error::OtherVersion) {
+        conditional::changed()
+    } else if error.is_transient() {
         tracing::warn!(%error, "the store failed a request");
         away()
     } else {

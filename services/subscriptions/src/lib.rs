@@ -3,8 +3,10 @@
 mod access;
 mod account;
 mod audit;
+mod away;
 mod callback;
 mod caller;
+mod conditional;
 mod console_link;
 mod dead_letter;
 mod delivery;
@@ -43,6 +45,7 @@ pub use tenant::{MadeTenantView, create_tenant};
 
 use access::Keys;
 use actix_web::web;
+use away::Away;
 use broker::Broker;
 use domain::subscription::Usual;
 use domain::tally::End;
@@ -50,7 +53,7 @@ use domain::{Clock, Random};
 use egress::Policy;
 use event::feed::Feeds;
 use first_poll::Waits;
-use runtime::http::{Alias, Connections, Listener, Serving};
+use runtime::http::{Alias, Connections, Cors, Listener, Proxies, Serving};
 use runtime::{Gate, Readiness, Shutdown, Step, Tasks};
 use signing::Vault;
 use std::sync::Arc;
@@ -111,6 +114,10 @@ pub struct Context {
 struct Desk {
     context: Context,
     keys: Arc<Keys>,
+    /// Whether the store is.
+    away: Away,
+    /// Who asks for others.
+    proxies: Proxies,
     /// How much each tenant asks.
     turns: Arc<Turns>,
     /// What is counted of messages that end here.
@@ -158,6 +165,7 @@ pub fn serve(config: config::Subscriptions, context: Context) -> Result<Serving,
         closes_at: Step::Draining,
         tells_path: true,
         aliases: &ALIASES,
+        cors: Cors::of(config.cors_origins),
     };
     house::start(&context);
     house::remove_tenants(&context);
@@ -167,11 +175,18 @@ pub fn serve(config: config::Subscriptions, context: Context) -> Result<Serving,
     let feeds = Arc::new(Feeds::default());
     event::feed::start(&feeds, &context);
     let shutdown = context.shutdown.clone();
+    let away = Away::default();
+    away::keep_looking(&away, &context);
     let keys = Arc::new(Keys::new(config.admin_key, config.failures_per_minute));
     access::keep_usage(&keys, &context);
     event::amqp::start(&keys, &context);
     let desk = web::Data::new(Desk {
         keys,
+        away,
+        proxies: Proxies {
+            trusted: config.trusted_proxies,
+            header: config.client_address_header.name(),
+        },
         turns: Arc::new(Turns::new(config.rate_limit)),
         book: Book::default(),
         waits,

@@ -1,6 +1,8 @@
 //! The API, described: OpenAPI 3.1, made from the routes themselves.
 
 mod answer;
+mod authority;
+mod condition;
 mod merge;
 mod named;
 mod parameter;
@@ -21,13 +23,11 @@ use crate::{
     health, key, member, message, notification, oauth, orphan, plan, poll, quarantine, replay,
     ruling, security, send_attempt, statistics, tenant, timeline, webhook,
 };
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{InfoBuilder, LicenseBuilder, OpenApi};
 
 /// What holds for all operations, said once.
 const CONVENTIONS: &str = include_str!("openapi/conventions.md");
-const BEARER: &str = "key";
 
 /// What there is to do, and to what. The order is that of the document.
 const TAGS: [(&str, &str); 18] = [
@@ -149,16 +149,9 @@ fn introduce(document: &mut OpenApi) {
             .build()
     };
     document.tags = Some(TAGS.map(tag).to_vec());
-    document.security = Some(vec![SecurityRequirement::new(BEARER, [] as [&str; 0])]);
+    document.security = Some(vec![authority::key()]);
     let components = document.components.get_or_insert_default();
-    let key = HttpBuilder::new()
-        .scheme(HttpAuthScheme::Bearer)
-        .description(Some(
-            "A tenant's API key, `tk_live_…`, a token, `tok_…`, or the operator's admin key, which acts for the \
-             platform tenant.",
-        ))
-        .build();
-    components.add_security_scheme(BEARER, SecurityScheme::Http(key));
+    authority::describe(components);
     answer::describe(components);
     schema::complete(document);
 }

@@ -31,10 +31,12 @@ const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const LEFT: HeaderName = HeaderName::from_static("ratelimit");
 
 /// What a tenant's own work goes through, as much as the rest of the system takes.
-const UNLIMITED: [(&str, &str); 3] = [
+const UNLIMITED: [(&str, &str); 5] = [
     ("POST", "/v1/events"),
     ("POST", "/v1/events/batch"),
     ("POST", "/v1/messages"),
+    ("POST", "/v1/messages/{id}/attempts"),
+    ("POST", "/v1/messages/{id}/state"),
 ];
 
 /// What tenants have under way, and have asked for.
@@ -187,6 +189,15 @@ fn whole(wait: Duration) -> u64 {
     u64::try_from(wait.as_millis().div_ceil(1_000)).unwrap_or(u64::MAX)
 }
 
+/// Whether what a tenant asks of this is limited.
+pub(crate) fn is_limited(method: &Method, pattern: &str) -> bool {
+    let is_tenants = matches!(
+        scope::rule(method, pattern),
+        Some(Rule::Needs(_) | Rule::Anyone)
+    );
+    is_tenants && !UNLIMITED.contains(&(method.as_str(), pattern))
+}
+
 /// Has a request wait its tenant's turn. The operator's go by, and so does what has no key.
 pub(crate) async fn in_turn(
     mut request: ServiceRequest,
@@ -198,11 +209,9 @@ pub(crate) async fn in_turn(
     let (Some(desk), true) = (desk, is_asked) else {
         return next.call(request).await;
     };
-    let caller = request.extract::<Caller>().await?;
+    let caller = desk.away.unless(request.extract::<Caller>()).await??;
     request.extensions_mut().insert(caller);
-    let method = request.method().as_str();
-    let is_unlimited = UNLIMITED.contains(&(method, pattern.as_str()));
-    if caller.is_operator || is_unlimited {
+    if caller.is_operator || !is_limited(request.method(), &pattern) {
         return next.call(request).await;
     }
     let (turn, left) = desk.turns.enter(caller.tenant, desk.context.clock.now());

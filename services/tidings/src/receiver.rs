@@ -4,7 +4,7 @@ use crate::exit::Failure;
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpRequest, HttpResponse};
 use domain::Timestamp;
-use runtime::http::{Connections, Listener, Serving};
+use runtime::http::{Connections, Cors, Listener, Serving};
 use runtime::{Shutdown, Step};
 use serde_json::Value;
 use signing::{WebhookSecret, webhook};
@@ -66,6 +66,7 @@ pub(crate) fn listen(
         closes_at: Step::Draining,
         tells_path: true,
         aliases: &[],
+        cors: Cors::default(),
     };
     let serving = runtime::http::serve(listener, shutdown, move |routes| {
         let arrived = arrived.clone();

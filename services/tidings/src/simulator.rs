@@ -22,7 +22,7 @@ use domain::{Clock, Random};
 use egress::{Client, ClientOptions, Policy, Resolver};
 use imitation::Imitation;
 use post::Queue;
-use runtime::http::{Connections, Listener, Serving};
+use runtime::http::{Connections, Cors, Listener, Serving};
 use runtime::{Shutdown, Step, Tasks};
 use settings::Settings;
 use std::net::SocketAddr;
@@ -100,6 +100,7 @@ fn serve(
         closes_at: Step::Draining,
         tells_path: true,
         aliases: &[],
+        cors: Cors::default(),
     };
     let data = actix_web::web::Data::from(Arc::clone(simulator));
     let serving = runtime::http::serve(listener, shutdown, move |routes| {

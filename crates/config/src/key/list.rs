@@ -123,6 +123,24 @@ pub const KEYS: &[Key] = &[
         "the URL under which tenants reach the API from outside",
         "an absolute http or https URL without user, query or fragment, such as https://api.example.com",
     ),
+    plain(
+        "subscriptions.cors_origins",
+        "TIDINGS_SUBSCRIPTIONS__CORS_ORIGINS",
+        "the origins whose pages may use the API from a browser",
+        "up to 32 origins, such as https://console.example.com, separated by commas",
+    ),
+    plain(
+        "subscriptions.trusted_proxies",
+        "TIDINGS_SUBSCRIPTIONS__TRUSTED_PROXIES",
+        "the networks of your own reverse proxies in front of the API",
+        NETWORKS,
+    ),
+    plain(
+        "subscriptions.client_address_header",
+        "TIDINGS_SUBSCRIPTIONS__CLIENT_ADDRESS_HEADER",
+        "the header in which a trusted proxy names its client",
+        "x-forwarded-for, forwarded or x-real-ip",
+    ),
     secret(
         "subscriptions.admin_key",
         "TIDINGS_SUBSCRIPTIONS__ADMIN_KEY",

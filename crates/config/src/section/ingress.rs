@@ -119,7 +119,7 @@ impl ClientAddressHeader {
         }
     }
 
-    fn from_name(name: &str) -> Option<Self> {
+    pub(super) fn from_name(name: &str) -> Option<Self> {
         [Self::XForwardedFor, Self::Forwarded, Self::XRealIp]
             .into_iter()
             .find(|header| header.name().eq_ignore_ascii_case(name))

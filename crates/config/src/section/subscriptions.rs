@@ -1,13 +1,19 @@
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 
-use super::ingress::read_public_url;
+use ipnet::IpNet;
+
+use super::ingress::{ClientAddressHeader, read_public_url};
 use crate::error::Error;
+use crate::parse;
 use crate::secret::Secret;
-use crate::setting::{Setting, Settings};
+use crate::setting::{Setting, Settings, quoted};
 
 /// How long the admin key may be, in characters.
 const ADMIN_KEY_LENGTH: RangeInclusive<usize> = 16..=512;
+
+/// How many origins there may be.
+const MOST_ORIGINS: usize = 32;
 
 /// The API and the console.
 #[derive(Debug, Clone)]
@@ -17,6 +23,12 @@ pub struct Subscriptions {
     /// The absolute http(s) URL under which tenants reach it, without a slash at the end. `None`: what
     /// they are told of it is relative.
     pub public_url: Option<String>,
+    /// The origins whose pages may use the API from a browser, as browsers write them: at most 32.
+    pub cors_origins: Vec<String>,
+    /// The operator's own reverse proxies.
+    pub trusted_proxies: Vec<IpNet>,
+    /// The header in which a trusted proxy names its client.
+    pub client_address_header: ClientAddressHeader,
     /// The key that creates tenants and acts for the platform: 16 to 512 visible ASCII characters. `None`:
     /// nobody can.
     pub admin_key: Option<Secret>,
@@ -43,6 +55,11 @@ impl Subscriptions {
         Ok(Self {
             public_url: public_url.as_ref().map(read_public_url).transpose()?,
             listen: settings.get("subscriptions.listen")?.socket_address()?,
+            cors_origins: origins(&settings.get("subscriptions.cors_origins")?)?,
+            trusted_proxies: settings.get("subscriptions.trusted_proxies")?.networks()?,
+            client_address_header: settings
+                .get("subscriptions.client_address_header")?
+                .parsed(ClientAddressHeader::from_name)?,
             admin_key: key.as_ref().map(admin_key).transpose()?,
             failures_per_minute: settings
                 .get("subscriptions.failures_per_minute")?
@@ -57,6 +74,16 @@ impl Subscriptions {
             },
         })
     }
+}
+
+fn origins(setting: &Setting) -> Result<Vec<String>, Error> {
+    let origins = setting.items(|text| {
+        parse::origin(text).ok_or_else(|| format!("holds {}: name each origin", quoted(text)))
+    })?;
+    if origins.len() > MOST_ORIGINS {
+        return Err(setting.invalid(format!("holds {} origins", origins.len())));
+    }
+    Ok(origins)
 }
 
 fn admin_key(setting: &Setting) -> Result<Secret, Error> {

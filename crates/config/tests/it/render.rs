@@ -14,6 +14,12 @@ fn what_is_rendered_reads_back_as_the_same() {
         ("TIDINGS_INGRESS__RATE_LIMIT__FAILURES_PER_MINUTE", "1"),
         ("TIDINGS_INGRESS__RATE_LIMIT__ACCOUNT_PER_SECOND", "2"),
         ("TIDINGS_SUBSCRIPTIONS__LISTEN", "0.0.0.0:1"),
+        (
+            "TIDINGS_SUBSCRIPTIONS__CORS_ORIGINS",
+            "https://a.example,http://localhost:3000",
+        ),
+        ("TIDINGS_SUBSCRIPTIONS__TRUSTED_PROXIES", "10.0.0.0/8"),
+        ("TIDINGS_SUBSCRIPTIONS__CLIENT_ADDRESS_HEADER", "forwarded"),
         ("TIDINGS_RUNTIME__ADMIN_LISTEN", "0.0.0.0:2"),
         ("TIDINGS_EGRESS__ALLOW_NETWORKS", "127.0.0.1"),
         ("TIDINGS_EGRESS__ALLOW_PORTS", "1,2-3"),

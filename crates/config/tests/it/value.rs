@@ -124,6 +124,33 @@ fn networks_are_cidrs_from_text_or_arrays() {
 }
 
 #[test]
+fn origins_are_named_one_by_one() {
+    let variable = "TIDINGS_SUBSCRIPTIONS__CORS_ORIGINS";
+    takes(
+        variable,
+        &[
+            "",
+            "https://a.example",
+            "https://a.example, http://localhost:3000/",
+        ],
+        &[
+            "*",
+            "null",
+            "a.example",
+            "https://a.example/path",
+            "https://*.example",
+        ],
+    );
+    let error = refusal(&[(variable, "*")]);
+    assert!(error.contains("holds \"*\": name each origin"), "{error}");
+    let many = vec!["https://a.example"; 33].join(",");
+    assert!(refusal(&[(variable, &many)]).contains("holds 33 origins"));
+    let text = "subscriptions.cors_origins = [\"https://A.example:443\"]";
+    let config = from_text(text).unwrap();
+    assert_eq!(config.subscriptions.cors_origins, ["https://a.example"]);
+}
+
+#[test]
 fn ports_are_single_ones_and_ranges() {
     takes(
         "TIDINGS_EGRESS__ALLOW_PORTS",

@@ -2,6 +2,7 @@
 
 use super::Problem;
 use super::alias::{self, Alias};
+use super::cors::Cors;
 use super::problem::is_json;
 use super::request_id::{self, RequestId};
 use crate::tasks;
@@ -25,6 +26,7 @@ pub(super) struct Answers {
     random: RefCell<StdRng>,
     tells_path: bool,
     aliases: &'static [Alias],
+    cors: Cors,
 }
 
 impl Answers {
@@ -32,11 +34,12 @@ impl Answers {
         clippy::disallowed_methods,
         reason = "request ids decide nothing; each worker is seeded by the operating system"
     )]
-    pub(super) fn new(tells_path: bool, aliases: &'static [Alias]) -> Self {
+    pub(super) fn new(tells_path: bool, aliases: &'static [Alias], cors: Cors) -> Self {
         Self {
             random: RefCell::new(StdRng::from_rng(&mut rand::rng())),
             tells_path,
             aliases,
+            cors,
         }
     }
 
@@ -49,19 +52,28 @@ impl Answers {
     ) -> Result<ServiceResponse<BoxBody>, Error> {
         let id = RequestId::of(request.headers(), &mut *self.random.borrow_mut());
         let path = self.instance(request.path());
+        let (cors, origin) = (self.cors.clone(), self.cors.allowed(request.headers()));
+        if let Some(answer) = self.cors.preflight(&request) {
+            let mut answer = finish(answer, &id, None);
+            cors.tell(origin, answer.headers_mut());
+            return Ok(request.into_response(answer));
+        }
         alias::resolve(&mut request, self.aliases);
         request.extensions_mut().insert(id.clone());
         let answered = AssertUnwindSafe(next.call(request)).catch_unwind().await;
         match answered.unwrap_or_else(|panic| Err(panicked(&*panic, &id))) {
             Ok(answered) => {
                 let (request, response) = answered.into_parts();
-                Ok(ServiceResponse::new(
-                    request,
-                    finish(response, &id, path.as_deref()),
-                ))
+                let mut response = finish(response, &id, path.as_deref());
+                cors.tell(origin, response.headers_mut());
+                Ok(ServiceResponse::new(request, response))
             }
             Err(mut error) => {
-                error.add_response_mapper(move |response| finish(response, &id, path.as_deref()));
+                error.add_response_mapper(move |response| {
+                    let mut response = finish(response, &id, path.as_deref());
+                    cors.tell(origin.clone(), response.headers_mut());
+                    response
+                });
                 Err(error)
             }
         }

@@ -34,6 +34,8 @@ pub enum Code {
     WouldLose,
     /// The tenant has as many as its plan allows.
     LimitReached,
+    /// It is not as the caller has seen it.
+    PreconditionFailed,
     /// The body is too large.
     PayloadTooLarge,
     /// The content type or encoding is not taken.
@@ -64,7 +66,7 @@ pub enum Code {
 
 impl Code {
     /// Every code there is.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::MalformedJson,
         Self::MalformedForm,
         Self::InvalidCursor,
@@ -79,6 +81,7 @@ impl Code {
         Self::InFlight,
         Self::WouldLose,
         Self::LimitReached,
+        Self::PreconditionFailed,
         Self::PayloadTooLarge,
         Self::UnsupportedMediaType,
         Self::InvalidRequest,
@@ -174,6 +177,11 @@ impl Code {
             ),
             Self::WouldLose => (S::CONFLICT, "would_lose", "The state would not win"),
             Self::LimitReached => (S::CONFLICT, "limit_reached", "The plan allows no more"),
+            Self::PreconditionFailed => (
+                S::PRECONDITION_FAILED,
+                "precondition_failed",
+                "It is not as you have seen it",
+            ),
             Self::PayloadTooLarge => (
                 S::PAYLOAD_TOO_LARGE,
                 "payload_too_large",

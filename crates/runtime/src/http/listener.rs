@@ -3,6 +3,7 @@
 use super::alias::Alias;
 use super::answer::Answers;
 use super::connections::{Connections, Counted};
+use super::cors::Cors;
 use super::not_found;
 use crate::{Error, Shutdown, Step};
 use actix_web::dev::Server;
@@ -39,6 +40,8 @@ pub struct Listener {
     pub tells_path: bool,
     /// Other beginnings of paths.
     pub aliases: &'static [Alias],
+    /// Whose pages may use it from a browser.
+    pub cors: Cors,
 }
 
 /// A bound listener. It answers once `run` is polled; until then connections wait.
@@ -100,10 +103,11 @@ fn bind(
     configure: impl Fn(&mut ServiceConfig) + Send + Clone + 'static,
 ) -> io::Result<(Server, SocketAddr)> {
     let (tells_path, aliases) = (listener.tells_path, listener.aliases);
+    let cors = listener.cors.clone();
     let workers = listener.workers.max(1);
     let counted = Counted::new(listener.connections.clone());
     let server = HttpServer::new(move || {
-        let answers = Rc::new(Answers::new(tells_path, aliases));
+        let answers = Rc::new(Answers::new(tells_path, aliases, cors.clone()));
         App::new()
             .wrap(from_fn(move |request, next| {
                 let answers = Rc::clone(&answers);

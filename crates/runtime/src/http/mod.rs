@@ -3,16 +3,20 @@
 mod alias;
 mod answer;
 mod body;
+mod client;
 mod code;
 mod connections;
+mod cors;
 mod listener;
 mod problem;
 mod request_id;
 
 pub use alias::Alias;
 pub use body::read_body;
+pub use client::Proxies;
 pub use code::Code;
 pub use connections::{Connections, source};
+pub use cors::Cors;
 pub use listener::{Listener, Serving, serve};
 pub use problem::Problem;
 pub use request_id::RequestId;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
-use tidings_runtime::http::{Code, Connections, Listener, Problem, RequestId, only, serve};
+use tidings_runtime::http::{Code, Connections, Cors, Listener, Problem, RequestId, only, serve};
 use tidings_runtime::{Error, Shutdown, Step};
 
 fn routes(routes: &mut ServiceConfig) {
@@ -256,6 +256,7 @@ async fn an_address_in_use_is_refused_with_its_name() {
         closes_at: Step::Draining,
         tells_path: false,
         aliases: &[],
+        cors: Cors::default(),
     };
     let error = serve(listener, &Shutdown::new(), routes).unwrap_err();
     assert!(matches!(error, Error::Bind { .. }));

@@ -3,7 +3,7 @@
 use actix_web::web::ServiceConfig;
 use std::net::SocketAddr;
 use std::time::Duration;
-use tidings_runtime::http::{Connections, Listener, Serving, serve};
+use tidings_runtime::http::{Connections, Cors, Listener, Serving, serve};
 use tidings_runtime::{Shutdown, Step, Tasks};
 
 pub struct Server {
@@ -31,6 +31,7 @@ impl Server {
             closes_at: Step::Draining,
             tells_path,
             aliases: &[],
+            cors: Cors::default(),
         };
         let shutdown = Shutdown::new();
         let serving = serve(listener, &shutdown, configure).unwrap();

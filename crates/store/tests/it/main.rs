@@ -40,6 +40,7 @@ macro_rules! on_postgres {
 mod access;
 mod audit;
 mod callbacks;
+mod conditions;
 mod conflicts;
 mod dead_letters;
 mod deliveries;

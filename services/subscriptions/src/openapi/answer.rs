@@ -81,7 +81,10 @@ fn usual(operation: &Operation) -> Vec<Code> {
             codes.extend([Code::MalformedJson, Code::InvalidRequest]);
         }
     }
-    if has(ParameterIn::Query) || has(ParameterIn::Header) {
+    let has_key = |(place, name): &(ParameterIn, String)| {
+        *place == ParameterIn::Header && name == "Idempotency-Key"
+    };
+    if has(ParameterIn::Query) || named.iter().any(has_key) {
         codes.push(Code::InvalidRequest);
     }
     if asks("cursor") {
@@ -234,8 +237,10 @@ pub(super) fn describe(components: &mut Components) {
             .headers
             .insert(name.to_owned(), RefOr::T(header.build()));
     }
-    let (name, replayed) = super::named::header();
-    components.headers.insert(name, RefOr::T(replayed));
+    let known = super::condition::headers().into_iter();
+    for (name, header) in known.chain([super::named::header()]) {
+        components.headers.insert(name, RefOr::T(header));
+    }
     components.responses.insert(
         "MethodNotAllowed".to_owned(),
         RefOr::T(method_not_allowed()),

@@ -1,5 +1,6 @@
 //! Who may ask for an operation, said from the table that decides it: the one cannot differ from the other.
 
+use super::authority;
 use crate::access::scope::{self, Rule};
 use actix_web::http::Method;
 use runtime::http::Code;
@@ -14,6 +15,7 @@ pub(super) fn complete(method: &Method, path: &str, operation: &mut Operation) -
     let (said, refuses) = match scope::rule(method, path) {
         Some(Rule::Needs(scope)) => {
             let name = scope.as_str();
+            operation.security = Some(authority::either(&[scope]));
             let extension = ExtensionsBuilder::new().add(EXTENSION, name).build();
             operation
                 .extensions
@@ -28,10 +30,13 @@ pub(super) fn complete(method: &Method, path: &str, operation: &mut Operation) -
             "For the operator's admin key alone.".to_owned(),
             vec![Code::Unauthorized, Code::Forbidden],
         ),
-        Some(Rule::Anyone) => (
-            "Any valid key or token will do, that of a suspended tenant too.".to_owned(),
-            vec![Code::Unauthorized],
-        ),
+        Some(Rule::Anyone) => {
+            operation.security = Some(authority::either(&[]));
+            (
+                "Any valid key or token will do, that of a suspended tenant too.".to_owned(),
+                vec![Code::Unauthorized],
+            )
+        }
         Some(Rule::Itself) => {
             operation.security = Some(Vec::new());
             return Vec::new();

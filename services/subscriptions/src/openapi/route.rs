@@ -1,6 +1,8 @@
 //! Routes and what is said of them, from one list: there is no way to add the one without the other.
 
-use super::{answer, named, permit};
+use super::{answer, condition, named, permit};
+use crate::away::unless_away;
+use crate::conditional::on_condition;
 use crate::once::once;
 use crate::turn::in_turn;
 use actix_web::http::Method;
@@ -85,6 +87,7 @@ impl Routes {
             let mut refuses = refuses;
             refuses.extend(permit::complete(&method, path, of_method));
             let is_done_once = named::complete(&method, path, of_method, &mut refuses);
+            condition::complete(&method, path, of_method, &mut refuses);
             let refusals = answer::complete(of_method, &refuses);
             let components = described.components.get_or_insert_default();
             components.responses.extend(refusals);
@@ -93,7 +96,10 @@ impl Routes {
                 route = route.wrap(from_fn(once));
             }
             // What comes last is asked first.
-            let route = route.wrap(from_fn(in_turn));
+            let route = route
+                .wrap(from_fn(on_condition))
+                .wrap(from_fn(in_turn))
+                .wrap(from_fn(unless_away));
             match self.resources.iter_mut().find(|(known, _)| known == path) {
                 Some((_, routes)) => routes.push((method, route)),
                 None => self.resources.push((path.clone(), vec![(method, route)])),

@@ -17,6 +17,9 @@ use tidings::role::Role;
 /// Far longer than anything takes.
 pub const SOON: Duration = Duration::from_secs(10);
 
+/// For a test that asks for many things at once, and is not about whose turn it is.
+pub const MANY_AT_ONCE: (&str, &str) = ("TIDINGS_SUBSCRIPTIONS__RATE_LIMIT__AT_ONCE", "1000");
+
 /// A running Tidings.
 pub struct TestApp {
     pub clock: Clock,

@@ -1,9 +1,11 @@
 //! Processes with some of the roles each, around a PostgreSQL and a RabbitMQ.
 
 mod access;
+mod away;
 mod feed;
 mod key;
 mod limits;
+mod once;
 mod plans;
 mod polls;
 mod types;
@@ -17,7 +19,7 @@ use std::path::Path;
 use std::process::Output;
 use std::time::Duration;
 use testkit::providers::stub_report;
-use testkit::{ADMIN_KEY, Api, Endpoint, Ingress, Launch, Process, Proxy};
+use testkit::{ADMIN_KEY, Api, Endpoint, Ingress, Launch, Process, Proxy, eventually};
 
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_tidings");
 const PHONE: &str = "+254700000001";
@@ -251,7 +253,11 @@ async fn a_process_whose_servers_are_away_lives_and_serves_as_soon_as_they_are_t
         types.filter(|found| found == "sms.status.conflict").count() == 1
     };
     endpoint.wait_until(is_told, Duration::from_secs(20)).await;
-    operator.post("/v1/events", event()).await.expect(202);
+    eventually("the API serves again", SOON, async || {
+        let published = operator.post("/v1/events", event()).await;
+        (published.status == 202).then_some(())
+    })
+    .await;
 }
 
 /// What a provider says twice is one fact, whichever door it comes to, and after restarts too.

@@ -1,7 +1,7 @@
 //! What tenants may not make us reach, however it is written and whatever its name stands for: nothing
 //! is dialled, and all a tenant learns is `target_not_allowed`.
 
-use crate::app::{SOON, Tenant, TestApp};
+use crate::app::{MANY_AT_ONCE, SOON, Tenant, TestApp};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use std::net::TcpListener;
@@ -194,7 +194,7 @@ fn assert_refused(what: &str, found: &Value) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_has_come_to_be_forbidden_is_refused_when_it_is_dialled_in_every_notation() {
     let trap = Endpoint::start().await;
-    let all = [("TIDINGS_EGRESS__ALLOW_NETWORKS", EVERYTHING)];
+    let all = [("TIDINGS_EGRESS__ALLOW_NETWORKS", EVERYTHING), MANY_AT_ONCE];
     let mut app = TestApp::start_with(&all).await;
     let tenant = app.tenant("Clinic").await;
     let urls = HOSTS.map(|host| format!("http://{host}:{}/trap", trap.port()));
@@ -221,7 +221,8 @@ async fn start() -> (NameServer, TestApp) {
         resolver: egress::Resolver::asking(names.address()).unwrap(),
         extra_roots: Vec::new(),
     };
-    let settings = [("TIDINGS_EGRESS__ALLOW_NETWORKS", "127.0.0.1/32")];
+    let only = ("TIDINGS_EGRESS__ALLOW_NETWORKS", "127.0.0.1/32");
+    let settings = [only, MANY_AT_ONCE];
     let app = TestApp::start_reaching(&settings, reach).await;
     (names, app)
 }

@@ -24,10 +24,13 @@ const NOT_CHECKED: &str = "positive_data_acceptance";
 async fn no_request_made_from_the_document_is_answered_otherwise_than_it_says() {
     // What is told to webhooks with addresses that were made up leaves nowhere.
     let app = TestApp::start_with(&[("TIDINGS_EGRESS__PROXY", "http://127.0.0.1:9")]).await;
-    let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/openapi.json");
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let document = here.join("../../docs/openapi.json");
     let examples = variable(EXAMPLES).unwrap_or_else(|| USUAL_EXAMPLES.to_owned());
     let mut command = Command::new(program());
     command
+        .arg("--config-file")
+        .arg(here.join("tests/generated/schemathesis.toml"))
         .args(["--no-color", "run"])
         .arg(&document)
         .args(["--url", app.operator.base_url()])

@@ -8,7 +8,7 @@ mod row;
 mod status;
 mod tls;
 
-use crate::app::{SOON, TestApp};
+use crate::app::{MANY_AT_ONCE, SOON, TestApp};
 use row::{Row, told};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -35,7 +35,8 @@ async fn start(hostile: &Hostile) -> TestApp {
         ..Reach::system().unwrap()
     };
     // It is not about breakers.
-    let settings = [("TIDINGS_DISPATCHER__BREAKER__MIN_REQUESTS", "10000")];
+    let breakers = ("TIDINGS_DISPATCHER__BREAKER__MIN_REQUESTS", "10000");
+    let settings = [breakers, MANY_AT_ONCE];
     TestApp::start_reaching(&settings, reach).await
 }
 

@@ -215,3 +215,48 @@ async fn a_source_that_guesses_is_told_to_wait_and_known_keys_behind_it_go_on() 
         .await
         .expect_problem(401, "unauthorized");
 }
+
+/// Behind a proxy of the operator's own a caller is who the proxy says; from elsewhere nobody is believed.
+#[tokio::test]
+async fn behind_a_trusted_proxy_each_caller_is_a_source_of_its_own() {
+    let failures = ("TIDINGS_SUBSCRIPTIONS__FAILURES_PER_MINUTE", "2");
+    let trusted = ("TIDINGS_SUBSCRIPTIONS__TRUSTED_PROXIES", "127.0.0.0/8");
+    let app = TestApp::start_with(&[failures, trusted]).await;
+    let tenant = app.tenant("Clinic").await;
+    let ask = async |key: &str, from: &str| {
+        let headers = [("x-forwarded-for", from)];
+        let api = tenant.api.with_key(key);
+        api.request("GET", "/v1/events", &headers, []).await
+    };
+    for number in 0..2 {
+        let wrong = format!("tk_live_{number:043}");
+        ask(&wrong, "10.1.1.1, 203.0.113.9")
+            .await
+            .expect_problem(401, "unauthorized");
+    }
+    let wrong = format!("tk_live_{:043}", 7);
+    ask(&wrong, "203.0.113.9")
+        .await
+        .expect_problem(429, "rate_limited");
+    // What the caller wrote itself counts for nothing.
+    ask(&wrong, "198.51.100.1, 203.0.113.9")
+        .await
+        .expect_problem(429, "rate_limited");
+    ask(&wrong, "198.51.100.1")
+        .await
+        .expect_problem(401, "unauthorized");
+    let body = json!({ "url": "https://clinic.example.com/", "events": ["*"] });
+    let headers = [("x-forwarded-for", "198.51.100.1")];
+    let made = tenant.api.post_with_headers("/v1/webhooks", &headers, body);
+    made.await.expect(201);
+    let entries = tenant.api.get("/v1/audit?limit=1").await.expect(200);
+    assert_eq!(entries["data"][0]["source_ip"], "198.51.100.1");
+
+    let app = TestApp::start().await;
+    let tenant = app.tenant("Clinic").await;
+    let body = json!({ "url": "https://clinic.example.com/", "events": ["*"] });
+    let made = tenant.api.post_with_headers("/v1/webhooks", &headers, body);
+    made.await.expect(201);
+    let entries = tenant.api.get("/v1/audit?limit=1").await.expect(200);
+    assert_eq!(entries["data"][0]["source_ip"], "127.0.0.1");
+}

@@ -49,7 +49,8 @@ pub(super) async fn of_new_tenant(app: &TestApp, name: &str, slug: &str) -> (Ten
     make_event_type(&tenant, slug, &mut has).await;
     make_deliveries(app, &tenant, slug, &mut has).await;
     make_refusals(app, &tenant, slug, &mut has).await;
-    make_dead_letter(app, &tenant, slug, &mut has).await;
+    let message = format!("{slug}-2");
+    has.add(&dead_letter(app, &tenant, slug, &message).await);
     add_audit_entry(&tenant, &mut has).await;
     (tenant, has)
 }
@@ -109,7 +110,7 @@ async fn make_deliveries(app: &TestApp, tenant: &Tenant, slug: &str, has: &mut B
     tenant.api.post(&test, json!({})).await.expect(200);
 }
 
-async fn report(app: &TestApp, slug: &str, message: &str) -> String {
+pub(super) async fn report(app: &TestApp, slug: &str, message: &str) -> String {
     let report = stub_report(message, "DELIVRD", PHONE, None);
     let path = format!("/v1/callbacks/{slug}/reports");
     let json = [("content-type", "application/json")];
@@ -122,6 +123,16 @@ async fn make_refusals(app: &TestApp, tenant: &Tenant, slug: &str, has: &mut Bel
     let guarded = format!("{slug}-guarded");
     let check = json!([{ "type": "api_key", "header": "x-key", "key": KEY }]);
     tenant.account_with("stub", &guarded, check).await;
+    refused_report(app, &guarded).await;
+    for list in ["/v1/quarantine", "/v1/security-events"] {
+        let has_one = |found: &Value| !found["data"][0].is_null();
+        let found = tenant.api.get_until(list, has_one, SOON).await;
+        has.add(&found["data"][0]);
+    }
+}
+
+/// Sends an account that asks for a key another one.
+pub(super) async fn refused_report(app: &TestApp, guarded: &str) {
     let path = format!("/v1/callbacks/{guarded}/reports");
     let wrong = [
         ("content-type", "application/json"),
@@ -132,28 +143,27 @@ async fn make_refusals(app: &TestApp, tenant: &Tenant, slug: &str, has: &mut Bel
         .post_raw(&path, &wrong, report)
         .await
         .expect(401);
-    for list in ["/v1/quarantine", "/v1/security-events"] {
-        let has_one = |found: &Value| !found["data"][0].is_null();
-        let found = tenant.api.get_until(list, has_one, SOON).await;
-        has.add(&found["data"][0]);
-    }
 }
 
 /// A report that could not be applied: its message's row is one that no release can have written.
-async fn make_dead_letter(app: &TestApp, tenant: &Tenant, slug: &str, has: &mut Belongings) {
-    let message = format!("{slug}-2");
-    tenant.message(slug, &message, PHONE).await;
+pub(super) async fn dead_letter(
+    app: &TestApp,
+    tenant: &Tenant,
+    slug: &str,
+    message: &str,
+) -> Value {
+    let count = |found: &Value| found["data"].as_array().unwrap().len();
+    let list = "/v1/dead-letters?limit=100";
+    let before = count(&tenant.api.get(list).await.expect(200));
+    tenant.message(slug, message, PHONE).await;
     let of_it = format!("provider_message_id = '{message}'");
     let set = |state: u8| format!("update messages set state = {state} where {of_it}");
     assert_eq!(app.change_store(&set(99)).await, 1);
-    report(app, slug, &message).await;
-    let has_one = |found: &Value| !found["data"][0].is_null();
-    let found = tenant
-        .api
-        .get_until("/v1/dead-letters", has_one, SOON)
-        .await;
+    report(app, slug, message).await;
+    let has_one_more = |found: &Value| count(found) > before;
+    let found = tenant.api.get_until(list, has_one_more, SOON).await;
     assert_eq!(app.change_store(&set(0)).await, 1);
-    has.add(&found["data"][0]);
+    found["data"][0].clone()
 }
 
 /// The newest entry of the tenant's log, once all of them have their places.

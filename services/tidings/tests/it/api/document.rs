@@ -1,7 +1,7 @@
 //! The OpenAPI document: that it is the one that is kept, says everything it should, and says what is so.
 
 use crate::app::TestApp;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use testkit::Api;
@@ -102,7 +102,7 @@ pub(super) fn resources() -> Vec<(String, String)> {
 
 /// Those that ask for a key.
 pub(super) fn resources_with_a_key() -> Vec<(String, String)> {
-    resources_with(|operation| operation.said["security"].is_null())
+    resources_with(|operation| operation.said["security"] != json!([]))
 }
 
 fn resources_with(is_wanted: impl Fn(&Operation) -> bool) -> Vec<(String, String)> {
@@ -142,6 +142,35 @@ fn the_document_is_openapi_3_1_of_this_version() {
         "bearer"
     );
     assert!(operations(&document).len() > 40, "{document}");
+}
+
+/// A client finds out by itself where its tokens are, and with which scopes to ask for one.
+#[test]
+fn what_needs_a_scope_takes_a_token_with_that_scope() {
+    let document = document();
+    let scheme = &document["components"]["securitySchemes"]["oauth2"];
+    let flow = &scheme["flows"]["clientCredentials"];
+    assert_eq!(scheme["type"], "oauth2");
+    let tokens = TOKENS.split(' ').next_back().unwrap();
+    assert_eq!(flow["tokenUrl"], tokens);
+    assert!(document["paths"][tokens]["post"].is_object());
+    let mut needed = BTreeSet::new();
+    let all = operations(&document);
+    for operation in &all {
+        let scope = &operation.said["x-tidings-scope"];
+        if let Some(scope) = scope.as_str() {
+            let either = json!([{ "key": [] }, { "oauth2": [scope] }]);
+            assert_eq!(operation.said["security"], either, "{}", operation.name());
+            needed.insert(scope);
+        }
+    }
+    let told: BTreeSet<&str> = flow["scopes"]
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect();
+    assert_eq!(told, needed);
 }
 
 #[test]
@@ -258,7 +287,7 @@ fn assert_answer(document: &Value, name: &str, status: &str, answer: &Value) {
     assert!(answer["headers"]["x-request-id"].is_object(), "{name}");
     let content = answer["content"].as_object();
     match status {
-        "204" => assert!(content.is_none(), "{name} has a body"),
+        "204" | "304" => assert!(content.is_none(), "{name} has a body"),
         _ if status.starts_with('2') => {
             let content = &content.unwrap()["application/json"];
             assert!(has_example(document, content), "{name} has no example");

@@ -2,6 +2,7 @@
 
 use super::row::{Row, SECRET, told};
 use super::{LEFT_ALONE, headers, http1, receiver, tls};
+use crate::app::MANY_AT_ONCE;
 use crate::commands::PROGRAM;
 use crate::servers::Backing;
 use serde_json::json;
@@ -52,6 +53,7 @@ async fn launch(data_dir: &std::path::Path) -> Process {
     let launch = Launch::new(PROGRAM, data_dir).settings(&settings);
     launch
         .setting("TIDINGS_TELEMETRY__LOG_LEVEL", "debug")
+        .setting(MANY_AT_ONCE.0, MANY_AT_ONCE.1)
         .start()
         .await
 }

@@ -1,50 +1,59 @@
 //! Who is calling: the socket's peer, unless that is a trusted proxy.
 
+use actix_web::HttpRequest;
 use actix_web::http::header::HeaderMap;
-use config::ClientAddressHeader;
 use ipnet::IpNet;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// More hops than any chain of proxies; what is left of them is not looked at.
 const MAX_HOPS: usize = 32;
 
-/// The address of the caller. Behind trusted proxies it is the rightmost address in the configured
-/// header that is not a trusted proxy's: everything left of it is what the caller wrote.
-pub(crate) fn source(
-    peer: SocketAddr,
-    headers: &HeaderMap,
-    header: ClientAddressHeader,
-    trusted: &[IpNet],
-) -> IpAddr {
-    let is_trusted = |address: &IpAddr| trusted.iter().any(|network| network.contains(address));
-    let mut nearest = peer.ip().to_canonical();
-    if !is_trusted(&nearest) {
-        return nearest;
+/// Reverse proxies of one's own, which say whose requests they pass on.
+#[derive(Clone, Debug)]
+pub struct Proxies {
+    /// Their networks.
+    pub trusted: Vec<IpNet>,
+    /// The header in which they say it: `x-forwarded-for`, `forwarded` or `x-real-ip`.
+    pub header: &'static str,
+}
+
+impl Proxies {
+    /// The address of the caller. Behind trusted proxies it is the rightmost address in the header that is not
+    /// a trusted proxy's: everything left of it is what the caller wrote.
+    pub fn client(&self, request: &HttpRequest) -> IpAddr {
+        let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+        self.source(request.peer_addr().unwrap_or(nowhere), request.headers())
     }
-    for hop in hops(headers, header).into_iter().rev().take(MAX_HOPS) {
-        // An address we cannot read was not written by a proxy of ours: stop at the one that was.
-        let Some(address) = hop.and_then(parse_hop) else {
-            break;
-        };
-        nearest = address;
+
+    fn source(&self, peer: SocketAddr, headers: &HeaderMap) -> IpAddr {
+        let is_trusted = |address: &IpAddr| self.trusted.iter().any(|net| net.contains(address));
+        let mut nearest = peer.ip().to_canonical();
         if !is_trusted(&nearest) {
-            break;
+            return nearest;
         }
+        for hop in hops(headers, self.header).into_iter().rev().take(MAX_HOPS) {
+            // An address we cannot read was not written by a proxy of ours: stop at the one that was.
+            let Some(address) = hop.and_then(parse_hop) else {
+                break;
+            };
+            nearest = address;
+            if !is_trusted(&nearest) {
+                break;
+            }
+        }
+        nearest
     }
-    nearest
 }
 
 /// The hops as written, left to right; `None` where one cannot be read.
-fn hops(headers: &HeaderMap, header: ClientAddressHeader) -> Vec<Option<&str>> {
-    let lines = headers
-        .get_all(header.name())
-        .map(|value| value.to_str().ok());
+fn hops<'a>(headers: &'a HeaderMap, header: &str) -> Vec<Option<&'a str>> {
+    let lines = headers.get_all(header).map(|value| value.to_str().ok());
     match header {
-        ClientAddressHeader::XRealIp => lines.collect(),
-        ClientAddressHeader::XForwardedFor => split(lines).collect(),
-        ClientAddressHeader::Forwarded => split(lines)
+        "x-real-ip" => lines.collect(),
+        "forwarded" => split(lines)
             .map(|element| element.and_then(forwarded_for))
             .collect(),
+        _ => split(lines).collect(),
     }
 }
 
@@ -92,13 +101,11 @@ mod tests {
                 HeaderValue::from_str(line).unwrap(),
             );
         }
-        let header = match name {
-            "forwarded" => ClientAddressHeader::Forwarded,
-            "x-real-ip" => ClientAddressHeader::XRealIp,
-            _ => ClientAddressHeader::XForwardedFor,
+        let proxies = Proxies {
+            trusted: vec!["10.0.0.0/8".parse().unwrap(), "fd00::/8".parse().unwrap()],
+            header: name,
         };
-        let trusted: Vec<IpNet> = vec!["10.0.0.0/8".parse().unwrap(), "fd00::/8".parse().unwrap()];
-        source(peer.parse().unwrap(), &headers, header, &trusted).to_string()
+        proxies.source(peer.parse().unwrap(), &headers).to_string()
     }
 
     #[test]
