@@ -15,7 +15,7 @@ const WAITING: usize = 2_048;
 /// How long ended attempts gather: whoever is told does not wait for it, and at a few hundred a
 /// second it saves most of the commits. A crash makes the attempts of that time again, as it does
 /// those under way.
-const GATHER: Duration = Duration::from_millis(10);
+const GATHER: Duration = Duration::from_millis(20);
 /// How long to wait before a record that failed is tried again.
 const AGAIN_AFTER: Duration = Duration::from_millis(200);
 
