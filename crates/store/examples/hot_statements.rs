@@ -147,7 +147,7 @@ impl Bench {
 
             let due_at = self.clock.now().plus(Duration::from_secs(1));
             let failed = self.attempts(&owed, Then::RetryAt(due_at));
-            self.store.record_attempts(failed).await.unwrap();
+            self.store.record_attempts(failed.into()).await.unwrap();
             self.clock.advance(Duration::from_millis(1_001));
             let started = Instant::now();
             let owed = self.claim(size).await;
@@ -155,7 +155,7 @@ impl Bench {
 
             let ended = self.attempts(&owed, Then::End(State::Delivered));
             let started = Instant::now();
-            self.store.record_attempts(ended).await.unwrap();
+            self.store.record_attempts(ended.into()).await.unwrap();
             spent[3] += started.elapsed();
 
             let callbacks = self.registered(size).await;

@@ -3,6 +3,7 @@
 pub(crate) mod attempt;
 mod body;
 mod claim;
+mod detail;
 mod held;
 mod recover;
 mod row;
@@ -279,16 +280,14 @@ pub(crate) fn with_attempts(
         .select((events::id, events::event_type))
         .load(c))?;
     let types: HashMap<Uid, String> = types.into_iter().collect();
-    let mut by_delivery: HashMap<Uid, Vec<Tried>> = HashMap::new();
+    let mut by_delivery: HashMap<Uid, Vec<AttemptRow>> = HashMap::new();
     for row in tried {
-        by_delivery
-            .entry(row.delivery_id)
-            .or_default()
-            .push(row.into());
+        by_delivery.entry(row.delivery_id).or_default().push(row);
     }
     rows.into_iter()
         .map(|row| {
             let (state, replay_id) = (decode_state(row.state)?, row.replay_id());
+            let tried = by_delivery.remove(&row.id).unwrap_or_default();
             Ok(Delivery {
                 id: row.id.into(),
                 event_id: row.event_id.into(),
@@ -296,7 +295,10 @@ pub(crate) fn with_attempts(
                 subscription_id: row.subscription_id.into(),
                 state,
                 error: row.error,
-                attempts: by_delivery.remove(&row.id).unwrap_or_default(),
+                attempts: tried
+                    .into_iter()
+                    .map(|tried| tried.tried(row.event_id.into()))
+                    .collect(),
                 next_attempt_at: (state == State::Pending).then(|| row.due_at.into()),
                 created_at: row.created_at.into(),
                 replay_id,

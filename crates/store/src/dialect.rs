@@ -12,6 +12,7 @@ pub(crate) mod fan_out;
 pub(crate) mod health;
 pub(crate) mod idempotency;
 pub(crate) mod key;
+mod known;
 pub(crate) mod lease;
 pub(crate) mod ledger;
 pub(crate) mod lock;

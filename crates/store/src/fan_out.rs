@@ -51,6 +51,18 @@ impl Turns {
         let has_any = |leg: &Leg| !leg.shards.is_empty();
         legs.into_iter().filter(has_any).collect()
     }
+
+    /// The shards that may have more, where there was no room for what comes after this tenant: those
+    /// before it were gone through.
+    fn left_at(&self, shard: Shard, tenant: TenantId) -> BTreeSet<Shard> {
+        let is_left = |other: &Shard| match self.after {
+            None => *other >= shard,
+            Some((first, after)) if shard == first => tenant > after || *other == shard,
+            Some((first, _)) if shard > first => *other >= shard || *other <= first,
+            Some((first, _)) => (shard..=first).contains(other),
+        };
+        self.shards.iter().copied().filter(is_left).collect()
+    }
 }
 
 /// What a fan-out did.
@@ -68,6 +80,8 @@ pub struct FannedOut {
     pub elsewhere: BTreeSet<Shard>,
     /// The shard and the tenant that had the last turn when the batch was full: there may be more.
     pub full_at: Option<(Shard, TenantId)>,
+    /// In which of the shards asked for that is, then.
+    pub left: BTreeSet<Shard>,
 }
 
 impl Store {
@@ -122,6 +136,9 @@ impl Store {
                 }
                 let taken = done.stamped.len();
                 done.full_at = last.filter(|_| is_full || taken < unstamped.len());
+                if let Some((shard, tenant)) = done.full_at {
+                    done.left = turns.left_at(shard, tenant);
+                }
                 unstamped.truncate(taken);
                 let stamped = write(connection, &unstamped, &made.rows)?;
                 for Owed { event, .. } in &mut done.owed {
@@ -223,5 +240,40 @@ impl Making<'_> {
         if !to.is_empty() {
             done.owed.push(Owed { event: kept, to });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::Clock;
+
+    #[test]
+    fn a_full_batch_leaves_the_shards_after_its_last_turn_once_around() {
+        let (now, random) = (Clock::system().now(), Random::seeded(3));
+        let mut tenants = [(); 3].map(|()| TenantId::new(now, &random));
+        tenants.sort_unstable();
+        let [before, after, behind] = tenants;
+        let shard = |number| Shard::new(number).unwrap();
+        let turns = |after| Turns {
+            shards: [2, 4, 6, 8].map(shard).to_vec(),
+            after,
+        };
+        let left = |turns: &Turns, number, tenant| {
+            let left = turns.left_at(shard(number), tenant);
+            left.into_iter().map(Shard::number).collect::<Vec<_>>()
+        };
+        let first = turns(None);
+        assert_eq!(left(&first, 2, before), [2, 4, 6, 8]);
+        assert_eq!(left(&first, 6, before), [6, 8]);
+        let around = turns(Some((shard(6), after)));
+        assert_eq!(left(&around, 6, behind), [2, 4, 6, 8]);
+        assert_eq!(left(&around, 8, before), [2, 4, 6, 8]);
+        assert_eq!(left(&around, 2, before), [2, 4, 6]);
+        assert_eq!(left(&around, 4, before), [4, 6]);
+        assert_eq!(left(&around, 6, after), [6]);
+        // One that is asked for no more.
+        let elsewhere = turns(Some((shard(5), after)));
+        assert_eq!(left(&elsewhere, 8, before), [2, 4, 8]);
     }
 }

@@ -92,6 +92,9 @@ pub struct Store {
 
 /// How many connections to PostgreSQL write.
 const WRITERS: usize = 3;
+/// How many of them write events that were published, at the most: one more than the one that may wait
+/// for somebody's lock.
+const PUBLISHERS: usize = 2;
 /// How many connections read at once.
 const READERS: usize = 4;
 /// How many more are kept for looking a row up, which somebody waits for on a hot path.
@@ -117,7 +120,8 @@ impl Store {
         Ok(Self {
             readers: open(READERS)?,
             lookups: open(LOOKUPS)?,
-            publishing: Publishing::new(writer.clone(), random.clone()),
+            // The writer puts those that have come into one transaction.
+            publishing: Publishing::new(writer.clone(), random.clone(), usize::MAX),
             writer,
             gate: None,
             clock,
@@ -135,7 +139,7 @@ impl Store {
         let gate = Arc::new(Gate::new(postgres, random.clone()));
         let writer = Writer::remote(&gate, &random, WRITERS)?;
         Ok(Self {
-            publishing: Publishing::new(writer.clone(), random.clone()),
+            publishing: Publishing::new(writer.clone(), random.clone(), PUBLISHERS),
             writer,
             readers: Readers::remote(gate.clone(), READERS),
             lookups: Readers::remote(gate.clone(), LOOKUPS),

@@ -9,8 +9,9 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use store::subscription::Subscription;
 
-/// How many deliveries of one subscription wait in memory; the rest waits in the store.
-pub(crate) const MAX_WAITING: usize = 256;
+/// How many deliveries of one subscription wait in memory; the rest waits in the store. Several times what
+/// is read at once, so that there is something to do meanwhile.
+pub(crate) const MAX_WAITING: usize = 1_024;
 /// How many of those wait in memory whose turn comes when no others wait.
 pub(crate) const MAX_LATER: usize = 64;
 

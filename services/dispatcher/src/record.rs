@@ -2,6 +2,7 @@
 
 use crate::Context;
 use domain::Shard;
+use std::sync::Arc;
 use std::time::Duration;
 use store::delivery::{Attempt, Recorded, Then};
 use tokio::sync::mpsc;
@@ -14,7 +15,7 @@ const WAITING: usize = 2_048;
 /// How long ended attempts gather: whoever is told does not wait for it, and at a few hundred a
 /// second it saves most of the commits. A crash makes the attempts of that time again, as it does
 /// those under way.
-const GATHER: Duration = Duration::from_millis(10);
+const GATHER: Duration = Duration::from_millis(20);
 /// How long to wait before a record that failed is tried again.
 const AGAIN_AFTER: Duration = Duration::from_millis(200);
 
@@ -32,7 +33,7 @@ pub(crate) fn start(context: &Context, lost: mpsc::UnboundedSender<Vec<Shard>>) 
         .spawn("dispatcher.record", async move {
             let mut batch = Vec::with_capacity(BATCH);
             while gather(&mut ended, &mut batch).await {
-                record(&context, std::mem::take(&mut batch), &lost).await;
+                record(&context, batch.drain(..).collect(), &lost).await;
             }
         });
     recorder
@@ -56,7 +57,11 @@ async fn gather(ended: &mut mpsc::Receiver<Attempt>, batch: &mut Vec<Attempt>) -
 
 /// Records a batch, however long the store is away: until then the attempts may be made again by
 /// nobody, because their deliveries stay claimed.
-async fn record(context: &Context, batch: Vec<Attempt>, lost: &mpsc::UnboundedSender<Vec<Shard>>) {
+async fn record(
+    context: &Context,
+    batch: Arc<[Attempt]>,
+    lost: &mpsc::UnboundedSender<Vec<Shard>>,
+) {
     let mut is_in_trouble = false;
     failpoint::reach!(DispatcherBeforeRecord);
     loop {

@@ -17,6 +17,7 @@ use domain::id::{AttemptId, DeliveryId, EventId, SubscriptionId};
 use domain::news::What;
 use domain::subscription::DisabledReason;
 use domain::{Shard, Timestamp};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What an attempt did.
@@ -86,7 +87,7 @@ impl Store {
     /// Records attempts and what follows from them, for their subscriptions too: whether these are warned
     /// of, disabled, or have recovered, and the events that tell it. An attempt of a lease that has passed
     /// on, or one recorded before, changes nothing.
-    pub async fn record_attempts(&self, batch: Vec<Attempt>) -> Result<Recorded, Error> {
+    pub async fn record_attempts(&self, batch: Arc<[Attempt]>) -> Result<Recorded, Error> {
         let (clock, random) = (self.clock.clone(), self.random.clone());
         self.write(move |connection| {
             let mut leases: Vec<Fenced> = batch.iter().map(|attempt| attempt.lease).collect();

@@ -8,7 +8,7 @@ use crate::dialect;
 use crate::directory::Directory;
 use crate::error::Error;
 use crate::event::{EventRow, Kept};
-use crate::schema::{deliveries, events};
+use crate::schema::deliveries;
 use crate::shard::{Fenced, holding};
 use crate::sql_types::{Moment, Uid};
 use diesel::prelude::*;
@@ -236,11 +236,7 @@ fn place(connection: &mut Connection, rows: &[DeliveryRow], place: Place) -> Res
         return Ok(());
     }
     let ids: Vec<Uid> = rows.iter().map(|row| row.id).collect();
-    each!(connection, c => diesel::update(deliveries::table)
-        .filter(deliveries::id.eq_any(&ids))
-        .set(deliveries::place.eq(place.code()))
-        .execute(c))?;
-    Ok(())
+    dialect::delivery::put(connection, &ids, place)
 }
 
 /// An event may be forgotten while a replay of it begins: then nothing can be told.
@@ -269,10 +265,7 @@ fn with_events(
     directory: &Directory,
 ) -> Result<Vec<Owed>, Error> {
     let ids: Vec<Uid> = rows.iter().map(|row| row.event_id).collect();
-    let kept: Vec<EventRow> = each!(connection, c => events::table
-        .filter(events::id.eq_any(&ids))
-        .select(EventRow::as_select())
-        .load(c))?;
+    let kept: Vec<EventRow> = dialect::event::of_ids(connection, &ids)?;
     let tenants = rows.iter().map(|row| row.tenant_id.into()).collect();
     directory.learn(connection, &tenants)?;
     let known: HashSet<Uid> = kept.iter().map(|row| row.id).collect();

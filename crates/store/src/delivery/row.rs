@@ -1,12 +1,13 @@
 //! Deliveries and attempts, as rows.
 
+use super::detail::{self, Known};
 use super::{Attempt, Recipient, Tried};
 use crate::dialect::array::columns;
 use crate::schema::{attempts, deliveries};
 use crate::sql_types::{Id, Instant, Moment, Uid};
 use diesel::prelude::*;
 use diesel::sql_types::{Integer, Nullable, SmallInt, Text};
-use domain::id::ReplayId;
+use domain::id::{EventId, ReplayId};
 
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = deliveries, treat_none_as_default_value = false)]
@@ -88,23 +89,38 @@ impl From<&Attempt> for AttemptRow {
             status_code: attempt.status_code.map(i32::from),
             error: attempt.error.map(str::to_owned),
             response_body: attempt.response_body.clone(),
-            // Texts and numbers: this cannot fail to be written.
-            detail: serde_json::to_string(&attempt.detail).ok(),
+            detail: detail::write(&attempt.detail, Known::of(attempt)),
         }
     }
 }
 
-impl From<AttemptRow> for Tried {
-    fn from(row: AttemptRow) -> Self {
-        Self {
-            number: u32::try_from(row.number).unwrap_or(0),
-            started_at: row.started_at.into(),
-            duration_ms: row.duration_ms,
-            status_code: row.status_code.and_then(|code| u16::try_from(code).ok()),
-            error: row.error,
-            response_body: row.response_body,
+impl AttemptRow {
+    /// As it is shown, of a delivery of this event.
+    pub(crate) fn tried(self, event_id: EventId) -> Tried {
+        let known = Known {
+            event_id,
+            started_at: self.started_at.into(),
+            duration_ms: self.duration_ms,
+        };
+        Tried {
+            number: u32::try_from(self.number).unwrap_or(0),
+            started_at: known.started_at,
+            duration_ms: known.duration_ms,
+            status_code: self.status_code.and_then(|code| u16::try_from(code).ok()),
+            error: self.error,
+            response_body: self.response_body,
             // What cannot be read is not worth more than the rest of the attempt.
-            detail: row.detail.and_then(|text| serde_json::from_str(&text).ok()),
+            detail: self.detail.and_then(|text| detail::read(&text, known)),
+        }
+    }
+}
+
+impl Known {
+    const fn of(attempt: &Attempt) -> Self {
+        Self {
+            event_id: attempt.event_id,
+            started_at: attempt.started_at,
+            duration_ms: attempt.duration_ms,
         }
     }
 }

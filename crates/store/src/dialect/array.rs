@@ -3,7 +3,9 @@
 //!
 //! A statement that joins a large table with its arrays names the keys twice, in the join and as
 //! `key = any({})`. Its plan is made once, perhaps while the table is empty; joined alone, that plan
-//! may read the whole of the table for as long as nobody analyses it.
+//! may read the whole of the table for as long as nobody analyses it. One about a table that is partitioned
+//! by these keys names the least and the greatest of them as well: an array tells the server nothing about
+//! the partitions it need not look into.
 
 use diesel::connection::Connection;
 use diesel::pg::Pg;
@@ -40,6 +42,18 @@ impl<'a, R> Statement<'a, R> {
     {
         self.arrays
             .push(Box::new(Bound(values, PhantomData::<fn() -> S>)));
+        self
+    }
+
+    /// In the next place, one value of this SQL type.
+    pub(crate) fn value<S, T>(mut self, value: T) -> Self
+    where
+        S: 'static,
+        T: ToSql<S, Pg> + Send + 'a,
+        Pg: HasSqlType<S>,
+    {
+        self.arrays
+            .push(Box::new(One(value, PhantomData::<fn() -> S>)));
         self
     }
 }
@@ -123,5 +137,17 @@ where
 {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         out.push_bind_param::<Array<S>, Vec<T>>(&self.0)
+    }
+}
+
+struct One<T, S>(T, PhantomData<fn() -> S>);
+
+impl<T, S: 'static> QueryFragment<Pg> for One<T, S>
+where
+    T: ToSql<S, Pg>,
+    Pg: HasSqlType<S>,
+{
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_bind_param::<S, T>(&self.0)
     }
 }

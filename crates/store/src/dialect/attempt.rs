@@ -1,6 +1,7 @@
 //! Attempts: recording a batch of them, and what follows.
 
 use super::array::Statement;
+use super::known::Known;
 use super::{lease, together};
 use crate::connection::Connection;
 use crate::delivery::AttemptRow;
@@ -135,16 +136,17 @@ fn note(
 
 /// Leaves a delivery where its attempt leaves it; how many rows that was.
 fn move_on(c: &mut SqliteConnection, record: &Record) -> QueryResult<usize> {
-    diesel::update(deliveries::table.find(record.row.delivery_id))
-        .filter(deliveries::state.eq(PENDING))
-        .filter(deliveries::budget_from.eq(record.budget_from))
-        .set((
-            deliveries::attempts.eq(record.row.number),
-            deliveries::state.eq(encode_state(record.state)),
-            deliveries::place.eq(record.place.code()),
-            deliveries::due_at.eq(record.due_at),
-            deliveries::error.eq(&record.cause),
-        ))
+    let text = "update deliveries set attempts = {}, state = {}, place = {}, due_at = {}, error = {} \
+                where id = {} and state = {} and budget_from = {}";
+    Known::new(text)
+        .bind::<Integer, _>(record.row.number)
+        .bind::<SmallInt, _>(encode_state(record.state))
+        .bind::<SmallInt, _>(record.place.code())
+        .bind::<Instant, _>(record.due_at)
+        .bind::<Nullable<Text>, _>(&record.cause)
+        .bind::<Id, _>(record.row.delivery_id)
+        .bind::<SmallInt, _>(PENDING)
+        .bind::<Integer, _>(record.budget_from)
         .execute(c)
 }
 
@@ -219,9 +221,12 @@ fn record_all(records: &[Record]) -> Statement<'_, NotedColumns> {
                         response_body, detail from told \
                     on conflict do nothing returning delivery_id, number), \
                 new as (\
-                    select told.* from told join recorded using (delivery_id, number)), \
+                    select delivery_id, number, started_at, error, state, place, due_at, cause, \
+                        subscription_id, budget_from \
+                    from told join recorded using (delivery_id, number)), \
                 last as (\
-                    select distinct on (delivery_id) * from new \
+                    select distinct on (delivery_id) delivery_id, number, state, place, due_at, \
+                        cause, budget_from from new \
                     order by delivery_id, number desc), \
                 moved as (\
                     update deliveries set attempts = last.number, place = last.place, \

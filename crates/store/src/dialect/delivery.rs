@@ -1,14 +1,15 @@
 //! Deliveries: claiming them. On PostgreSQL what another transaction is about to change is passed
 //! over; it is found the next time.
 
+use super::array::Statement;
 use crate::connection::{Connection, each, load_locked};
 use crate::delivery::{CANCELLED, DeliveryRow, Place, cancelled_place, is_pending_in};
 use crate::error::Error;
 use crate::schema::deliveries;
-use crate::sql_types::{Moment, Uid};
+use crate::sql_types::{Id, Moment, Uid};
 use diesel::dsl::sql;
 use diesel::prelude::*;
-use diesel::sql_types::Bool;
+use diesel::sql_types::{Bool, SmallInt};
 
 /// Scheduled deliveries of these shards that are due.
 pub(crate) fn due(
@@ -50,6 +51,26 @@ pub(crate) fn waiting(
         for_update,
         skip_locked
     ))
+}
+
+/// Puts deliveries whose rows are locked into a place. On PostgreSQL by a statement that is prepared once.
+pub(crate) fn put(connection: &mut Connection, ids: &[Uid], place: Place) -> Result<(), Error> {
+    match connection {
+        Connection::Sqlite(c) => {
+            diesel::update(deliveries::table)
+                .filter(deliveries::id.eq_any(ids))
+                .set(deliveries::place.eq(place.code()))
+                .execute(c)?;
+        }
+        Connection::Postgres(session) => {
+            let text = "update deliveries set place = {} where id = any({})";
+            Statement::<()>::new(text)
+                .value::<SmallInt, _>(place.code())
+                .bind::<Id, _>(ids.to_vec())
+                .execute(session.raw())?;
+        }
+    }
+    Ok(())
 }
 
 /// Cancels a page of what is pending of a replay; whether there may be more. The condition of the index is

@@ -3,9 +3,9 @@
 use super::array::{Columns, Statement, insert_text};
 use crate::connection::Connection;
 use crate::error::Error;
-use crate::event::NewEventRow;
+use crate::event::{EventRow, NewEventRow};
 use crate::schema::events;
-use crate::sql_types::{Id, Instant};
+use crate::sql_types::{Id, Instant, Uid};
 use diesel::dsl::max;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Integer, Nullable, SmallInt, Text};
@@ -22,6 +22,22 @@ pub(crate) fn newest_position(connection: &mut Connection) -> Result<i64, Error>
             Ok(Statement::<BigInt>::new(text).get_result(session.raw())?)
         }
     }
+}
+
+/// The events of these ids. On PostgreSQL of the partitions between the least and the greatest of them.
+pub(crate) fn of_ids(connection: &mut Connection, ids: &[Uid]) -> Result<Vec<EventRow>, Error> {
+    let among = events::table.filter(events::id.eq_any(ids));
+    Ok(match connection {
+        Connection::Sqlite(c) => among.select(EventRow::as_select()).load(c)?,
+        Connection::Postgres(session) => {
+            let least = ids.iter().min().copied().unwrap_or(Uid::NONE);
+            let greatest = ids.iter().max().copied().unwrap_or(Uid::NONE);
+            among
+                .filter(events::id.between(least, greatest))
+                .select(EventRow::as_select())
+                .load(session.raw())?
+        }
+    })
 }
 
 /// Each position is taken while the lock on its shard is shared, so that whoever has that lock for

@@ -1,6 +1,7 @@
 //! The fan-out: looking and writing. On PostgreSQL what can be asked together is, in one round trip.
 
 use super::array::{Columns, Statement};
+use super::known::Known;
 use super::{lease, together};
 use crate::connection::Connection;
 use crate::delivery::DeliveryRow;
@@ -176,11 +177,13 @@ fn write_each(
     let mut stamped = HashMap::new();
     for event in unstamped {
         let before = lasts.get(&event.shard).copied().unwrap_or_default();
+        let sequence = before + event.nth;
         // By position, its key.
-        diesel::update(events::table.find(event.position))
-            .set(events::sequence.eq(Some(before + event.nth)))
+        Known::new("update events set sequence = {} where position = {}")
+            .bind::<BigInt, _>(sequence)
+            .bind::<BigInt, _>(event.position)
             .execute(c)?;
-        stamped.insert(event.id, before + event.nth);
+        stamped.insert(event.id, sequence);
     }
     for row in rows {
         diesel::insert_into(deliveries::table)
@@ -199,7 +202,7 @@ fn counts(unstamped: &[Unstamped]) -> BTreeMap<i16, i64> {
     counts
 }
 
-/// By id, which tells the partition.
+/// By id, which tells the partition: between the least of them and the greatest.
 fn stamp(unstamped: &[Unstamped]) -> Statement<'_, (Id, BigInt)> {
     let text = "with more as (\
                     select * from unnest({}, {}) as more (number, count)), \
@@ -211,6 +214,7 @@ fn stamp(unstamped: &[Unstamped]) -> Statement<'_, (Id, BigInt)> {
                 from unnest({}, {}, {}) as stamp (id, shard, nth) \
                     join moved on moved.number = stamp.shard \
                 where events.id = stamp.id and events.id = any({}) \
+                    and events.id between {} and {} \
                 returning events.id, events.sequence";
     let counts = counts(unstamped);
     let numbers = || counts.keys().copied().collect::<Vec<_>>();
@@ -223,4 +227,6 @@ fn stamp(unstamped: &[Unstamped]) -> Statement<'_, (Id, BigInt)> {
         .bind::<SmallInt, _>(unstamped.iter().map(|event| event.shard).collect())
         .bind::<BigInt, _>(unstamped.iter().map(|event| event.nth).collect())
         .bind::<Id, _>(ids())
+        .value::<Id, _>(ids().into_iter().min().copied().unwrap_or(Uid::NONE))
+        .value::<Id, _>(ids().into_iter().max().copied().unwrap_or(Uid::NONE))
 }

@@ -106,11 +106,23 @@ pub(crate) struct Publishing {
     writer: Writer,
     random: Random,
     waiting: Arc<Waiting>,
+    /// How many batches the writer has at once, at the most. What comes meanwhile is written together
+    /// afterwards: a transaction costs as much as writing many events.
+    at_once: usize,
 }
 
-/// Batches whose writing has not begun: one for each job of them that the writer has.
 #[derive(Default)]
-struct Waiting(Mutex<VecDeque<Vec<Publish>>>);
+struct Waiting(Mutex<Batches>);
+
+#[derive(Default)]
+struct Batches {
+    /// Those whose writing has not begun.
+    waiting: VecDeque<Vec<Publish>>,
+    /// How many jobs the writer has that each take one of them, or have taken one.
+    jobs: usize,
+    /// How many of these have not taken theirs yet.
+    idle_jobs: usize,
+}
 
 /// An event as it is written.
 struct One {
@@ -138,60 +150,111 @@ impl From<Publication> for One {
 }
 
 impl Publishing {
-    pub(crate) fn new(writer: Writer, random: Random) -> Self {
+    pub(crate) fn new(writer: Writer, random: Random, at_once: usize) -> Self {
         Self {
             writer,
             random,
             waiting: Arc::default(),
+            at_once,
         }
     }
 
     /// Puts it into the batch that waits, or begins one.
     fn add(&self, publish: Publish) -> Result<(), Error> {
         let mut batches = self.waiting.lock();
-        if let Some(batch) = batches.back_mut()
-            && batch.len() < MOST
-        {
-            batch.push(publish);
+        match batches.waiting.back_mut() {
+            Some(batch) if batch.len() < MOST => batch.push(publish),
+            _ => batches.waiting.push_back(vec![publish]),
+        }
+        self.begin(batches)
+    }
+
+    /// Gives the writer a job for a batch that has none, where it may have one more.
+    fn begin(&self, mut batches: MutexGuard<'_, Batches>) -> Result<(), Error> {
+        if batches.jobs >= self.at_once || batches.idle_jobs >= batches.waiting.len() {
             return Ok(());
         }
-        let together = Together::of(self.waiting.clone(), self.random.clone(), Vec::new());
-        self.writer.push(Box::new(together))?;
-        batches.push_back(vec![publish]);
-        Ok(())
+        batches.jobs += 1;
+        batches.idle_jobs += 1;
+        drop(batches);
+        self.writer.push(Box::new(Together::of(self)))
+    }
+
+    /// A job is over, and another may begin.
+    fn end(&self, has_taken: bool) {
+        let mut batches = self.waiting.lock();
+        batches.jobs -= 1;
+        if has_taken {
+            // Where the writer is closed, the job that it does not take tells everybody.
+            let _ = self.begin(batches);
+        } else {
+            // Nobody began it: the writer is closed. Whoever waits hears so when his event is let go.
+            batches.idle_jobs -= 1;
+            batches.waiting.clear();
+        }
     }
 }
 
 impl Waiting {
-    fn lock(&self) -> MutexGuard<'_, VecDeque<Vec<Publish>>> {
+    fn lock(&self) -> MutexGuard<'_, Batches> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// The writing of a batch. It takes what has come when it begins.
 struct Together {
-    waiting: Arc<Waiting>,
+    /// None: of a part of one.
+    turn: Option<Turn>,
     random: Random,
     taken: Vec<Publish>,
     done: Vec<Published>,
     told: Told,
 }
 
+/// That it is one of those the writer has.
+struct Turn {
+    of: Publishing,
+    has_taken: bool,
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.of.end(self.has_taken);
+    }
+}
+
 impl Together {
-    fn of(waiting: Arc<Waiting>, random: Random, taken: Vec<Publish>) -> Self {
+    fn of(publishing: &Publishing) -> Self {
         Self {
-            waiting,
+            turn: Some(Turn {
+                of: publishing.clone(),
+                has_taken: false,
+            }),
+            random: publishing.random.clone(),
+            taken: Vec::new(),
+            done: Vec::new(),
+            told: Told::default(),
+        }
+    }
+
+    fn alone(one: Publish, random: Random) -> Self {
+        Self {
+            turn: None,
             random,
-            taken,
+            taken: vec![one],
             done: Vec::new(),
             told: Told::default(),
         }
     }
 
     fn take(&mut self) {
-        if self.taken.is_empty() {
-            self.taken = self.waiting.lock().pop_front().unwrap_or_default();
-        }
+        let Some(turn) = self.turn.as_mut().filter(|turn| !turn.has_taken) else {
+            return;
+        };
+        turn.has_taken = true;
+        let mut batches = turn.of.waiting.lock();
+        batches.idle_jobs -= 1;
+        self.taken = batches.waiting.pop_front().unwrap_or_default();
     }
 }
 
@@ -208,8 +271,8 @@ impl Job for Together {
             return Vec::new();
         }
         let single = |one| {
-            let together = Self::of(self.waiting.clone(), self.random.clone(), vec![one]);
-            Box::new(together) as Box<dyn Job>
+            let alone = Self::alone(one, self.random.clone());
+            Box::new(alone) as Box<dyn Job>
         };
         self.taken.drain(..).map(single).collect()
     }

@@ -1,5 +1,5 @@
 use crate::scene::Scene;
-use domain::attempt::Detail;
+use domain::attempt::{Detail, Timing};
 use domain::delivery::State;
 use domain::id::{AttemptId, EventId, SubscriptionId};
 use domain::shard::LEASE;
@@ -94,7 +94,7 @@ async fn a_delivery_is_retried_when_it_is_due_and_ends_delivered(scene: Scene) {
     assert!(
         scene
             .store
-            .record_attempts(vec![failed.clone()])
+            .record_attempts([failed.clone()].into())
             .await
             .unwrap()
             .lost
@@ -112,7 +112,7 @@ async fn a_delivery_is_retried_when_it_is_due_and_ends_delivered(scene: Scene) {
     // The first one again, as after a crash between record and reply: it changes nothing.
     scene
         .store
-        .record_attempts(vec![failed, succeeded])
+        .record_attempts([failed, succeeded].into())
         .await
         .unwrap();
     assert_eq!(states(&scene, subscription).await, [(State::Delivered, 2)]);
@@ -125,6 +125,56 @@ async fn a_delivery_is_retried_when_it_is_due_and_ends_delivered(scene: Scene) {
         .health;
     assert_eq!((health.delivered, health.failed), (1, 1));
     assert!(health.last_success_at > health.last_failure_at);
+}
+
+on_each_engine!(
+    what_is_kept_of_an_attempt_is_read_as_it_was_also_where_an_earlier_release_wrote_it
+);
+async fn what_is_kept_of_an_attempt_is_read_as_it_was_also_where_an_earlier_release_wrote_it(
+    scene: Scene,
+) {
+    let holding = scene.hold_all("a").await;
+    scene.subscribe(&["*"]).await;
+    let event_id = scene.publish("job.created").await;
+    let done = scene.fan_out(&holding, &Directory::default()).await;
+    let to = recipients(&done.owed)[0];
+    let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let at = scene.clock.now().as_seconds().to_string();
+    let detail = Detail {
+        timing: Timing {
+            first_byte_ms: Some(2),
+            total_ms: 3,
+            ..Timing::default()
+        },
+        method: "POST".to_owned(),
+        request_headers: vec![
+            header("content-type", "application/json"),
+            header("webhook-id", &event_id.to_string()),
+            header("webhook-timestamp", &at),
+            header("traceparent", "00-0af7-b7ad-01"),
+            header("x-own", "***"),
+        ],
+        response_headers: vec![header("content-length", "4")],
+        trace_id: Some("0af7".to_owned()),
+        payload_bytes: 412,
+        payload_sha256: "9f".repeat(32),
+        ..Detail::default()
+    };
+    let ended = Attempt {
+        event_id,
+        detail: detail.clone(),
+        ..attempt(&scene, &holding, to, Then::End(State::Delivered))
+    };
+    scene.store.record_attempts([ended].into()).await.unwrap();
+    let kept = async || {
+        let deliveries = scene.store.deliveries_of_event(scene.tenant, event_id);
+        deliveries.await.unwrap()[0].attempts[0].detail.clone()
+    };
+    assert_eq!(kept().await.as_ref(), Some(&detail));
+    let earlier = serde_json::to_string(&detail).unwrap();
+    let change = format!("update attempts set detail = '{earlier}'");
+    scene.change(&change).await;
+    assert_eq!(kept().await, Some(detail));
 }
 
 on_each_engine!(what_there_is_no_room_for_waits_behind_its_subscription_and_keeps_its_order);
@@ -190,7 +240,7 @@ async fn the_next_owner_finds_what_the_dead_one_had_in_memory_and_its_late_recor
     assert_eq!(recipients(&claim_due(&scene, &heir, 9).await.owed), [to]);
 
     let late = attempt(&scene, &dead, to, Then::End(State::Delivered));
-    let recorded = scene.store.record_attempts(vec![late]).await.unwrap();
+    let recorded = scene.store.record_attempts([late].into()).await.unwrap();
     assert_eq!(recorded.lost, [Shard::of_subscription(subscription)]);
     assert_eq!(states(&scene, subscription).await, [(State::Pending, 0); 2]);
 }
@@ -214,7 +264,7 @@ async fn a_deleted_subscription_is_owed_nothing_any_more(scene: Scene) {
     let at = Timestamp::from_millis(0);
     scene
         .store
-        .record_attempts(vec![attempt(&scene, &holding, to, Then::RetryAt(at))])
+        .record_attempts([attempt(&scene, &holding, to, Then::RetryAt(at))].into())
         .await
         .unwrap();
     assert_eq!(states(&scene, subscription).await, [(State::Cancelled, 1)]);
@@ -255,7 +305,7 @@ async fn a_list_shows_a_delivery_and_its_attempts_as_they_were_at_one_moment(sce
     let record = async {
         for to in owed {
             let ended = attempt(&scene, &holding, to, Then::End(State::Delivered));
-            scene.store.record_attempts(vec![ended]).await.unwrap();
+            scene.store.record_attempts([ended].into()).await.unwrap();
         }
     };
     let look = async {

@@ -70,7 +70,7 @@ async fn an_answer_disables_its_subscription_once_and_only_for_the_shards_owner(
     let late = gone(&scene, &dead, to, &made);
     scene.clock.advance(domain::shard::LEASE * 2);
     let heir = scene.hold_all("b").await;
-    let recorded = scene.store.record_attempts(vec![late]).await.unwrap();
+    let recorded = scene.store.record_attempts([late].into()).await.unwrap();
     assert_eq!(recorded.lost, [Shard::of_subscription(id)]);
     assert!(find(&scene, id).await.is_enabled, "it is not the owner's");
 
@@ -83,7 +83,7 @@ async fn an_answer_disables_its_subscription_once_and_only_for_the_shards_owner(
     let record = gone(&scene, &heir, to, &made);
     scene
         .store
-        .record_attempts(vec![record.clone()])
+        .record_attempts([record.clone()].into())
         .await
         .unwrap();
     let disabled = find(&scene, id).await;
@@ -100,14 +100,14 @@ async fn an_answer_disables_its_subscription_once_and_only_for_the_shards_owner(
     // Its owner enables it; the same record said again is of before.
     scene.clock.advance(Duration::from_secs(1));
     enable(&scene, id, true).await;
-    scene.store.record_attempts(vec![record]).await.unwrap();
+    scene.store.record_attempts([record].into()).await.unwrap();
     let enabled = find(&scene, id).await;
     assert!(enabled.is_enabled);
     assert_eq!((enabled.disabled_reason, enabled.disabled_at), (None, None));
     // And so is an attempt that was made with the settings before.
     let to = one_delivery(&scene, &heir).await;
     let before = gone(&scene, &heir, to, &made);
-    scene.store.record_attempts(vec![before]).await.unwrap();
+    scene.store.record_attempts([before].into()).await.unwrap();
     assert!(find(&scene, id).await.is_enabled);
 }
 
@@ -121,7 +121,7 @@ async fn what_waits_for_a_subscription_that_its_endpoint_disabled_is_given_up_in
     let held = one_delivery(&scene, &holding).await;
     let to = one_delivery(&scene, &holding).await;
     let record = gone(&scene, &holding, to, &made);
-    scene.store.record_attempts(vec![record]).await.unwrap();
+    scene.store.record_attempts([record].into()).await.unwrap();
     scene
         .store
         .set_aside(vec![held.delivery_id], Vec::new())
@@ -167,7 +167,7 @@ async fn what_a_delivery_sends_of_its_own_is_kept_once_and_under_the_lease(scene
     let found = scene.store.find_body(to.delivery_id).await.unwrap();
     assert_eq!(found.as_deref(), Some(&b"first"[..]));
     let again = attempt(&scene, &holding, to, Then::RetryAt(scene.clock.now()));
-    scene.store.record_attempts(vec![again]).await.unwrap();
+    scene.store.record_attempts([again].into()).await.unwrap();
     let claimed = claim_due(&scene, &holding, 9).await;
     assert!(recipients(&claimed.owed)[0].has_body);
 }

@@ -1,6 +1,8 @@
-use crate::scene::Scene;
+use crate::scene::{Scene, ask};
+use domain::Shard;
 use domain::id::TenantId;
 use futures_util::future::join_all;
+use std::time::Duration;
 use tidings_store::directory::Directory;
 use tidings_store::event::{Filter, Published};
 use tidings_store::idempotency::{Answer, Claim, REMEMBERED};
@@ -128,4 +130,33 @@ async fn of_many_published_at_once_under_one_key_one_is_written_and_the_others_h
         .await
         .unwrap();
     assert_eq!(page.items.len(), 1);
+}
+
+// On a file, what has come goes into one transaction anyway.
+on_postgres!(what_is_published_while_others_are_written_is_written_together);
+async fn what_is_published_while_others_are_written_is_written_together(scene: Scene) {
+    let url = scene.url();
+    let (client, driver) = tokio_postgres::connect(url, tokio_postgres::NoTls)
+        .await
+        .unwrap();
+    tokio::spawn(driver);
+    let shard = Shard::of_tenant(scene.tenant).number();
+    let hold = format!("begin; select pg_advisory_xact_lock(2, {shard})");
+    client.batch_execute(&hold).await.unwrap();
+    let mut publishing = Vec::new();
+    for number in 0..12 {
+        let (store, event) = (scene.store.clone(), scene.event("job.created"));
+        publishing.push(tokio::spawn(async move {
+            store.publish_event(event, None).await
+        }));
+        // The first two wait for the lock, each by itself.
+        let wait = if number < 2 { 300 } else { 1 };
+        tokio::time::sleep(Duration::from_millis(wait)).await;
+    }
+    client.batch_execute("commit").await.unwrap();
+    for published in publishing {
+        assert_eq!(published.await.unwrap().unwrap(), Published::New);
+    }
+    let transactions = "select count(distinct xmin::text) from events";
+    assert_eq!(ask(url, transactions).await, ["3"]);
 }

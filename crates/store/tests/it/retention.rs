@@ -71,7 +71,7 @@ async fn register(scene: &Scene, id: &str) {
 async fn try_once(scene: &Scene, to: Recipient, then: Then) {
     let holding = scene.hold_all("a").await;
     let attempts = vec![attempt(scene, &holding, to, then)];
-    scene.store.record_attempts(attempts).await.unwrap();
+    scene.store.record_attempts(attempts.into()).await.unwrap();
 }
 
 /// A message that is delivered, told to one webhook at once and still owed to another.

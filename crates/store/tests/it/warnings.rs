@@ -113,7 +113,7 @@ impl Patient {
 }
 
 async fn record(scene: &Scene, batch: Vec<Attempt>) -> Recorded {
-    scene.store.record_attempts(batch).await.unwrap()
+    scene.store.record_attempts(batch.into()).await.unwrap()
 }
 
 /// What was told to a tenant of subscriptions, oldest first: the type, and the data.
@@ -428,7 +428,7 @@ async fn recording_what_fails_costs_a_further_round_trip_once_a_minute(scene: Sc
         for (least, then) in least.iter_mut().zip([delivered, delivered, retry, retry]) {
             let attempt = patient.attempt(&scene, then).await;
             let before = proxy.round_trips();
-            store.record_attempts(vec![attempt]).await.unwrap();
+            store.record_attempts([attempt].into()).await.unwrap();
             *least = proxy.round_trips().saturating_sub(before).min(*least);
         }
     }

@@ -43,7 +43,6 @@ pub(super) enum Step {
         anew: bool,
     },
     FannedOut {
-        asked: Vec<Shard>,
         done: FannedOut,
         under: Leases,
     },
@@ -139,14 +138,13 @@ impl Engine {
             shards: std::mem::take(&mut self.unstamped).into_iter().collect(),
             after: self.last_turn.take(),
         };
-        let asked = turns.shards.clone();
         let (store, directory) = (self.context.store.clone(), self.directory.clone());
         let (under, room) = (self.holding.clone(), self.room());
         self.begin(Kind::FanOut, async move {
             let mine = under.values().copied().collect();
             let done = store.fan_out(turns, mine, room, &directory).await?;
             failpoint::reach!(DispatcherAfterFanOut if !done.stamped.is_empty());
-            Ok(Step::FannedOut { asked, done, under })
+            Ok(Step::FannedOut { done, under })
         });
     }
 
@@ -179,7 +177,7 @@ impl Engine {
         }
         match step {
             Step::Leased { holding, anew } => self.on_leased(holding, anew),
-            Step::FannedOut { asked, done, under } => self.on_fanned_out(&asked, done, &under),
+            Step::FannedOut { done, under } => self.on_fanned_out(done, &under),
             Step::Claimed {
                 claimed,
                 under,
@@ -203,7 +201,7 @@ impl Engine {
         }
     }
 
-    fn on_fanned_out(&mut self, asked: &[Shard], done: FannedOut, under: &Leases) {
+    fn on_fanned_out(&mut self, done: FannedOut, under: &Leases) {
         let now = self.context.clock.now();
         for caused_at in &done.stamped {
             self.context
@@ -212,7 +210,7 @@ impl Engine {
         }
         if done.full_at.is_some() {
             let is_ours = |shard: &&Shard| self.holding.contains_key(*shard);
-            self.unstamped.extend(asked.iter().filter(is_ours));
+            self.unstamped.extend(done.left.iter().filter(is_ours));
             self.last_turn = done.full_at;
         }
         for shard in &done.fed {

@@ -101,6 +101,10 @@ async fn an_endpoint_that_is_down_is_left_alone_and_what_waits_keeps_its_budget(
     publish(&tenant, 10).await;
     breaker(&tenant, &down, "open").await;
     endpoint.wait_for(10, SOON).await;
+    // A lease runs out before the clock is there: what is not recorded by then is made again.
+    tenant
+        .wait_for_deliveries(&down, |all| attempts(all) == 10)
+        .await;
     // Their retries are due, and new ones come.
     app.clock.advance(Duration::from_secs(10));
     publish(&tenant, 5).await;
