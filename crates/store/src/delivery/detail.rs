@@ -80,25 +80,26 @@ struct Written<'a> {
     payload_sha256: Cow<'a, str>,
 }
 
+/// In milliseconds.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(default)]
 struct Times {
     #[serde(rename = "d", alias = "dns_ms")]
     #[serde(skip_serializing_if = "Option::is_none")]
-    dns_ms: Option<u64>,
+    dns: Option<u64>,
     #[serde(rename = "c", alias = "connect_ms")]
     #[serde(skip_serializing_if = "Option::is_none")]
-    connect_ms: Option<u64>,
+    connect: Option<u64>,
     #[serde(rename = "s", alias = "tls_ms")]
     #[serde(skip_serializing_if = "Option::is_none")]
-    tls_ms: Option<u64>,
+    tls: Option<u64>,
     #[serde(rename = "f", alias = "first_byte_ms")]
     #[serde(skip_serializing_if = "Option::is_none")]
-    first_byte_ms: Option<u64>,
+    first_byte: Option<u64>,
     /// None: as long as the attempt.
     #[serde(rename = "a", alias = "total_ms")]
     #[serde(skip_serializing_if = "Option::is_none")]
-    total_ms: Option<u64>,
+    total: Option<u64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -163,22 +164,22 @@ impl Times {
     fn of(timing: &Timing, known: Known) -> Self {
         let is_known = Some(timing.total_ms) == u64::try_from(known.duration_ms).ok();
         Self {
-            dns_ms: timing.dns_ms,
-            connect_ms: timing.connect_ms,
-            tls_ms: timing.tls_ms,
-            first_byte_ms: timing.first_byte_ms,
-            total_ms: (!is_known).then_some(timing.total_ms),
+            dns: timing.dns_ms,
+            connect: timing.connect_ms,
+            tls: timing.tls_ms,
+            first_byte: timing.first_byte_ms,
+            total: (!is_known).then_some(timing.total_ms),
         }
     }
 
     fn whole(self, known: Known) -> Timing {
         let known_ms = || u64::try_from(known.duration_ms).unwrap_or_default();
         Timing {
-            dns_ms: self.dns_ms,
-            connect_ms: self.connect_ms,
-            tls_ms: self.tls_ms,
-            first_byte_ms: self.first_byte_ms,
-            total_ms: self.total_ms.unwrap_or_else(known_ms),
+            dns_ms: self.dns,
+            connect_ms: self.connect,
+            tls_ms: self.tls,
+            first_byte_ms: self.first_byte,
+            total_ms: self.total.unwrap_or_else(known_ms),
         }
     }
 
@@ -186,11 +187,11 @@ impl Times {
         matches!(
             self,
             Self {
-                dns_ms: None,
-                connect_ms: None,
-                tls_ms: None,
-                first_byte_ms: None,
-                total_ms: None
+                dns: None,
+                connect: None,
+                tls: None,
+                first_byte: None,
+                total: None
             }
         )
     }

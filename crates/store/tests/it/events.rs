@@ -135,27 +135,34 @@ async fn of_many_published_at_once_under_one_key_one_is_written_and_the_others_h
 // On a file, what has come goes into one transaction anyway.
 on_postgres!(what_is_published_while_others_are_written_is_written_together);
 async fn what_is_published_while_others_are_written_is_written_together(scene: Scene) {
-    let url = scene.url();
+    let (url, shard) = (scene.url(), Shard::of_tenant(scene.tenant).number());
     let (client, driver) = tokio_postgres::connect(url, tokio_postgres::NoTls)
         .await
         .unwrap();
-    tokio::spawn(driver);
-    let shard = Shard::of_tenant(scene.tenant).number();
-    let hold = format!("begin; select pg_advisory_xact_lock(2, {shard})");
-    client.batch_execute(&hold).await.unwrap();
-    let mut publishing = Vec::new();
-    for number in 0..12 {
+    let publishes = (0..12_u64).map(|number| {
         let (store, event) = (scene.store.clone(), scene.event("job.created"));
-        publishing.push(tokio::spawn(async move {
-            store.publish_event(event, None).await
-        }));
         // The first two wait for the lock, each by itself.
-        let wait = if number < 2 { 300 } else { 1 };
-        tokio::time::sleep(Duration::from_millis(wait)).await;
-    }
-    client.batch_execute("commit").await.unwrap();
-    for published in publishing {
-        assert_eq!(published.await.unwrap().unwrap(), Published::New);
+        let at = Duration::from_millis(300 * number.min(2));
+        async move {
+            tokio::time::sleep(at).await;
+            store.publish_event(event, None).await
+        }
+    });
+    let story = async {
+        let hold = format!("begin; select pg_advisory_xact_lock(2, {shard})");
+        client.batch_execute(&hold).await.unwrap();
+        let release = async {
+            tokio::time::sleep(Duration::from_millis(800)).await;
+            client.batch_execute("commit").await.unwrap();
+        };
+        let (done, ()) = tokio::join!(join_all(publishes), release);
+        for published in done {
+            assert_eq!(published.unwrap(), Published::New);
+        }
+    };
+    tokio::select! {
+        () = story => {}
+        ended = driver => panic!("the connection ended: {ended:?}"),
     }
     let transactions = "select count(distinct xmin::text) from events";
     assert_eq!(ask(url, transactions).await, ["3"]);
