@@ -114,7 +114,10 @@ async fn changes_of_a_tenant_on_condition_and_others_do_not_wait_for_one_another
         let (renamed, set, changed) =
             tokio::join!(renamed, set, rename(&scene, id, format!("{round}")));
         assert!(set.is_ok() && changed.is_ok(), "{set:?} {changed:?}");
-        let is_told = matches!(renamed, Ok(Some(_)) | Err(Error::OtherVersion));
+        let is_told = matches!(
+            renamed,
+            Ok(tenant::Changed::To(_)) | Err(Error::OtherVersion)
+        );
         assert!(is_told, "{renamed:?}");
     }
     // PostgreSQL finds out after a second that two wait for one another.

@@ -16,7 +16,7 @@ use tidings_store::directory::{Directory, Found};
 use tidings_store::tenant::{Part, State};
 
 /// What is nobody's, and why it may stay.
-const OF_NOBODY: [(&str, &str); 12] = [
+const OF_NOBODY: [(&str, &str); 13] = [
     ("installation", "of all"),
     ("versions", "of all"),
     ("dispatchers", "processes"),
