@@ -92,6 +92,27 @@ async fn no_more_is_sent_in_a_minute_than_the_limit_and_the_rest_waits_unharmed(
 }
 
 #[tokio::test]
+async fn a_limit_that_is_raised_holds_at_once_also_where_the_old_one_is_used_up() {
+    let app = TestApp::start().await;
+    let tenant = app.tenant("Clinic").await;
+    let endpoint = Endpoint::start().await;
+    let limited = json!({ "rate_limit": { "per_hour": 2 } });
+    let limited = webhook(&tenant, &endpoint.url("/hook"), limited).await;
+    publish(&tenant, 5).await;
+    endpoint.wait_for(2, SOON).await;
+    tokio::time::sleep(A_MOMENT).await;
+    assert_eq!(endpoint.hits().len(), 2);
+    let path = format!("/v1/webhooks/{}", limited.id);
+    let raised = json!({ "rate_limit": { "per_hour": 4 } }).to_string();
+    let json = [("content-type", "application/json")];
+    let changed = tenant.api.request("PATCH", &path, &json, raised).await;
+    changed.expect(200);
+    endpoint.wait_for(4, SOON).await;
+    tokio::time::sleep(A_MOMENT).await;
+    assert_eq!(endpoint.hits().len(), 4);
+}
+
+#[tokio::test]
 async fn an_endpoint_that_is_down_is_left_alone_and_what_waits_keeps_its_budget() {
     let mut app = TestApp::start().await;
     let mut tenant = app.tenant("Clinic").await;
