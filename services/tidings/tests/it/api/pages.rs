@@ -190,3 +190,38 @@ async fn a_list_shows_each_thing_once_though_others_are_added_meanwhile() {
     }
     assert!(walked >= 18, "{walked}");
 }
+
+/// The one list that goes on from a position: everybody's changes, oldest first.
+#[tokio::test]
+async fn the_chain_is_walked_to_its_end_though_entries_are_added_meanwhile() {
+    let mut scene = Scene::start().await;
+    let position = |entry: &Value| entry["position"].as_i64().unwrap();
+    let part = async |app: &TestApp, after: i64| {
+        let path = format!("/v1/audit/chain?limit=2&after={after}");
+        app.operator.get(&path).await.expect(200)
+    };
+    let head = |part: &Value| part["head"]["position"].as_i64().unwrap();
+    let begun = head(&part(&scene.app, 0).await);
+    assert!(begun > 3, "{begun}");
+    let mut walked = Vec::new();
+    loop {
+        let found = part(&scene.app, walked.last().map_or(0, position)).await;
+        let entries = found["data"].as_array().unwrap();
+        assert!(entries.len() <= 2, "{found}");
+        if entries.is_empty() {
+            assert_eq!(walked.last().map(position), Some(head(&found)));
+            break;
+        }
+        walked.extend(entries.iter().cloned());
+        if walked.len() < 8 {
+            scene.make("/v1/audit").await;
+        }
+    }
+    let positions: Vec<i64> = walked.iter().map(position).collect();
+    let all = 1..=i64::try_from(walked.len()).unwrap();
+    assert!(positions.iter().copied().eq(all), "{positions:?}");
+    assert!(positions.len() >= usize::try_from(begun).unwrap());
+    for two in walked.windows(2) {
+        assert_eq!(two[1]["previous_hash"], two[0]["hash"]);
+    }
+}
