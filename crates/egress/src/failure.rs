@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use crate::target::Target;
 
+/// All that is said of a target that is not allowed.
+const NOT_ALLOWED: &str =
+    "the address of the host, or the port, is not one that webhooks may reach";
 /// The longest detail kept, in characters: parts of it are written by the other side.
 const MAX_DETAIL_LENGTH: usize = 200;
 
@@ -69,12 +72,9 @@ impl Failure {
         }
     }
 
-    /// Says nothing about why: that would map our network for the tenant.
+    /// Says the same of every target: why it is this one would map our network for the tenant.
     pub(crate) fn target_not_allowed() -> Self {
-        Self::new(
-            FailureClass::TargetNotAllowed,
-            FailureClass::TargetNotAllowed.as_str(),
-        )
+        Self::new(FailureClass::TargetNotAllowed, NOT_ALLOWED)
     }
 
     pub(crate) fn timeout(after: Duration) -> Self {
@@ -184,6 +184,6 @@ mod tests {
 
     #[test]
     fn a_refused_target_says_nothing_more() {
-        assert_eq!(Failure::target_not_allowed().detail, "target_not_allowed");
+        assert_eq!(Failure::target_not_allowed().detail, NOT_ALLOWED);
     }
 }

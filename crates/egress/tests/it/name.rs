@@ -89,7 +89,10 @@ async fn a_name_with_a_forbidden_answer_is_refused() {
             .result
             .unwrap_err();
         assert_eq!(failure.class, FailureClass::TargetNotAllowed, "{answer}");
-        assert_eq!(failure.detail, "target_not_allowed");
+        assert_eq!(
+            failure.detail,
+            "the address of the host, or the port, is not one that webhooks may reach"
+        );
     }
 }
 

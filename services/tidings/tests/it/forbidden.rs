@@ -167,7 +167,7 @@ fn assert_refused(what: &str, found: &Value) {
         ),
         (
             &json!("target_not_allowed"),
-            &json!("target_not_allowed"),
+            &json!("the address of the host, or the port, is not one that webhooks may reach"),
             &Value::Null
         ),
         "{what}: {found}"

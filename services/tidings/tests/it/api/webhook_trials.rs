@@ -249,7 +249,10 @@ async fn what_may_not_be_reached_says_nothing_else_when_it_is_tested_or_checked(
     let tenant = app.again(&tenant);
     let shown = test(&tenant, &hook.id, json!({})).await.expect(200);
     assert_eq!(shown["attempt"]["error"], "target_not_allowed");
-    assert_eq!(shown["attempt"]["error_detail"], "target_not_allowed");
+    assert_eq!(
+        shown["attempt"]["error_detail"],
+        "the address of the host, or the port, is not one that webhooks may reach"
+    );
     let path = format!("/v1/webhooks/{}/check", hook.id);
     let shown = tenant.api.post(&path, json!({})).await.expect(200);
     let (not_reached, failed) = (
@@ -257,7 +260,10 @@ async fn what_may_not_be_reached_says_nothing_else_when_it_is_tested_or_checked(
         json!({ "ok": false, "ms": null }),
     );
     assert_eq!(shown["error"], "target_not_allowed");
-    assert_eq!(shown["error_detail"], "target_not_allowed");
+    assert_eq!(
+        shown["error_detail"],
+        "the address of the host, or the port, is not one that webhooks may reach"
+    );
     assert_eq!(
         (&shown["ok"], &shown["dns"], &shown["connect"]),
         (&json!(false), &failed, &not_reached)

@@ -538,7 +538,7 @@ async fn messages(story: &mut Story<'_>) {
 async fn dead_letters(story: &mut Story<'_>) {
     let tenant = story.tenant;
     tenant.account("stub", "clinic").await;
-    for number in 0..2 {
+    for number in 0..5 {
         tenant
             .message("clinic", &format!("d-{number}"), "+254700000002")
             .await;
@@ -547,16 +547,16 @@ async fn dead_letters(story: &mut Story<'_>) {
         .app
         .change_store("update messages set state = 99")
         .await;
-    for number in 0..2 {
+    for number in 0..5 {
         let report = stub_report(&format!("d-{number}"), "DELIVRD", "+254700000002", None);
         let body: Value = serde_json::from_str(&report).unwrap();
         let reports = "/v1/callbacks/clinic/reports";
         story.app.ingress.post_json(reports, body).await.expect(200);
     }
-    let two = |found: &Value| found["data"].as_array().unwrap().len() == 2;
+    let five = |found: &Value| found["data"].as_array().unwrap().len() == 5;
     let found = tenant
         .api
-        .get_until("/v1/dead-letters", two, Duration::from_secs(20))
+        .get_until("/v1/dead-letters", five, Duration::from_secs(20))
         .await;
     story.skip().await;
     let id = text(&found["data"][0], "id");
@@ -572,7 +572,9 @@ async fn dead_letters(story: &mut Story<'_>) {
         )
         .await;
     let all = json!({ "filter": {} });
-    story.post("/v1/dead-letters/requeue", &all).await;
+    // Slow enough that some are left to be taken back.
+    let one_by_one = json!({ "filter": {}, "per_second": 1 });
+    story.post("/v1/dead-letters/requeue", &one_by_one).await;
     story
         .left("POST /v1/dead-letters/requeue", &["dead_letters.requeued"])
         .await;
