@@ -7,7 +7,7 @@ use crate::Store;
 use crate::connection::{Connection, each, load_locked};
 use crate::error::Error;
 use crate::schema::{
-    api_keys, event_types, members, provider_accounts, subscriptions, tenants, versions,
+    api_keys, event_types, members, plans, provider_accounts, subscriptions, tenants, versions,
 };
 use crate::sql_types::{Moment, Uid};
 use crate::tenant::DELETED;
@@ -32,6 +32,15 @@ pub enum Thing {
     EventType(String),
     /// A tenant itself, whoever asks.
     Tenant(TenantId),
+    /// A plan, whoever asks.
+    Plan(String),
+}
+
+impl Thing {
+    /// Whether changing it makes it where it is not there.
+    const fn is_made_by_change(&self) -> bool {
+        matches!(self, Self::Plan(_))
+    }
 }
 
 /// What people have made of a thing: another after each change, the same whatever is counted about it.
@@ -45,8 +54,8 @@ pub struct Expected {
     pub tenant_id: TenantId,
     /// Which.
     pub thing: Thing,
-    /// Its versions that are known.
-    pub versions: Vec<Version>,
+    /// Its versions that are known; none: it is there, whatever its version.
+    pub versions: Option<Vec<Version>>,
 }
 
 /// What is expected by whoever is at work, with the versions they made themselves.
@@ -54,7 +63,7 @@ pub struct Expected {
 pub(crate) struct Condition {
     tenant_id: TenantId,
     thing: Thing,
-    versions: Arc<Mutex<Vec<Version>>>,
+    versions: Arc<Mutex<Option<Vec<Version>>>>,
 }
 
 tokio::task_local! {
@@ -62,7 +71,8 @@ tokio::task_local! {
 }
 
 impl Expected {
-    /// Has what `work` writes be written only where the thing is as expected, or is not there at all.
+    /// Has what `work` writes be written only where the thing is as expected, or is not there at all and is not
+    /// made by it.
     pub async fn during<F: Future>(self, work: F) -> F::Output {
         let condition = Condition {
             tenant_id: self.tenant_id,
@@ -87,7 +97,11 @@ impl Condition {
         work: &mut impl FnMut(&mut Connection) -> Result<T, Error>,
     ) -> Result<(T, Option<Version>), Error> {
         let found = find(connection, self.tenant_id, &self.thing, Look::Locks)?;
-        if found.is_some_and(|version| !self.allows(version)) {
+        let is_expected = match found {
+            Some(version) => self.allows(version),
+            None => !self.thing.is_made_by_change(),
+        };
+        if !is_expected {
             return Err(Error::OtherVersion);
         }
         let done = work(connection)?;
@@ -98,12 +112,15 @@ impl Condition {
     /// Whoever made a version may change it again.
     pub(crate) fn allow(&self, version: Option<Version>) {
         let mut versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
-        versions.extend(version);
+        if let Some(versions) = &mut *versions {
+            versions.extend(version);
+        }
     }
 
     fn allows(&self, version: Version) -> bool {
         let versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
-        versions.contains(&version)
+        let versions = versions.as_ref();
+        versions.is_none_or(|versions| versions.contains(&version))
     }
 }
 
@@ -180,6 +197,7 @@ fn find(
                 ))
         ),
         Thing::Tenant(id) => of_tenant(connection, (*id).into(), look),
+        Thing::Plan(name) => of_plan(connection, name, look),
     }
 }
 
@@ -238,16 +256,7 @@ fn account(
 }
 
 fn of_tenant(connection: &mut Connection, id: Uid, look: Look) -> Result<Option<Version>, Error> {
-    if let Look::Locks = look {
-        // Whoever suspends or deletes a tenant locks this before the tenant.
-        let _: Vec<i64> = load_locked!(
-            connection,
-            versions::table
-                .find("subscriptions")
-                .select(versions::value),
-            for_update
-        );
-    }
+    lock_subscriptions(connection, look)?;
     version!(
         connection,
         look,
@@ -257,6 +266,35 @@ fn of_tenant(connection: &mut Connection, id: Uid, look: Look) -> Result<Option<
             .filter(tenants::state.ne(DELETED))
             .select((tenants::name, tenants::plan, tenants::state))
     )
+}
+
+fn of_plan(connection: &mut Connection, name: &str, look: Look) -> Result<Option<Version>, Error> {
+    lock_subscriptions(connection, look)?;
+    version!(
+        connection,
+        look,
+        PlanVersion,
+        plans::table.find(name).select((
+            plans::events_per_day,
+            plans::webhooks,
+            plans::per_minute,
+            plans::per_hour,
+        ))
+    )
+}
+
+/// Whoever suspends or deletes a tenant, or changes a plan, locks this before the tenant or the plan.
+fn lock_subscriptions(connection: &mut Connection, look: Look) -> Result<(), Error> {
+    if let Look::Locks = look {
+        let _: Vec<i64> = load_locked!(
+            connection,
+            versions::table
+                .find("subscriptions")
+                .select(versions::value),
+            for_update
+        );
+    }
+    Ok(())
 }
 
 type SubscriptionVersion = (
@@ -277,6 +315,7 @@ type KeyVersion = (String, Option<Moment>, Option<Moment>);
 type MemberVersion = (Moment, Option<String>, i16);
 type TypeVersion = (Moment, Option<String>, bool, bool, i32);
 type TenantVersion = (String, String, i16);
+type PlanVersion = (Option<i64>, Option<i32>, Option<i32>, Option<i32>);
 
 impl Version {
     fn of<R: Debug>(row: &R) -> Self {

@@ -26,7 +26,7 @@ const MOST_TAGS: usize = 16;
 type Parse = fn(&str) -> Option<Thing>;
 
 /// What has versions: the pattern of its path, and the last part of that as what it names.
-const THINGS: [(&str, Parse); 6] = [
+const THINGS: [(&str, Parse); 7] = [
     ("/v1/webhooks/{id}", |id| {
         Some(Thing::Subscription(id.parse().ok()?))
     }),
@@ -42,6 +42,9 @@ const THINGS: [(&str, Parse); 6] = [
     }),
     ("/v1/tenants/{id}", |id| {
         Some(Thing::Tenant(id.parse().ok()?))
+    }),
+    ("/v1/plans/{name}", |name| {
+        Some(Thing::Plan(name.to_owned()))
     }),
 ];
 
@@ -117,14 +120,13 @@ async fn change(
     let Some(thing) = thing(&request, pattern) else {
         return next.call(request).await;
     };
-    if known.iter().any(|tag| tag == "*") {
-        return next.call(request).await;
-    }
+    let is_any = known.iter().any(|tag| tag == "*");
+    let versions = known.iter().filter_map(|tag| version_in(tag));
     let caller = request.extract::<Caller>().await?;
     let expected = Expected {
         tenant_id: owner(&request, caller),
         thing,
-        versions: known.iter().filter_map(|tag| version_in(tag)).collect(),
+        versions: (!is_any).then(|| versions.collect()),
     };
     expected.during(next.call(request)).await
 }

@@ -17,7 +17,7 @@ fn expected(scene: &Scene, thing: Thing, versions: &[Version]) -> Expected {
     Expected {
         tenant_id: scene.tenant,
         thing,
-        versions: versions.to_vec(),
+        versions: Some(versions.to_vec()),
     }
 }
 

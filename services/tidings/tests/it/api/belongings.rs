@@ -10,9 +10,10 @@ use testkit::{Answer, Endpoint};
 
 const KEY: &str = "0123456789abcdef";
 /// What paths name that has no id of its own, by path and parameter, and what it is.
-const NAMED: [(&str, &str, Named); 4] = [
+const NAMED: [(&str, &str, Named); 5] = [
     ("/v1/notifications/{id}", "id", Named::Kind("notification")),
     ("/v1/webhook-templates/", "name", Named::OfAll),
+    ("/v1/plans/", "name", Named::Kind("plan")),
     ("/v1/event-types/", "name", Named::Kind("event_type")),
     ("/v1/event-types/", "number", Named::Always("1")),
 ];
@@ -32,6 +33,11 @@ enum Named {
 #[derive(Default)]
 pub(super) struct Belongings(BTreeMap<String, String>);
 
+/// Whether only the operator may ask for this.
+pub(super) fn is_for_operator(path: &str) -> bool {
+    path.starts_with("/v1/tenants") || path.starts_with("/v1/plans")
+}
+
 pub(super) async fn app() -> TestApp {
     TestApp::start_with(&[("TIDINGS_TRACKER__MAX_ATTEMPTS", "1")]).await
 }
@@ -45,6 +51,7 @@ pub(super) async fn of_new_tenant(app: &TestApp, name: &str, slug: &str) -> (Ten
     has.put("notification", &format!("reminder-of-{slug}"));
     let account = tenant.account("stub", slug).await;
     has.add(&account);
+    make_plan(app, slug, &mut has).await;
     make_access(&tenant, &mut has).await;
     make_event_type(&tenant, slug, &mut has).await;
     make_deliveries(app, &tenant, slug, &mut has).await;
@@ -53,6 +60,14 @@ pub(super) async fn of_new_tenant(app: &TestApp, name: &str, slug: &str) -> (Ten
     has.add(&dead_letter(app, &tenant, slug, &message).await);
     add_audit_entry(&tenant, &mut has).await;
     (tenant, has)
+}
+
+/// A plan, which the operator makes, named after the tenant's accounts.
+async fn make_plan(app: &TestApp, slug: &str, has: &mut Belongings) {
+    let name = format!("plan-of-{slug}");
+    let path = format!("/v1/plans/{name}");
+    app.operator.put(&path, json!({})).await.expect(201);
+    has.put("plan", &name);
 }
 
 /// An event type of its own, named after the tenant's accounts.

@@ -40,7 +40,7 @@ async fn every_read_of_one_thing_has_a_tag_and_is_not_sent_to_who_has_it() {
         let Some(path) = has.path(&document, &operation).filter(|_| is_of_one) else {
             continue;
         };
-        let api = if path.starts_with("/v1/tenants") {
+        let api = if belongings::is_for_operator(&path) {
             &app.operator
         } else {
             &tenant.api
@@ -142,6 +142,8 @@ async fn everything_that_is_changed_has_versions() {
         "schema": { "type": "object" }, "example": {},
     });
     made("/v1/event-types", order).await;
+    let plan = app.operator.put("/v1/plans/wards", json!({})).await;
+    plan.expect(201);
     let write = json!({ "provider": "stub", "slug": "clinic", "auth": [{ "type": "token" }] });
     for (api, path, method, body) in [
         (
@@ -174,6 +176,12 @@ async fn everything_that_is_changed_has_versions() {
             "PATCH",
             json!({ "name": "New" }),
         ),
+        (
+            &app.operator,
+            "/v1/plans/wards".to_owned(),
+            "PUT",
+            json!({ "webhooks": 3 }),
+        ),
     ] {
         let seen = tag(&api.get(&path).await);
         app.clock.advance(Duration::from_millis(1));
@@ -182,6 +190,24 @@ async fn everything_that_is_changed_has_versions() {
         let again = on(api, method, &path, &seen, &body).await;
         again.expect_problem(412, "precondition_failed");
     }
+}
+
+#[tokio::test]
+async fn a_change_that_would_make_what_is_not_there_is_refused_on_any_condition() {
+    let app = TestApp::start().await;
+    let path = "/v1/plans/wards";
+    app.operator.put(path, json!({})).await.expect(201);
+    let seen = tag(&app.operator.get(path).await);
+    let body = json!({ "webhooks": 3 });
+    let any = on(&app.operator, "PUT", path, "*", &body).await;
+    any.expect(200);
+    app.operator.delete(path).await.expect(204);
+    for tag in [seen.as_str(), "*"] {
+        let refused = on(&app.operator, "PUT", path, tag, &body).await;
+        refused.expect_problem(412, "precondition_failed");
+    }
+    let missing = app.operator.get(path).await;
+    missing.expect_problem(404, "not_found");
 }
 
 /// A tag goes by what people make of a thing. What is counted of it makes another answer, and the same version.

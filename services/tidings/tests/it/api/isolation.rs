@@ -52,8 +52,11 @@ async fn an_id_in_a_path_that_is_another_tenants_is_one_that_nothing_has() {
         let answer = ask(&stranger, &operation, &path, body.clone()).await;
         let of_nothing = ask(&stranger, &operation, &unknown, body).await;
         assert_eq!(told(&answer), told(&of_nothing), "{}", operation.name());
-        let is_for_operator = operation.path.starts_with("/v1/tenants");
-        let expected = if is_for_operator { 403 } else { 404 };
+        let expected = if belongings::is_for_operator(&operation.path) {
+            403
+        } else {
+            404
+        };
         assert_eq!(answer.status, expected, "{}: {answer}", operation.name());
         asked += 1;
     }

@@ -48,8 +48,7 @@ async fn a_member_that_nobody_knows_is_refused_where_it_is() {
             let mut body = example.clone();
             body.pointer_mut(&at).unwrap()[UNKNOWN] = 1.into();
             // What only the operator may do is judged for him.
-            let is_for_operator = operation.path.starts_with("/v1/tenants");
-            let api = if is_for_operator {
+            let api = if belongings::is_for_operator(&operation.path) {
                 &app.operator
             } else {
                 &tenant.api
