@@ -71,9 +71,7 @@ const TEST_GENERATED: &[&str] = &[
     "tidings",
     "--locked",
     "--test",
-    "it",
-    "--",
-    "generated::",
+    "generated",
 ];
 /// How many of each operation; the test reads it.
 const EXAMPLES: (&str, &str) = ("TIDINGS_TEST_EXAMPLES", "100");

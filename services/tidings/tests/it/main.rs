@@ -18,7 +18,6 @@ mod door;
 mod durability;
 mod erasure;
 mod forbidden;
-mod generated;
 mod hostile;
 mod journal;
 mod messages;

@@ -76,7 +76,8 @@ async fn told(tenant: &Tenant) -> BTreeMap<String, Vec<[String; 2]>> {
         };
         path = format!("/v1/events?limit=100&cursor={cursor}");
     }
-    events.retain(|event| event["data"]["states"].is_null());
+    // Beside conflicts, that nothing comes from a provider any more is told as well.
+    events.retain(|event| event["category"] == "sms" && event["data"]["states"].is_null());
     events.sort_by_key(|event| event["sequence"].as_i64());
     let mut told: BTreeMap<String, Vec<[String; 2]>> = BTreeMap::new();
     for event in &events {

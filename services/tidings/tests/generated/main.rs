@@ -1,10 +1,29 @@
 //! Requests that nobody thought of: schemathesis makes them from the API's document, good ones and bad ones, and
 //! looks whether the answers are those that the document says. `cargo xtask test` installs it, in the version
-//! pinned in `tests/generated`.
+//! pinned here. A binary of its own: in the short run this is done in one mode.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot set its scene has failed"
+)]
 
-use crate::app::TestApp;
-use crate::servers::variable;
+#[path = "../it/app.rs"]
+#[expect(
+    dead_code,
+    reason = "shared with the other binary, which uses the rest"
+)]
+mod app;
+#[path = "../it/raised.rs"]
+mod raised;
+#[path = "../it/servers.rs"]
+#[expect(
+    dead_code,
+    reason = "shared with the other binary, which uses the rest"
+)]
+mod servers;
+
+use app::TestApp;
 use serde_json::Value;
+use servers::variable;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
