@@ -201,7 +201,11 @@ async fn a_change_that_would_make_what_is_not_there_is_refused_on_any_condition(
     let body = json!({ "webhooks": 3 });
     let any = on(&app.operator, "PUT", path, "*", &body).await;
     any.expect(200);
-    app.operator.delete(path).await.expect(204);
+    let now = tag(&app.operator.get(path).await);
+    let old = on(&app.operator, "DELETE", path, &seen, &Value::Null).await;
+    old.expect_problem(412, "precondition_failed");
+    let gone = on(&app.operator, "DELETE", path, &now, &Value::Null).await;
+    gone.expect(204);
     for tag in [seen.as_str(), "*"] {
         let refused = on(&app.operator, "PUT", path, tag, &body).await;
         refused.expect_problem(412, "precondition_failed");
