@@ -46,6 +46,10 @@ pub enum Point {
     SubscriptionsBeforeEventHint,
     /// `subscriptions.before_message_hint`
     SubscriptionsBeforeMessageHint,
+    /// `subscriptions.before_request`
+    SubscriptionsBeforeRequest,
+    /// `subscriptions.before_answer`
+    SubscriptionsBeforeAnswer,
     /// `store.before_stamp`
     StoreBeforeStamp,
     /// `dispatcher.after_fan_out`
@@ -88,7 +92,7 @@ pub enum Point {
 
 impl Point {
     /// Every point there is, along the way of a callback.
-    pub const ALL: [Self; 40] = [
+    pub const ALL: [Self; 42] = [
         Self::IngressBeforePublish,
         Self::IngressAfterPublish,
         Self::IngressBeforeJournal,
@@ -110,6 +114,8 @@ impl Point {
         Self::PollerBeforeRecord,
         Self::SubscriptionsBeforeEventHint,
         Self::SubscriptionsBeforeMessageHint,
+        Self::SubscriptionsBeforeRequest,
+        Self::SubscriptionsBeforeAnswer,
         Self::StoreBeforeStamp,
         Self::DispatcherAfterFanOut,
         Self::DispatcherAfterClaim,
@@ -155,6 +161,8 @@ impl Point {
             Self::PollerBeforeRecord => "poller.before_record",
             Self::SubscriptionsBeforeEventHint => "subscriptions.before_event_hint",
             Self::SubscriptionsBeforeMessageHint => "subscriptions.before_message_hint",
+            Self::SubscriptionsBeforeRequest => "subscriptions.before_request",
+            Self::SubscriptionsBeforeAnswer => "subscriptions.before_answer",
             Self::StoreBeforeStamp => "store.before_stamp",
             Self::DispatcherAfterFanOut => "dispatcher.after_fan_out",
             Self::DispatcherAfterClaim => "dispatcher.after_claim",

@@ -14,6 +14,7 @@ use actix_web::middleware::Next;
 use actix_web::web::{self, Bytes};
 use actix_web::{Error, HttpResponse};
 use domain::id::TenantId;
+use failpoint::reach;
 use runtime::http::{Code, Problem, read_body};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -134,6 +135,7 @@ async fn finish(
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let done = actix_web::rt::spawn(async move {
+        reach!(SubscriptionsBeforeRequest);
         let answered = run.during(next.call(request)).await;
         let (request, response) = match answered {
             Ok(answered) => answered.into_parts(),
@@ -160,6 +162,7 @@ async fn keep(
         release(context, run, status).await;
         return Ok(response);
     }
+    reach!(SubscriptionsBeforeAnswer);
     let (response, body) = response.into_parts();
     let body = to_bytes(body).await.map_err(|_| failure::broken())?;
     let answer = Answer::of(&response, &body);

@@ -1,4 +1,6 @@
+use std::num::NonZero;
 use std::process::Command;
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
@@ -15,49 +17,48 @@ use crate::tidy;
 const DEMO_LIMIT: Duration = Duration::from_mins(2);
 
 const FORMAT: &[&str] = &["fmt", "--all", "--check"];
+/// With the failpoints, as everything is tested.
 const CLIPPY: &[&str] = &[
     "clippy",
     "--workspace",
     "--all-targets",
-    "--locked",
-    "--",
-    "-D",
-    "warnings",
-];
-/// What only the build for the walk through all failpoints has.
-const CLIPPY_WALK: &[&str] = &[
-    "clippy",
-    "--workspace",
     "--features",
     "tidings/failpoints",
-    "--bin",
-    "tidings",
-    "--test",
-    "walk",
     "--locked",
     "--",
     "-D",
     "warnings",
 ];
+/// Without them, as it is shipped.
+const CLIPPY_SHIPPED: &[&str] = &["clippy", "--workspace", "--locked", "--", "-D", "warnings"];
 const DENY: &[&str] = &["deny", "--locked", "check"];
-const TEST: &[&str] = &["test", "--workspace", "--locked", "--no-fail-fast"];
-/// The end-to-end tests once more, in the other mode.
-const TEST_DISTRIBUTED: &[&str] = &["test", "--package", "tidings", "--locked", "--test", "it"];
-/// The walk through all failpoints, in both modes. With `--workspace`, dependencies are those of [`TEST`].
-const TEST_WALK: &[&str] = &[
+/// One build for all tests, so the walk through all failpoints is among them.
+const TEST: &[&str] = &[
     "test",
     "--workspace",
-    "--locked",
     "--features",
     "tidings/failpoints",
+    "--locked",
+    "--no-fail-fast",
+];
+/// The end-to-end tests once more, in the other mode.
+const TEST_DISTRIBUTED: &[&str] = &[
+    "test",
+    "--package",
+    "tidings",
+    "--features",
+    "tidings/failpoints",
+    "--locked",
     "--test",
-    "walk",
+    "it",
 ];
 /// The faults once more, with the servers away for a minute each, which the other tests have no time for.
 const TEST_OUTAGES: &[&str] = &[
     "test",
     "--package",
     "tidings",
+    "--features",
+    "tidings/failpoints",
     "--locked",
     "--test",
     "faults",
@@ -69,12 +70,16 @@ const TEST_GENERATED: &[&str] = &[
     "test",
     "--package",
     "tidings",
+    "--features",
+    "tidings/failpoints",
     "--locked",
     "--test",
     "generated",
 ];
 /// How many of each operation; the test reads it.
 const EXAMPLES: (&str, &str) = ("TIDINGS_TEST_EXAMPLES", "100");
+/// How many tests of a binary run at once, for each core: most of the time they wait, for a disk or a lease.
+const THREADS_PER_CORE: usize = 2;
 /// In which mode end-to-end tests run: `embedded`, or this.
 const DISTRIBUTED: (&str, &str) = ("TIDINGS_TEST_MODE", "distributed");
 const RELEASE: &[&str] = &["build", "--release", "--locked"];
@@ -91,6 +96,7 @@ pub enum Step {
     Outages,
     Generated,
     Fuzz,
+    ClippyShipped,
     Release,
     Demo,
 }
@@ -111,6 +117,7 @@ impl Step {
                 Self::Outages,
                 Self::Generated,
                 Self::Fuzz,
+                Self::ClippyShipped,
                 Self::Release,
                 Self::Demo,
             ]);
@@ -130,6 +137,7 @@ impl Step {
             Self::Outages => "long outages",
             Self::Generated => "generated requests",
             Self::Fuzz => "fuzzing",
+            Self::ClippyShipped => "clippy, as shipped",
             Self::Release => "release build",
             Self::Demo => "demo",
         }
@@ -146,6 +154,7 @@ impl Step {
             Self::Test => line(TEST),
             Self::Outages | Self::Generated => "cargo xtask test --long".to_owned(),
             Self::Fuzz => "cargo xtask fuzz".to_owned(),
+            Self::ClippyShipped => line(CLIPPY_SHIPPED),
             Self::Release => line(RELEASE),
             Self::Demo => format!("{} && target/release/tidings demo", line(RELEASE)),
         }
@@ -156,13 +165,14 @@ impl Step {
         match self {
             Self::SetUp => setup::run(children).await,
             Self::Format => cargo(children, FORMAT).await,
-            Self::Clippy => clippy(children).await,
+            Self::Clippy => cargo(children, CLIPPY).await,
             Self::Tidy => tidy::run(children.root()),
             Self::Deny => deny(children).await,
             Self::Test => test(children, totals).await,
             Self::Outages => outages(children, totals).await,
             Self::Generated => generated(children, totals).await,
             Self::Fuzz => fuzz::run(children, &fuzz::Arguments::default()).await,
+            Self::ClippyShipped => cargo(children, CLIPPY_SHIPPED).await,
             Self::Release => cargo(children, RELEASE).await,
             Self::Demo => demo(children).await,
         }
@@ -175,11 +185,6 @@ fn line(arguments: &[&str]) -> String {
 
 async fn cargo(children: &mut Children, arguments: &[&str]) -> anyhow::Result<()> {
     children.succeed("cargo", arguments).await
-}
-
-async fn clippy(children: &mut Children) -> anyhow::Result<()> {
-    cargo(children, CLIPPY).await?;
-    cargo(children, CLIPPY_WALK).await
 }
 
 async fn deny(children: &mut Children) -> anyhow::Result<()> {
@@ -195,8 +200,6 @@ async fn test(children: &mut Children, totals: &mut Totals) -> anyhow::Result<()
     let servers = Servers::start(children).await?;
     let mut variables = servers.variables();
     count(children, TEST, &variables, totals).await?;
-    println!("\nthe walk through all failpoints");
-    count(children, TEST_WALK, &variables, totals).await?;
     let (name, mode) = DISTRIBUTED;
     println!("\nthe end-to-end tests again, with {name}={mode}");
     variables.push((name, mode.to_owned()));
@@ -232,7 +235,11 @@ async fn count(
 ) -> anyhow::Result<()> {
     let mut command = Command::new("cargo");
     let variables = variables.iter().map(|(name, value)| (name, value));
-    command.args(arguments).envs(variables);
+    let at_once = THREADS_PER_CORE * thread::available_parallelism().map_or(1, NonZero::get);
+    command
+        .args(arguments)
+        .env("RUST_TEST_THREADS", at_once.to_string())
+        .envs(variables);
     let ended = children
         .run(command, None, &mut |line| {
             println!("{line}");

@@ -110,7 +110,7 @@ async fn callbacks_are_applied(api: &Api, account: &Account) {
     assert_eq!(listed["data"].as_array().unwrap().len(), known, "{listed}");
 }
 
-/// Each was made whole, whatever died in between.
+/// Each was made once and whole, and is in the audit log, whatever died in between.
 async fn replays_are_done(api: &Api, account: &Account) {
     let are_done = |found: &Value| {
         let all = found["data"].as_array().unwrap();
@@ -119,6 +119,12 @@ async fn replays_are_done(api: &Api, account: &Account) {
     let listed = api.get_until("/v1/replays", are_done, TOLD).await;
     let replays = listed["data"].as_array().unwrap();
     assert_eq!(replays.len(), account.replays, "{listed}");
+    let noted = api.get("/v1/audit?action=replay.created").await.expect(200);
+    assert_eq!(
+        noted["data"].as_array().unwrap().len(),
+        account.replays,
+        "{noted}"
+    );
     let owed = account.facts.len() * account.webhooks.len();
     for replay in replays {
         assert_eq!(replay["deliveries"].as_u64(), u64::try_from(owed).ok());

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use testkit::providers::stub_report;
-use testkit::{ADMIN_KEY, Answer, Api, Endpoint, Ingress, Process, Reply};
+use testkit::{ADMIN_KEY, Answer, Api, Endpoint, Ingress, Process, Reply, eventually};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
@@ -18,6 +18,8 @@ const PAUSE: Duration = Duration::from_millis(50);
 const PATIENCE: Duration = Duration::from_secs(3);
 /// How long something may take that nothing stands in the way of.
 const SOON: Duration = Duration::from_secs(20);
+/// Longer than a request is held for whoever died of it: a minute.
+const LEASE: Duration = Duration::from_secs(70);
 /// The endpoint that always says yes, and the one that first says no, twice.
 pub const PATHS: [&str; 2] = ["/good", "/flaky"];
 /// How many things are told.
@@ -145,13 +147,19 @@ impl Load {
             let is_all = |found: &Value| found["data"].as_array().unwrap().len() == FACTS;
             api.get_until(&path, is_all, SOON).await;
         }
-        let range = json!({ "from": "2020-01-01T00:00:00Z", "to": "2100-01-01T00:00:00Z" });
-        let demand = json!({ "events": range }).to_string();
-        let asked = self.client.call("POST", "/v1/replays", demand).await;
-        if let Ok(answer) = asked {
+        if let Ok(answer) = self.client.ask(&Request::Replay).await {
             answer.expect(202);
         }
         self.replays += 1;
+    }
+
+    /// Has everything told again under the name of the last time, once it is not under way any more.
+    pub async fn replay_again(&self) -> Answer {
+        let ask = async || {
+            let answer = self.client.ask(&Request::Replay).await.ok()?;
+            (answer.body["code"] != "in_flight").then_some(answer)
+        };
+        eventually("the request is under way no more", LEASE, ask).await
     }
 
     /// Waits until everything is accepted.
@@ -222,6 +230,8 @@ enum Request<'a> {
     Event(u64),
     Message(&'a str),
     Report(&'a str),
+    /// All that there is, told again.
+    Replay,
     Callback(&'a str),
 }
 
@@ -291,6 +301,12 @@ impl Client {
                 let headers = [("content-type", "application/json")];
                 let ingress = Ingress::new(&ingress_url);
                 ingress.try_request("POST", PATH, &headers, body).await
+            }
+            Request::Replay => {
+                let range = json!({ "from": "2020-01-01T00:00:00Z", "to": "2100-01-01T00:00:00Z" });
+                let headers = [("idempotency-key", "replay")];
+                let demand = json!({ "events": range });
+                api.try_post("/v1/replays", &headers, demand).await
             }
             Request::Callback(id) => {
                 let path = format!("/v1/callbacks/{id}");

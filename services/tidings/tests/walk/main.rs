@@ -1,5 +1,5 @@
 //! The walk through all failpoints: at each, in each mode, a process dies by SIGKILL, and what it had
-//! accepted is told all the same. It needs a build in which the points are:
+//! accepted is told all the same. It needs a build in which the points are, as the test command makes:
 //! `cargo test -p tidings --features failpoints --test walk`.
 #![expect(
     clippy::unwrap_used,
@@ -100,7 +100,9 @@ async fn walk(point: Point, backing: Backing) {
         }
         Point::DispatcherAfterLater
         | Point::StoreBeforeRecovery
-        | Point::DispatcherAfterRecovery => die_replaying(&scene, point).await,
+        | Point::DispatcherAfterRecovery
+        | Point::SubscriptionsBeforeRequest
+        | Point::SubscriptionsBeforeAnswer => die_replaying(&scene, point).await,
         Point::DispatcherBeforeRelease => die_at_the_end(&scene, point).await,
         _ => die_under_load(&scene, point).await,
     };
@@ -109,8 +111,16 @@ async fn walk(point: Point, backing: Backing) {
     if point == Point::DispatcherBeforeSetAside {
         load.enable(true).await.unwrap().expect(200);
     }
+    match point {
+        Point::SubscriptionsBeforeRequest => drop(load.replay_again().await.expect(202)),
+        Point::SubscriptionsBeforeAnswer => {
+            load.replay_again().await.expect_problem(409, "conflict");
+        }
+        _ => {}
+    }
     let accepted = load.accepted().await;
     account::settle(&scene, &process, &accepted).await;
+    scene.verify_audit_log().await;
     if let Some(other) = beside {
         end(&other).await;
     }

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::time::Duration;
 use tempfile::TempDir;
-use testkit::{Launch, Process, Proxy, eventually};
+use testkit::{ADMIN_KEY, Launch, Process, Proxy, eventually};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_tidings");
 /// What `kill -9` sends.
@@ -121,6 +121,17 @@ impl Scene {
         Process::run_command(PROGRAM, &["run"], &settings)
             .await
             .status
+    }
+
+    /// What people did is in the audit log in one chain, says the command that looks. A process runs.
+    pub async fn verify_audit_log(&self) {
+        let data_dir = self.data_dir().display().to_string();
+        let settings = self.settings();
+        let mut settings: Vec<(&str, &str)> = borrowed(&settings);
+        settings.push(("TIDINGS_DATA_DIR", &data_dir));
+        settings.push(("TIDINGS_SUBSCRIPTIONS__ADMIN_KEY", ADMIN_KEY));
+        let ended = Process::run_command(PROGRAM, &["audit", "verify"], &settings).await;
+        assert!(ended.status.success(), "{ended:?}");
     }
 
     /// It died of the point, and of nothing else.

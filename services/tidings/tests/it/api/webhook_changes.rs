@@ -308,7 +308,11 @@ async fn enabling_and_disabling_again_changes_nothing() {
     );
     assert!(disabled["updated_at"].as_str() > made["updated_at"].as_str());
     assert_eq!(call("disable").await, disabled);
+    let beside = Endpoint::start().await;
+    tenant.webhook(&beside, &["*"]).await;
     tenant.publish("job.created", json!({})).await;
+    // It is owed to those that are enabled when it is fanned out.
+    beside.wait_for(1, SOON).await;
     let enabled = call("enable").await;
     assert_eq!(
         (&enabled["state"], &enabled["disabled_reason"]),
