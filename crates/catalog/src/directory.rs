@@ -12,7 +12,7 @@ use crate::fault::Fault;
 use crate::schema::Schema;
 use domain::id::TenantId;
 use domain::json::Raw;
-use domain::{Clock, Timestamp};
+use domain::{Clock, Remembered, Timestamp};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -84,12 +84,22 @@ pub enum NotConverted {
     Invalid(Fault),
 }
 
-#[derive(Default)]
 struct Known {
-    types: HashMap<(TenantId, String), (EventType, Timestamp)>,
+    types: Remembered<(TenantId, String), EventType>,
     schemas: HashMap<(TenantId, String, u32), Arc<Schema>>,
     schema_bytes: usize,
     conversions: HashMap<(TenantId, String, u32, u32), Arc<Conversion>>,
+}
+
+impl Known {
+    fn new() -> Self {
+        Self {
+            types: Remembered::new(MOST_REMEMBERED),
+            schemas: HashMap::new(),
+            schema_bytes: 0,
+            conversions: HashMap::new(),
+        }
+    }
 }
 
 impl Directory {
@@ -98,7 +108,7 @@ impl Directory {
         Self {
             store,
             clock,
-            known: Arc::default(),
+            known: Arc::new(Mutex::new(Known::new())),
         }
     }
 
@@ -153,10 +163,7 @@ impl Directory {
         let now = self.clock.now();
         {
             let known = self.known();
-            let is_known = |key: &(TenantId, String)| {
-                let remembered = known.types.get(key);
-                remembered.is_some_and(|(_, until)| *until > now)
-            };
+            let is_known = |key: &(TenantId, String)| known.types.get(key, now).is_some();
             asked.retain(|key| built_in::find(&key.1).is_none() && !is_known(key));
         }
         if asked.is_empty() {
@@ -210,15 +217,13 @@ impl Directory {
 
     /// Forgets what may have changed of the types of this name.
     pub fn forget(&self, name: &str) {
-        self.known().types.retain(|(_, known), _| known != name);
+        self.known().types.retain(|(_, known)| known != name);
     }
 
     async fn type_of(&self, wanted: Wanted<'_>) -> Result<Option<EventType>, store::Error> {
         let key = (wanted.tenant, wanted.name.to_owned());
         let now = self.clock.now();
-        if let Some((known, until)) = self.known().types.get(&key)
-            && *until > now
-        {
+        if let Some(known) = self.known().types.get(&key, now) {
             return Ok(Some(known.clone()));
         }
         let found = self.store.find_event_type(key.0, key.1.clone()).await?;
@@ -229,13 +234,8 @@ impl Directory {
     }
 
     fn remember(&self, key: (TenantId, String), found: EventType, now: Timestamp) {
-        let mut known = self.known();
-        if known.types.len() >= MOST_REMEMBERED {
-            known.types.retain(|_, (_, until)| *until > now);
-        }
-        if known.types.len() < MOST_REMEMBERED {
-            known.types.insert(key, (found, now.plus(REMEMBERED)));
-        }
+        let until = now.plus(REMEMBERED);
+        self.known().types.note(key, found, until, now);
     }
 
     async fn schema_of(

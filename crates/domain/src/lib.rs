@@ -29,6 +29,7 @@ pub mod phone;
 pub mod plan;
 pub mod poll;
 pub mod random;
+pub mod remembered;
 pub mod replay;
 pub mod report;
 pub mod retry;
@@ -46,5 +47,6 @@ pub mod warning;
 
 pub use clock::{Clock, Timestamp};
 pub use random::Random;
+pub use remembered::Remembered;
 pub use shard::Shard;
 pub use state::State;

@@ -68,7 +68,7 @@ impl Tree {
             };
             let path = format!("{prefix}{name}");
             let kind = entry.file_type()?;
-            if kind.is_dir() && !is_left_out(&entry.path(), &name) {
+            if kind.is_dir() && !is_left_out(&entry.path(), &path, &name) {
                 self.read_directory(&entry.path(), &format!("{path}/"))?;
             } else if kind.is_file() {
                 self.read_file(&entry.path(), path)?;
@@ -89,9 +89,11 @@ impl Tree {
     }
 }
 
-/// Cargo marks its build directories with `CACHEDIR.TAG`, whatever their name.
-fn is_left_out(directory: &Path, name: &str) -> bool {
-    matches!(name, ".git" | "tidings-data") || directory.join("CACHEDIR.TAG").exists()
+/// Cargo marks the build directories it makes with `CACHEDIR.TAG`, whatever their name; one that was there
+/// before, as a volume that is kept between runs, has none.
+fn is_left_out(directory: &Path, path: &str, name: &str) -> bool {
+    let is_known = path == "target" || matches!(name, ".git" | "tidings-data");
+    is_known || directory.join("CACHEDIR.TAG").exists()
 }
 
 #[cfg(test)]
@@ -101,11 +103,11 @@ mod tests {
     #[test]
     fn build_output_git_and_data_are_left_out() {
         let root = tempfile::tempdir().unwrap();
-        for directory in [".git", "tidings-data", "target", "src/target"] {
+        for directory in [".git", "tidings-data", "target", "build", "src/target"] {
             fs::create_dir_all(root.path().join(directory)).unwrap();
             fs::write(root.path().join(directory).join("a.rs"), "").unwrap();
         }
-        fs::write(root.path().join("target/CACHEDIR.TAG"), "").unwrap();
+        fs::write(root.path().join("build/CACHEDIR.TAG"), "").unwrap();
 
         let tree = Tree::load(root.path()).unwrap();
 

@@ -1,28 +1,26 @@
 //! Limits of the door: failures are charged to their source, authenticated requests to their
 //! account.
 
-use domain::Timestamp;
 use domain::account::Slug;
 use domain::id::AccountId;
 use domain::limit::{Admission, Rate};
-use std::collections::HashMap;
-use std::hash::Hash;
+use domain::{Remembered, Timestamp};
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// How long a source may fail freely towards an account it authenticated to.
 const KNOWN_FOR: Duration = Duration::from_hours(1);
-/// The most sources, accounts and pairs remembered; beyond it the idle ones are forgotten.
+/// The most sources, accounts and pairs remembered, of each.
 const MOST_REMEMBERED: usize = 100_000;
 
 /// The limits, and what they remember.
 pub(crate) struct Limits {
     failures: Rate,
     accounts: Option<Rate>,
-    failed: Mutex<HashMap<Source, Timestamp>>,
-    called: Mutex<HashMap<AccountId, Timestamp>>,
-    known: Mutex<HashMap<(Source, Slug), Timestamp>>,
+    failed: Mutex<Remembered<Source>>,
+    called: Mutex<Remembered<AccountId>>,
+    known: Mutex<Remembered<(Source, Slug)>>,
 }
 
 /// A caller, as limits see it: an IPv4 address, or the /64 of an IPv6 address.
@@ -49,50 +47,46 @@ impl Limits {
             accounts: config
                 .account_per_second
                 .map(|limit| Rate::new(limit, Duration::from_secs(1))),
-            failed: Mutex::default(),
-            called: Mutex::default(),
-            known: Mutex::default(),
+            failed: Mutex::new(Remembered::new(MOST_REMEMBERED)),
+            called: Mutex::new(Remembered::new(MOST_REMEMBERED)),
+            known: Mutex::new(Remembered::new(MOST_REMEMBERED)),
         }
     }
 
     /// How long a source that failed too often has to wait, unless it has shown lately that it
     /// belongs to the account.
     pub(crate) fn refuse(&self, source: Source, slug: &Slug, now: Timestamp) -> Option<Duration> {
-        let last = lock(&self.failed).get(&source).copied();
+        let last = lock(&self.failed).until(&source);
         let Admission::Refused(wait) = self.failures.admit(last, now) else {
             return None;
         };
-        let known = lock(&self.known).get(&(source, slug.clone())).copied();
-        known.is_none_or(|until| until <= now).then_some(wait)
+        let is_known = lock(&self.known)
+            .get(&(source, slug.clone()), now)
+            .is_some();
+        (!is_known).then_some(wait)
     }
 
     /// Charges a failure to its source.
     pub(crate) fn charge(&self, source: Source, now: Timestamp) {
         let mut failed = lock(&self.failed);
-        let last = failed.get(&source).copied();
-        if let Admission::Allowed(next) = self.failures.admit(last, now) {
-            remember(&mut failed, source, next, now);
+        if let Admission::Allowed(next) = self.failures.admit(failed.until(&source), now) {
+            failed.note(source, (), next, now);
         }
     }
 
     /// Notes that a source authenticated to an account.
     pub(crate) fn know(&self, source: Source, slug: &Slug, now: Timestamp) {
-        remember(
-            &mut lock(&self.known),
-            (source, slug.clone()),
-            now.plus(KNOWN_FOR),
-            now,
-        );
+        lock(&self.known).note((source, slug.clone()), (), now.plus(KNOWN_FOR), now);
     }
 
     /// How long an account that calls too often has to wait.
     pub(crate) fn shed(&self, account: AccountId, now: Timestamp) -> Option<Duration> {
         let rate = self.accounts?;
         let mut called = lock(&self.called);
-        match rate.admit(called.get(&account).copied(), now) {
+        match rate.admit(called.until(&account), now) {
             Admission::Refused(wait) => Some(wait),
             Admission::Allowed(next) => {
-                remember(&mut called, account, next, now);
+                called.note(account, (), next, now);
                 None
             }
         }
@@ -101,22 +95,6 @@ impl Limits {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Every value is the moment until which its key matters.
-fn remember<K: Eq + Hash>(
-    map: &mut HashMap<K, Timestamp>,
-    key: K,
-    until: Timestamp,
-    now: Timestamp,
-) {
-    if map.len() >= MOST_REMEMBERED && !map.contains_key(&key) {
-        map.retain(|_, until| !Rate::is_idle(*until, now));
-        if map.len() >= MOST_REMEMBERED {
-            return;
-        }
-    }
-    map.insert(key, until);
 }
 
 #[cfg(test)]

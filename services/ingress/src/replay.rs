@@ -2,20 +2,26 @@
 //! what they say is known by its keys on every node; that they came is worth counting, for somebody may
 //! have recorded them. Each process counts what it has seen itself.
 
-use domain::Timestamp;
+use domain::Remembered;
 use reception::{Account, Request};
 use sha2::{Digest, Sha256};
-use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-/// How many requests are remembered. Beyond it the oldest windows are forgotten first, and then no more
-/// is remembered until they end.
+/// How many requests are remembered; no more are until the windows of some end.
 const MOST_REMEMBERED: usize = 50_000;
 
 /// The requests with a signed time that were seen, and until when that time is taken.
-#[derive(Default)]
 pub(crate) struct Replays {
-    seen: Mutex<HashMap<[u8; 32], Timestamp>>,
+    /// By 128 bits of their SHA-256, which is enough for what is counted.
+    seen: Mutex<Remembered<[u8; 16]>>,
+}
+
+impl Default for Replays {
+    fn default() -> Self {
+        Self {
+            seen: Mutex::new(Remembered::new(MOST_REMEMBERED)),
+        }
+    }
 }
 
 impl Replays {
@@ -25,24 +31,21 @@ impl Replays {
             return false;
         };
         let now = request.received_at;
-        let digest: [u8; 32] = Sha256::new()
+        let digest = Sha256::new()
             .chain_update(account.id.as_bytes())
             .chain_update(time)
             .chain_update(b".")
             .chain_update(request.said(account))
-            .finalize()
-            .into();
+            .finalize();
+        let Some(digest) = digest.first_chunk().copied() else {
+            return false;
+        };
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if seen.get(&digest).is_some_and(|until| *until >= now) {
-            return true;
-        }
-        if seen.len() >= MOST_REMEMBERED {
-            seen.retain(|_, until| *until >= now);
-        }
-        if seen.len() < MOST_REMEMBERED {
+        let is_seen = seen.get(&digest, now).is_some();
+        if !is_seen {
             // A time that is ahead by the tolerance is taken for twice as long.
-            seen.insert(digest, now.plus(tolerance * 2));
+            seen.note(digest, (), now.plus(tolerance * 2), now);
         }
-        false
+        is_seen
     }
 }

@@ -23,7 +23,7 @@ const MINUTE: Duration = Duration::from_mins(1);
 const READS_AT_ONCE: usize = 2;
 /// How long a read waits for those of its own tenant.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// More tenants are not remembered while some of them have nothing to be remembered of.
+/// With so many tenants, those that have nothing to be remembered of are forgotten.
 const MANY: usize = 1_000;
 /// When somebody else may have ended, in seconds.
 const SOON: u64 = 1;
@@ -43,7 +43,13 @@ const UNLIMITED: [(&str, &str); 5] = [
 pub(crate) struct Turns {
     per_minute: Option<u32>,
     at_once: usize,
-    shares: Mutex<HashMap<TenantId, Share>>,
+    shares: Mutex<Shares>,
+}
+
+struct Shares {
+    of: HashMap<TenantId, Share>,
+    /// With how many they are looked through for those that have nothing to be remembered of.
+    many: usize,
 }
 
 struct Share {
@@ -74,7 +80,10 @@ impl Turns {
         Self {
             per_minute: limit.per_minute,
             at_once: limit.at_once,
-            shares: Mutex::default(),
+            shares: Mutex::new(Shares {
+                of: HashMap::new(),
+                many: MANY,
+            }),
         }
     }
 
@@ -85,10 +94,12 @@ impl Turns {
         now: Timestamp,
     ) -> (Result<Turn, Problem>, Option<Left>) {
         let mut shares = self.lock();
-        if shares.len() >= MANY {
-            shares.retain(|_, share| !share.is_idle(now));
+        if shares.of.len() >= shares.many {
+            shares.of.retain(|_, share| !share.is_idle(now));
+            // Not for each request, where more than these have something to be remembered of.
+            shares.many = MANY.max(shares.of.len() * 2);
         }
-        let share = shares.entry(tenant).or_insert_with(Share::new);
+        let share = shares.of.entry(tenant).or_insert_with(Share::new);
         let rate = self
             .per_minute
             .map(|quota| (quota, Rate::new(quota, MINUTE)));
@@ -117,7 +128,7 @@ impl Turns {
         (Ok(turn), left(share))
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<TenantId, Share>> {
+    fn lock(&self) -> MutexGuard<'_, Shares> {
         self.shares.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -178,7 +189,7 @@ impl Turn {
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        if let Some(share) = self.turns.lock().get_mut(&self.tenant) {
+        if let Some(share) = self.turns.lock().of.get_mut(&self.tenant) {
             share.under_way = share.under_way.saturating_sub(1);
         }
     }
@@ -290,12 +301,12 @@ mod tests {
     #[test]
     fn tenants_that_ask_for_nothing_are_forgotten() {
         let (turns, random) = (turns(Some(60), 9), Random::seeded(3));
-        for _ in 0..3 * MANY {
+        for _ in 0..4 * MANY {
             let tenant = TenantId::new(Timestamp::from_millis(0), &random);
             drop(turns.enter(tenant, Timestamp::from_millis(0)));
         }
         let tenant = TenantId::new(Timestamp::from_millis(0), &random);
         drop(turns.enter(tenant, Timestamp::from_millis(600_000)));
-        assert_eq!(turns.lock().len(), 1);
+        assert_eq!(turns.lock().of.len(), 1);
     }
 }

@@ -5,10 +5,9 @@ use super::usage::Usage;
 use super::{KEY, TOKEN, hash};
 use crate::{Context, failure, house};
 use config::Secret;
-use domain::Timestamp;
 use domain::id::KeyId;
+use domain::{Remembered, Timestamp};
 use runtime::http::{Code, Problem};
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -23,13 +22,13 @@ const WRITE_EVERY: Duration = Duration::from_secs(5);
 /// What opens the API.
 pub(crate) struct Keys {
     admin: Option<Secret>,
-    remembered: Mutex<Remembered>,
+    remembered: Mutex<Bearers>,
     limits: Limits,
     usage: Usage,
 }
 
-/// Who shows a secret, by its hash, and until when that is remembered.
-type Remembered = HashMap<[u8; 32], (Option<Bearer>, Timestamp)>;
+/// Who shows a secret, by its hash; none where it opens nothing.
+type Bearers = Remembered<[u8; 32], Option<Bearer>>;
 
 /// Who shows a secret.
 #[derive(Debug, Clone, Copy)]
@@ -49,7 +48,7 @@ impl Keys {
         }
         Self {
             admin,
-            remembered: Mutex::default(),
+            remembered: Mutex::new(Remembered::new(MOST_REMEMBERED)),
             limits: Limits::new(failures_per_minute),
             usage: Usage::default(),
         }
@@ -129,10 +128,8 @@ impl Keys {
         context: &Context,
     ) -> Result<Option<Bearer>, Problem> {
         let now = context.clock.now();
-        let known = self.lock().get(&hash).copied();
-        if let Some((bearer, until)) = known
-            && until > now
-        {
+        let known = self.lock().get(&hash, now).copied();
+        if let Some(bearer) = known {
             return Ok(bearer.filter(|bearer| bearer.lasts(now)));
         }
         let store = &context.store;
@@ -145,13 +142,8 @@ impl Keys {
             return Ok(None);
         };
         let bearer = found.map_err(failure::of_store)?;
-        let mut remembered = self.lock();
-        if remembered.len() >= MOST_REMEMBERED {
-            remembered.retain(|_, (_, until)| *until > now);
-        }
-        if remembered.len() < MOST_REMEMBERED {
-            remembered.insert(hash, (bearer, now.plus(REMEMBERED)));
-        }
+        let until = now.plus(REMEMBERED);
+        self.lock().note(hash, bearer, until, now);
         Ok(bearer)
     }
 
@@ -166,7 +158,7 @@ impl Keys {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Remembered> {
+    fn lock(&self) -> MutexGuard<'_, Bearers> {
         self.remembered
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

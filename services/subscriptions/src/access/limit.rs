@@ -1,10 +1,8 @@
 //! How often a source may show a wrong secret. A key of 256 bits is not found by trying; what is bounded is
 //! what trying costs us, and what a short admin key would risk.
 
-use domain::Timestamp;
 use domain::limit::{Admission, Rate};
-use std::collections::HashMap;
-use std::hash::Hash;
+use domain::{Remembered, Timestamp};
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,22 +10,22 @@ use std::time::Duration;
 /// How long a secret that opened something may be shown from a source that failed too often: others behind
 /// the same address go on.
 const KNOWN_FOR: Duration = Duration::from_hours(1);
-/// The most sources and secrets remembered; beyond it the idle ones are forgotten.
+/// The most sources and secrets remembered, of each.
 const MOST_REMEMBERED: usize = 100_000;
 
 /// The failures of sources.
 pub(super) struct Limits {
     rate: Rate,
-    failed: Mutex<HashMap<IpAddr, Timestamp>>,
-    known: Mutex<HashMap<[u8; 32], Timestamp>>,
+    failed: Mutex<Remembered<IpAddr>>,
+    known: Mutex<Remembered<[u8; 32]>>,
 }
 
 impl Limits {
     pub(super) fn new(failures_per_minute: u32) -> Self {
         Self {
             rate: Rate::new(failures_per_minute, Duration::from_mins(1)),
-            failed: Mutex::default(),
-            known: Mutex::default(),
+            failed: Mutex::new(Remembered::new(MOST_REMEMBERED)),
+            known: Mutex::new(Remembered::new(MOST_REMEMBERED)),
         }
     }
 
@@ -38,47 +36,30 @@ impl Limits {
         hash: &[u8; 32],
         now: Timestamp,
     ) -> Option<Duration> {
-        let last = lock(&self.failed).get(&source).copied();
+        let last = lock(&self.failed).until(&source);
         let Admission::Refused(wait) = self.rate.admit(last, now) else {
             return None;
         };
-        let known = lock(&self.known).get(hash).copied();
-        known.is_none_or(|until| until <= now).then_some(wait)
+        let is_known = lock(&self.known).get(hash, now).is_some();
+        (!is_known).then_some(wait)
     }
 
     /// Charges a failure to its source.
     pub(super) fn charge(&self, source: IpAddr, now: Timestamp) {
         let mut failed = lock(&self.failed);
-        let last = failed.get(&source).copied();
-        if let Admission::Allowed(next) = self.rate.admit(last, now) {
-            remember(&mut failed, source, next, now);
+        if let Admission::Allowed(next) = self.rate.admit(failed.until(&source), now) {
+            failed.note(source, (), next, now);
         }
     }
 
     /// Notes that a secret opened something.
     pub(super) fn know(&self, hash: [u8; 32], now: Timestamp) {
-        remember(&mut lock(&self.known), hash, now.plus(KNOWN_FOR), now);
+        lock(&self.known).note(hash, (), now.plus(KNOWN_FOR), now);
     }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Every value is the moment until which its key matters.
-fn remember<K: Eq + Hash>(
-    map: &mut HashMap<K, Timestamp>,
-    key: K,
-    until: Timestamp,
-    now: Timestamp,
-) {
-    if map.len() >= MOST_REMEMBERED && !map.contains_key(&key) {
-        map.retain(|_, until| !Rate::is_idle(*until, now));
-        if map.len() >= MOST_REMEMBERED {
-            return;
-        }
-    }
-    map.insert(key, until);
 }
 
 #[cfg(test)]
