@@ -17,9 +17,13 @@ use crate::tally::{self, Tally};
 use crate::target::Targets;
 use crate::tenant::Tenant;
 use std::time::Duration;
+use tokio::time::sleep;
 
 /// The longest that what was accepted may take to arrive.
 const DRAIN: Duration = Duration::from_secs(90);
+
+/// Before each scenario: what the last one has left to be moved to the disk is not what the next one is about.
+const CALM: Duration = Duration::from_secs(2);
 
 /// What scenarios are played on, and where they write their numbers.
 pub struct Stage<'a> {
@@ -54,9 +58,10 @@ impl Stage<'_> {
         soak::memory(self).await
     }
 
-    fn begin(&mut self, scenario: &str) -> anyhow::Result<()> {
+    async fn begin(&mut self, scenario: &str) -> anyhow::Result<()> {
         self.system.check()?;
         (self.say)(scenario);
+        sleep(CALM).await;
         Ok(())
     }
 

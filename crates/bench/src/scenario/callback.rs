@@ -20,7 +20,7 @@ const APPLIED: &str = r#"tidings_reports_total{outcome="applied"}"#;
 /// As many callbacks as are taken, each of a message of its own. Every message must end delivered.
 pub async fn accepted(stage: &mut Stage<'_>) -> anyhow::Result<()> {
     let scenario = "callbacks, 64 connections";
-    stage.begin(scenario)?;
+    stage.begin(scenario).await?;
     let account = "bench-accepted";
     let tenant = Tenant::create(stage.system.api).await?;
     tenant.open_account(account).await?;
@@ -79,7 +79,7 @@ pub async fn accepted(stage: &mut Stage<'_>) -> anyhow::Result<()> {
 /// Callbacks on a timetable, each of which raises an event that a tenant is told.
 pub async fn to_tenant(stage: &mut Stage<'_>) -> anyhow::Result<()> {
     let scenario = "500 callbacks/s to a tenant";
-    stage.begin(scenario)?;
+    stage.begin(scenario).await?;
     let account = "bench-to-tenant";
     let (tenant, endpoints) = tenant_with_endpoints(stage, 1, Manner::KnowsMessages).await?;
     tenant.open_account(account).await?;
@@ -102,7 +102,7 @@ pub async fn to_tenant(stage: &mut Stage<'_>) -> anyhow::Result<()> {
 /// Callbacks on a timetable, each of which is asked for until the API shows what it did.
 pub async fn to_state(stage: &mut Stage<'_>) -> anyhow::Result<()> {
     let scenario = "100 callbacks/s to a state";
-    stage.begin(scenario)?;
+    stage.begin(scenario).await?;
     let account = "bench-to-state";
     let tenant = Tenant::create(stage.system.api).await?;
     tenant.open_account(account).await?;

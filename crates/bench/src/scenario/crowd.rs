@@ -38,7 +38,7 @@ pub async fn hangs(stage: &mut Stage<'_>) -> anyhow::Result<()> {
 /// How long events take to those that answer. Each time it is a tenant of its own, and half of a
 /// scenario's time.
 async fn told(stage: &mut Stage<'_>, scenario: &str, hanging: usize) -> anyhow::Result<Quantiles> {
-    stage.begin(scenario)?;
+    stage.begin(scenario).await?;
     let tenant = Tenant::create(stage.system.api).await?;
     let (mut good, mut others) = (Vec::new(), Vec::new());
     for number in 0..ENDPOINTS {

@@ -15,7 +15,7 @@ pub async fn events(
     targets: [Target; 2],
 ) -> anyhow::Result<PerEvent> {
     let scenario = format!("{per_second} events/s, one endpoint");
-    stage.begin(&scenario)?;
+    stage.begin(&scenario).await?;
     let (tenant, endpoints) = tenant_with_endpoints(stage, 1, Manner::KnowsEvents).await?;
     let before = stage.system.cost();
     let script = Publish::new(&tenant.key);

@@ -38,7 +38,7 @@ async fn median_ms(
     tenant: &Tenant,
     good: &[Endpoint],
 ) -> anyhow::Result<f64> {
-    stage.begin(scenario)?;
+    stage.begin(scenario).await?;
     good.iter().for_each(Endpoint::clear);
     let script = Publish::new(&tenant.key);
     let count = fixed::count(stage.time, PER_SECOND);

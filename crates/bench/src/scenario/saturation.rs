@@ -11,7 +11,7 @@ use std::time::Duration;
 /// Events to one endpoint. What the publishing and the deliveries of an event cost.
 pub async fn one_endpoint(stage: &mut Stage<'_>) -> anyhow::Result<PerEvent> {
     let scenario = "saturated, one endpoint";
-    stage.begin(scenario)?;
+    stage.begin(scenario).await?;
     let before = stage.system.cost();
     let (load, tally) = publish(stage, scenario, 1, stage.time).await?;
     let cost = stage.system.cost_since(&before);
@@ -47,7 +47,7 @@ pub async fn one_endpoint(stage: &mut Stage<'_>) -> anyhow::Result<PerEvent> {
 /// time, because what follows takes longer.
 pub async fn ten_endpoints(stage: &mut Stage<'_>) -> anyhow::Result<()> {
     let scenario = "saturated, ten endpoints";
-    stage.begin(scenario)?;
+    stage.begin(scenario).await?;
     let (load, tally) = publish(stage, scenario, 10, stage.time / 3).await?;
     let through = through(&load, &tally);
     let row = Row::new("deliveries to ten endpoints, until the last", through, "/s");

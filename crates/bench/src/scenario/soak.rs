@@ -19,7 +19,7 @@ const FLAT: Target = Target::AtMost(5.0);
 pub async fn memory(stage: &mut Stage<'_>) -> anyhow::Result<()> {
     let seconds = stage.time.as_secs();
     let scenario = format!("{PER_SECOND} events/s for {seconds} s");
-    stage.begin(&scenario)?;
+    stage.begin(&scenario).await?;
     let (tenant, endpoints) = tenant_with_endpoints(stage, 1, Manner::KnowsEvents).await?;
     let script = Publish::new(&tenant.key);
     let count = fixed::count(stage.time, PER_SECOND);
