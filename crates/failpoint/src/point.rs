@@ -22,6 +22,8 @@ pub enum Point {
     BrokerAfterIsolation,
     /// `tracker.between_commits`
     TrackerBetweenCommits,
+    /// `store.before_apply`
+    StoreBeforeApply,
     /// `store.before_changes`
     StoreBeforeChanges,
     /// `tracker.before_hint`
@@ -92,7 +94,7 @@ pub enum Point {
 
 impl Point {
     /// Every point there is, along the way of a callback.
-    pub const ALL: [Self; 42] = [
+    pub const ALL: [Self; 43] = [
         Self::IngressBeforePublish,
         Self::IngressAfterPublish,
         Self::IngressBeforeJournal,
@@ -102,6 +104,7 @@ impl Point {
         Self::BrokerAfterClaim,
         Self::BrokerAfterIsolation,
         Self::TrackerBetweenCommits,
+        Self::StoreBeforeApply,
         Self::StoreBeforeChanges,
         Self::TrackerBeforeHint,
         Self::TrackerBeforeRetry,
@@ -149,6 +152,7 @@ impl Point {
             Self::BrokerAfterClaim => "broker.after_claim",
             Self::BrokerAfterIsolation => "broker.after_isolation",
             Self::TrackerBetweenCommits => "tracker.between_commits",
+            Self::StoreBeforeApply => "store.before_apply",
             Self::StoreBeforeChanges => "store.before_changes",
             Self::TrackerBeforeHint => "tracker.before_hint",
             Self::TrackerBeforeRetry => "tracker.before_retry",

@@ -1,4 +1,4 @@
-//! Callbacks: recorded first, then applied.
+//! Callbacks: recorded, and applied.
 
 mod apply;
 mod receipt;
@@ -126,30 +126,14 @@ pub struct Filter {
 }
 
 impl Store {
-    /// Records callbacks, before anything is done about them; those that were not recorded before.
-    /// Recording one again only counts the try.
+    /// Records callbacks, and does nothing about them; those that were not recorded before. Recording one
+    /// again only counts the try.
     pub async fn record_callbacks(
         &self,
         batch: Arc<Vec<Accepted>>,
     ) -> Result<HashSet<ReceiptId>, Error> {
-        self.write(move |connection| {
-            let known = known_receipts(connection, &batch)?;
-            let (again, new): (Vec<&Accepted>, Vec<_>) = batch
-                .iter()
-                .partition(|accepted| known.contains_key(&accepted.receipt_id));
-            dialect::callback::count_tries(connection, &tries(&again))?;
-            let firsts = dialect::callback::count_receipts(connection, &received(&new))?;
-            let rows: Vec<CallbackRow> = new
-                .into_iter()
-                .map(|accepted| {
-                    let first = firsts.get(&accepted.callback_id.into());
-                    CallbackRow::new(accepted, first == Some(&accepted.receipt_id.into()))
-                })
-                .collect();
-            insert_rows!(connection, callbacks::table, rows.iter());
-            Ok(rows.iter().map(|row| row.receipt_id.into()).collect())
-        })
-        .await
+        self.write(move |connection| Ok(record(connection, &batch)?.new))
+            .await
     }
 
     /// Notes that a callback could not be applied; whether its status says so for the first time.
@@ -247,6 +231,33 @@ impl Store {
         })
         .await
     }
+}
+
+/// What recording has found.
+struct Recorded {
+    /// Those that were not recorded before.
+    new: HashSet<ReceiptId>,
+    /// Those that were, and how far the work on them is.
+    known: HashMap<ReceiptId, Status>,
+}
+
+fn record(connection: &mut Connection, batch: &[Accepted]) -> Result<Recorded, Error> {
+    let known = known_receipts(connection, batch)?;
+    let (again, new): (Vec<&Accepted>, Vec<_>) = batch
+        .iter()
+        .partition(|accepted| known.contains_key(&accepted.receipt_id));
+    dialect::callback::count_tries(connection, &tries(&again))?;
+    let firsts = dialect::callback::count_receipts(connection, &received(&new))?;
+    let rows: Vec<CallbackRow> = new
+        .into_iter()
+        .map(|accepted| {
+            let first = firsts.get(&accepted.callback_id.into());
+            CallbackRow::new(accepted, first == Some(&accepted.receipt_id.into()))
+        })
+        .collect();
+    insert_rows!(connection, callbacks::table, rows.iter());
+    let new = rows.iter().map(|row| row.receipt_id.into()).collect();
+    Ok(Recorded { new, known })
 }
 
 /// How often each receipt was tried.

@@ -1,4 +1,4 @@
-//! The story of a batch: record the callbacks, apply them, hint who has work, acknowledge.
+//! The story of a batch: record the callbacks and apply them, hint who has work, acknowledge.
 
 use crate::Context;
 use crate::source::Sources;
@@ -143,16 +143,26 @@ impl Tracker {
         }
     }
 
-    /// Records and applies callbacks in two commits: what was accepted is visible before anything
-    /// is done about it.
+    /// Records and applies callbacks in one commit. Where that has failed, or somebody may have died of it,
+    /// they are recorded by themselves: what was accepted is seen, whatever becomes of it.
     async fn apply(&self, batch: Arc<Vec<Accepted>>) -> Result<(), store::Error> {
         if batch.is_empty() {
             return Ok(());
         }
-        let new = self.context.store.record_callbacks(batch.clone()).await?;
-        self.book.note(|sheet| tally::recorded(sheet, &batch, &new));
-        failpoint::reach!(TrackerBetweenCommits);
-        let applied = self.context.store.apply_callbacks(batch.clone()).await?;
+        let are_new = batch.iter().all(|accepted| accepted.attempt <= 1);
+        if !are_new {
+            self.record(&batch).await?;
+            failpoint::reach!(TrackerBetweenCommits);
+        }
+        let applied = match self.context.store.apply_callbacks(batch.clone()).await {
+            Err(error) if are_new && !error.is_outage() => {
+                self.record(&batch).await?;
+                return Err(error);
+            }
+            applied => applied?,
+        };
+        self.book
+            .note(|sheet| tally::recorded(sheet, &batch, &applied.new));
         failpoint::reach!(TrackerBeforeHint if !applied.effects.shards.is_empty());
         self.tell(&applied);
         let now = self.context.clock.now();
@@ -160,6 +170,12 @@ impl Tracker {
         if let Some(sources) = &self.sources {
             sources.see(&self.context, &batch).await;
         }
+        Ok(())
+    }
+
+    async fn record(&self, batch: &Arc<Vec<Accepted>>) -> Result<(), store::Error> {
+        let new = self.context.store.record_callbacks(batch.clone()).await?;
+        self.book.note(|sheet| tally::recorded(sheet, batch, &new));
         Ok(())
     }
 

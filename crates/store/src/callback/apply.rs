@@ -1,7 +1,7 @@
-//! Applying recorded callbacks to the messages they are about.
+//! Applying callbacks to the messages they are about.
 
 use super::row::outcomes_text;
-use super::{Accepted, ReportOutcome, known_receipts};
+use super::{Accepted, Recorded, ReportOutcome, record};
 use crate::Store;
 use crate::connection::Connection;
 use crate::dialect;
@@ -22,6 +22,8 @@ use std::sync::Arc;
 /// What applying a batch of callbacks did.
 #[derive(Debug, Clone, Default)]
 pub struct Applied {
+    /// The callbacks that were not recorded before.
+    pub new: HashSet<ReceiptId>,
     /// The outcome of every report that was not applied by an earlier try.
     pub reports: Vec<Outcome>,
     /// The callbacks that were applied by this try.
@@ -44,21 +46,26 @@ pub struct Processed {
 }
 
 impl Store {
-    /// Applies the reports of recorded callbacks, in their order, and writes the resulting events,
-    /// all in one commit. A callback that was applied by an earlier try is passed over.
+    /// Records callbacks, applies their reports in their order, and writes the resulting events, all in one
+    /// commit. Of a callback that was recorded before the try is counted; one that was applied by an earlier
+    /// try is passed over.
     pub async fn apply_callbacks(&self, batch: Arc<Vec<Accepted>>) -> Result<Applied, Error> {
         let (clock, random) = (self.clock.clone(), self.random.clone());
         self.write(move |connection| {
-            let statuses = known_receipts(connection, &batch)?;
+            let Recorded { new, known } = record(connection, &batch)?;
+            failpoint::reach!(StoreBeforeApply);
             let todo: Vec<&Accepted> = batch
                 .iter()
-                .filter(|accepted| statuses.get(&accepted.receipt_id) != Some(&Status::Processed))
+                .filter(|accepted| known.get(&accepted.receipt_id) != Some(&Status::Processed))
                 .collect();
             let now = clock.now();
             let mut ledger = Ledger::new(clock.clone(), random.clone());
             hold_candidates(connection, &todo, &mut ledger)?;
             let mut new_keys = hear_keys(connection, &todo, now)?;
-            let mut applied = Applied::default();
+            let mut applied = Applied {
+                new,
+                ..Applied::default()
+            };
             let (mut parked, mut marks) = (Vec::new(), Vec::new());
             for accepted in &todo {
                 let outcomes: Vec<_> = reports(accepted)

@@ -95,7 +95,6 @@ impl Costs {
         }
         let report: Report = Scene::report(&id, State::Delivered);
         let batch = Arc::new(vec![scene.callback(vec![report])]);
-        store.record_callbacks(batch.clone()).await.unwrap();
         let before = proxy.round_trips();
         store.apply_callbacks(batch).await.unwrap();
         self.apply = self.apply.min(proxy.round_trips() - before);
