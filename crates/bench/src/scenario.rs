@@ -22,7 +22,8 @@ use tokio::time::sleep;
 /// The longest that what was accepted may take to arrive.
 const DRAIN: Duration = Duration::from_secs(90);
 
-/// Before each scenario: what the last one has left to be moved to the disk is not what the next one is about.
+/// Before each scenario, at most as long as it sends: what the last one has left to be moved to the disk is not
+/// what the next one is about.
 const CALM: Duration = Duration::from_secs(2);
 
 /// What scenarios are played on, and where they write their numbers.
@@ -61,7 +62,7 @@ impl Stage<'_> {
     async fn begin(&mut self, scenario: &str) -> anyhow::Result<()> {
         self.system.check()?;
         (self.say)(scenario);
-        sleep(CALM).await;
+        sleep(CALM.min(self.time)).await;
         Ok(())
     }
 
