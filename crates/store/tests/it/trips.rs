@@ -45,8 +45,8 @@ async fn only_notifications_and_messages_that_were_sent_again_cost_a_further_rou
     assert_eq!(notified.apply, plain.apply + 1);
     assert_eq!(sent_again.apply, plain.apply + 1);
     // The transaction's begin and commit are two. Registering: names, message, waiting reports. Applying:
-    // receipts, names, messages, what was heard, the changes.
-    assert_eq!((plain.register, plain.apply), (5, 7));
+    // receipts, those of each callback, their rows, names, messages, what was heard, the changes.
+    assert_eq!((plain.register, plain.apply), (5, 9));
 }
 
 /// The least round trips of each.
