@@ -120,7 +120,7 @@ fn failed(step: Step, error: &anyhow::Error) -> ExitCode {
 fn print_durations(durations: &[(&str, Duration)]) {
     println!();
     for (name, took) in durations {
-        println!("{name:<16}{:>10}", seconds(*took));
+        println!("{name:<20}{:>10}", seconds(*took));
     }
 }
 
