@@ -41,41 +41,14 @@ const TEST: &[&str] = &[
     "--locked",
     "--no-fail-fast",
 ];
-/// The end-to-end tests once more, in the other mode.
-const TEST_DISTRIBUTED: &[&str] = &[
-    "test",
-    "--package",
-    "tidings",
-    "--features",
-    "tidings/failpoints",
-    "--locked",
-    "--test",
-    "it",
-];
-/// The faults once more, with the servers away for a minute each, which the other tests have no time for.
-const TEST_OUTAGES: &[&str] = &[
-    "test",
-    "--package",
-    "tidings",
-    "--features",
-    "tidings/failpoints",
-    "--locked",
-    "--test",
-    "faults",
-];
+/// The end-to-end tests, once more in the other mode.
+const END_TO_END: &str = "it";
+/// The faults, once more with the servers away for a minute each, which the other tests have no time for.
+const FAULTS: &str = "faults";
 /// How long they are away, in seconds; the tests of the binary `faults` read it.
 const OUTAGE: (&str, &str) = ("TIDINGS_TEST_OUTAGE_SECONDS", "60");
-/// More requests that are made from the API's document than the other tests have time for.
-const TEST_GENERATED: &[&str] = &[
-    "test",
-    "--package",
-    "tidings",
-    "--features",
-    "tidings/failpoints",
-    "--locked",
-    "--test",
-    "generated",
-];
+/// Requests made from the API's document, more than the other tests have time for.
+const GENERATED: &str = "generated";
 /// How many of each operation; the test reads it.
 const EXAMPLES: (&str, &str) = ("TIDINGS_TEST_EXAMPLES", "100");
 /// How many tests of a binary run at once, for each core: most of the time they wait, for a disk or a lease.
@@ -179,6 +152,20 @@ impl Step {
     }
 }
 
+/// One test binary of the executable, in the build of [`TEST`].
+const fn of_tidings(binary: &str) -> [&str; 8] {
+    [
+        "test",
+        "--package",
+        "tidings",
+        "--features",
+        "tidings/failpoints",
+        "--locked",
+        "--test",
+        binary,
+    ]
+}
+
 fn line(arguments: &[&str]) -> String {
     format!("cargo {}", arguments.join(" "))
 }
@@ -203,7 +190,7 @@ async fn test(children: &mut Children, totals: &mut Totals) -> anyhow::Result<()
     let (name, mode) = DISTRIBUTED;
     println!("\nthe end-to-end tests again, with {name}={mode}");
     variables.push((name, mode.to_owned()));
-    count(children, TEST_DISTRIBUTED, &variables, totals).await
+    count(children, &of_tidings(END_TO_END), &variables, totals).await
 }
 
 async fn outages(children: &mut Children, totals: &mut Totals) -> anyhow::Result<()> {
@@ -211,7 +198,7 @@ async fn outages(children: &mut Children, totals: &mut Totals) -> anyhow::Result
     let mut variables = servers.variables();
     let (name, seconds) = OUTAGE;
     variables.push((name, seconds.to_owned()));
-    count(children, TEST_OUTAGES, &variables, totals).await
+    count(children, &of_tidings(FAULTS), &variables, totals).await
 }
 
 async fn generated(children: &mut Children, totals: &mut Totals) -> anyhow::Result<()> {
@@ -219,11 +206,11 @@ async fn generated(children: &mut Children, totals: &mut Totals) -> anyhow::Resu
     let mut variables = servers.variables();
     let (name, examples) = EXAMPLES;
     variables.push((name, examples.to_owned()));
-    count(children, TEST_GENERATED, &variables, totals).await?;
+    count(children, &of_tidings(GENERATED), &variables, totals).await?;
     let (name, mode) = DISTRIBUTED;
     println!("\nthe same again, with {name}={mode}");
     variables.push((name, mode.to_owned()));
-    count(children, TEST_GENERATED, &variables, totals).await
+    count(children, &of_tidings(GENERATED), &variables, totals).await
 }
 
 /// The exit code alone is not believed: a run of no tests, or of some of them, succeeds too.
