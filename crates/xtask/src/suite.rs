@@ -7,6 +7,7 @@ mod count;
 pub mod crash;
 pub mod fuzz;
 mod generated;
+mod ports;
 pub mod postgres;
 mod quiet;
 pub mod rabbitmq;

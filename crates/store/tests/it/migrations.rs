@@ -15,17 +15,20 @@ fn open(url: &str) -> Store {
 
 #[tokio::test]
 async fn a_database_that_was_not_migrated_is_refused_by_name_until_it_is() {
-    let Some(url) = new_database().await else {
+    let Some(database) = new_database().await else {
         return;
     };
-    let store = open(&url);
+    let store = open(&database.url);
     for told in [store.check().await, store.ping().await] {
         assert!(
             matches!(&told, Err(Error::SchemaTooOld(name)) if name.contains("create_tidings")),
             "{told:?}"
         );
     }
-    assert_eq!(migrate(&url).await.unwrap(), versions(&names("postgres")));
+    assert_eq!(
+        migrate(&database.url).await.unwrap(),
+        versions(&names("postgres"))
+    );
     let begun = std::time::Instant::now();
     while let Err(error) = store.ping().await {
         assert!(matches!(error, Error::SchemaTooOld(_)), "{error}");
@@ -39,10 +42,10 @@ async fn a_database_that_was_not_migrated_is_refused_by_name_until_it_is() {
 
 #[tokio::test]
 async fn of_two_migrations_at_once_the_second_finds_nothing_to_do() {
-    let Some(url) = new_database().await else {
+    let Some(database) = new_database().await else {
         return;
     };
-    let (one, two) = tokio::join!(migrate(&url), migrate(&url));
+    let (one, two) = tokio::join!(migrate(&database.url), migrate(&database.url));
     let mut applied = [one.unwrap().len(), two.unwrap().len()];
     applied.sort_unstable();
     assert_eq!(applied, [0, names("postgres").len()]);
@@ -50,23 +53,23 @@ async fn of_two_migrations_at_once_the_second_finds_nothing_to_do() {
 
 #[tokio::test]
 async fn a_migration_that_fails_holds_nobody_up() {
-    let Some(url) = new_database().await else {
+    let Some(database) = new_database().await else {
         return;
     };
-    migrate(&url).await.unwrap();
+    migrate(&database.url).await.unwrap();
     ask(
-        &url,
+        &database.url,
         "insert into __diesel_schema_migrations (version) values ('99990101000000')",
     )
     .await;
     for _ in 0..2 {
-        let error = migrate(&url).await.unwrap_err();
+        let error = migrate(&database.url).await.unwrap_err();
         assert!(
             matches!(&error, Error::SchemaTooNew(name) if name == "99990101000000"),
             "{error}"
         );
     }
-    let error = open(&url).check().await.unwrap_err();
+    let error = open(&database.url).check().await.unwrap_err();
     assert!(matches!(error, Error::SchemaTooNew(_)), "{error}");
 }
 
@@ -154,7 +157,7 @@ async fn shows_both_callbacks(store: &Store) {
 
 #[tokio::test]
 async fn a_database_of_the_first_release_keeps_its_rows() {
-    let Some(url) = new_database().await else {
+    let Some(database) = new_database().await else {
         return;
     };
     let id = |number: u8| format!("'00000000-0000-0000-0000-00000000000{number}'");
@@ -167,19 +170,23 @@ async fn a_database_of_the_first_release_keeps_its_rows() {
     let marked = "create table __diesel_schema_migrations (version varchar(50) primary key not null, \
                   run_on timestamp not null default current_timestamp); \
                   insert into __diesel_schema_migrations (version) values ('20261123220000')";
-    ask(&url, &format!("{}; {marked}; {rows}", first("postgres"))).await;
+    ask(
+        &database.url,
+        &format!("{}; {marked}; {rows}", first("postgres")),
+    )
+    .await;
     assert_eq!(
-        migrate(&url).await.unwrap(),
+        migrate(&database.url).await.unwrap(),
         versions(&names("postgres")[1..])
     );
     for table in ["message_history", "attempts", "events"] {
         let sql = format!("select tableoid::regclass from {table}");
-        assert_eq!(ask(&url, &sql).await, [format!("{table}_default")]);
+        assert_eq!(ask(&database.url, &sql).await, [format!("{table}_default")]);
     }
     let next = "select nextval('events_position') - max(position) from events";
-    assert_eq!(ask(&url, next).await, ["1"]);
-    shows_both_callbacks(&open(&url)).await;
-    counts_the_messages(&open(&url)).await;
+    assert_eq!(ask(&database.url, next).await, ["1"]);
+    shows_both_callbacks(&open(&database.url)).await;
+    counts_the_messages(&open(&database.url)).await;
 }
 
 #[tokio::test]
@@ -203,12 +210,12 @@ async fn a_file_of_the_first_release_keeps_its_rows() {
 
 #[tokio::test]
 async fn what_was_migrated_can_be_taken_back_and_migrated_again() {
-    let Some(url) = new_database().await else {
+    let Some(database) = new_database().await else {
         return;
     };
-    migrate(&url).await.unwrap();
+    migrate(&database.url).await.unwrap();
     let id = |number: u8| format!("'00000000-0000-0000-0000-00000000000{number}'");
-    ask(&url, &written(OTHERS, id, "to_timestamp(9)", "''")).await;
+    ask(&database.url, &written(OTHERS, id, "to_timestamp(9)", "''")).await;
     let folder = folder("postgres");
     let all = names("postgres");
     for name in all[1..].iter().rev() {
@@ -216,15 +223,15 @@ async fn what_was_migrated_can_be_taken_back_and_migrated_again() {
         let version = &versions(std::slice::from_ref(name))[0];
         let unmarked =
             format!("delete from __diesel_schema_migrations where version = '{version}'");
-        ask(&url, &format!("{down}; {unmarked}")).await;
+        ask(&database.url, &format!("{down}; {unmarked}")).await;
     }
     let tables =
         "select count(*) from pg_class where relkind in ('r', 'p') and relname ~ '_2\\d{7}$'";
-    assert_eq!(ask(&url, tables).await, ["0"]);
-    assert_eq!(migrate(&url).await.unwrap(), versions(&all[1..]));
+    assert_eq!(ask(&database.url, tables).await, ["0"]);
+    assert_eq!(migrate(&database.url).await.unwrap(), versions(&all[1..]));
     for table in ["message_history", "attempts", "events"] {
         assert_eq!(
-            ask(&url, &format!("select count(*) from {table}")).await,
+            ask(&database.url, &format!("select count(*) from {table}")).await,
             ["1"]
         );
     }

@@ -12,7 +12,7 @@ use domain::report::{Report, Source};
 use domain::subscription::{Interest, Pattern, Settings};
 use domain::{Clock, Random, Shard, State};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use tempfile::TempDir;
 use tidings_store::Store;
 use tidings_store::callback::Accepted;
@@ -52,8 +52,8 @@ struct Step {
 enum Engine {
     /// The directory with the file.
     Sqlite(TempDir),
-    /// The URL of a database of this scene's own.
-    Postgres(String),
+    /// A database of this scene's own.
+    Postgres(Database),
 }
 
 impl Scene {
@@ -63,9 +63,9 @@ impl Scene {
 
     /// None where no PostgreSQL is named.
     pub async fn on_postgres() -> Option<Self> {
-        let url = new_database().await?;
-        migrate(&url).await.unwrap();
-        Some(Self::on(Engine::Postgres(url)).await)
+        let database = new_database().await?;
+        migrate(&database.url).await.unwrap();
+        Some(Self::on(Engine::Postgres(database)).await)
     }
 
     async fn on(engine: Engine) -> Self {
@@ -95,7 +95,7 @@ impl Scene {
     /// The URL of the database, on PostgreSQL.
     pub fn url(&self) -> &str {
         match &self.engine {
-            Engine::Postgres(url) => url,
+            Engine::Postgres(database) => &database.url,
             Engine::Sqlite(_) => panic!("this story is told on PostgreSQL"),
         }
     }
@@ -118,7 +118,7 @@ impl Scene {
         for table in tables {
             let sql = format!("select count(*) as number from {table}");
             counts.push(match &self.engine {
-                Engine::Postgres(url) => ask(url, &sql).await[0].parse().unwrap(),
+                Engine::Postgres(Database { url }) => ask(url, &sql).await[0].parse().unwrap(),
                 Engine::Sqlite(directory) => {
                     let path = directory.path().join("tidings.db");
                     let mut file = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
@@ -133,7 +133,7 @@ impl Scene {
     /// Changes the database behind the store's back.
     pub async fn change(&self, sql: &str) {
         match &self.engine {
-            Engine::Postgres(url) => drop(ask(url, sql).await),
+            Engine::Postgres(Database { url }) => drop(ask(url, sql).await),
             Engine::Sqlite(directory) => {
                 let path = directory.path().join("tidings.db");
                 let mut file = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
@@ -157,7 +157,7 @@ impl Scene {
                     .windows(digits.len())
                     .any(|part| part == digits.as_bytes())
             }
-            Engine::Postgres(url) => {
+            Engine::Postgres(Database { url }) => {
                 let tables = "select relname from pg_class where relkind in ('r', 'p') \
                               and relnamespace = 'public'::regnamespace and not relispartition";
                 // The byte of a digit is 0x30 and the digit.
@@ -370,22 +370,55 @@ impl Engine {
                 let path = directory.path().join("tidings.db");
                 Store::open_sqlite(&path, clock, random).unwrap()
             }
-            Self::Postgres(url) => Store::open_postgres(url, clock, random).unwrap(),
+            Self::Postgres(Database { url }) => Store::open_postgres(url, clock, random).unwrap(),
         }
+    }
+}
+
+/// A database of a test's own. It takes 11 MB of the disk, so it is removed once some are left behind.
+pub struct Database {
+    pub url: String,
+}
+
+/// The URLs of those that nobody uses any more.
+static LEFT_BEHIND: Mutex<Vec<String>> = Mutex::new(Vec::new());
+/// So many of them are removed at once: the server looks through all its memory for each.
+const AT_ONCE: usize = 24;
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        let mut left = LEFT_BEHIND.lock().unwrap_or_else(PoisonError::into_inner);
+        left.push(std::mem::take(&mut self.url));
     }
 }
 
 /// A database that nobody has used yet; none where no PostgreSQL is named.
 #[expect(clippy::print_stderr, reason = "says what was not run")]
-pub async fn new_database() -> Option<String> {
+pub async fn new_database() -> Option<Database> {
     let Some(url) = variable("TIDINGS_TEST_POSTGRES_URL") else {
         eprintln!("not run on PostgreSQL: TIDINGS_TEST_POSTGRES_URL is not set");
         return None;
     };
+    remove_left_behind(&url).await;
     let name = format!("t{:032x}", u128::from_le_bytes(Random::system().bytes()));
     ask(&url, &format!("create database {name}")).await;
     let (server, _) = url.rsplit_once('/').unwrap();
-    Some(format!("{server}/{name}"))
+    Some(Database {
+        url: format!("{server}/{name}"),
+    })
+}
+
+async fn remove_left_behind(url: &str) {
+    let left: Vec<_> = {
+        let mut left = LEFT_BEHIND.lock().unwrap_or_else(PoisonError::into_inner);
+        if left.len() < AT_ONCE {
+            return;
+        }
+        left.drain(..).collect()
+    };
+    for (_, name) in left.iter().filter_map(|left| left.rsplit_once('/')) {
+        ask(url, &format!("drop database {name} with (force)")).await;
+    }
 }
 
 /// What the machine says about the servers of tests.

@@ -23,25 +23,29 @@ async fn each_sslmode_asks_for_as_much_as_it_says() {
         eprintln!("not run with TLS: TIDINGS_TEST_POSTGRES_CA is not set");
         return;
     };
-    let Some(url) = new_database().await else {
+    let Some(database) = new_database().await else {
         return;
     };
     let ca = format!("sslrootcert={ca}");
     // Not a name of its certificate.
     let other = "postgres.example";
     for mode in ["disable", "prefer", "require"] {
-        connect(&url, other, &format!("sslmode={mode}"))
+        connect(&database.url, other, &format!("sslmode={mode}"))
             .await
             .unwrap();
     }
     for name in ["localhost", other] {
-        connect(&url, name, &format!("sslmode=verify-ca&{ca}"))
+        connect(&database.url, name, &format!("sslmode=verify-ca&{ca}"))
             .await
             .unwrap();
     }
-    connect(&url, "localhost", &format!("sslmode=verify-full&{ca}"))
-        .await
-        .unwrap();
+    connect(
+        &database.url,
+        "localhost",
+        &format!("sslmode=verify-full&{ca}"),
+    )
+    .await
+    .unwrap();
     let refused = [
         (other, format!("sslmode=verify-full&{ca}")),
         // Of no public authority.
@@ -49,7 +53,7 @@ async fn each_sslmode_asks_for_as_much_as_it_says() {
         ("localhost", "sslmode=verify-ca".to_owned()),
     ];
     for (name, options) in refused {
-        let error = connect(&url, name, &options).await.unwrap_err();
+        let error = connect(&database.url, name, &options).await.unwrap_err();
         assert!(
             error.to_string().contains("certificate"),
             "{options}: {error}"

@@ -2,7 +2,6 @@
 //! own process id whatever becomes of the run.
 
 use std::fs::{self, Permissions};
-use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -13,6 +12,8 @@ use tempfile::TempDir;
 use super::certificate::Certificate;
 use super::child::Children;
 use super::control;
+use super::ports;
+use super::servers;
 use super::setup::{self, is_root};
 
 /// What tests read; where it is set, that server is used and none is started.
@@ -65,8 +66,7 @@ impl Postgres {
         if is_root() {
             run("chown", &["-R", USER, &display(directory.path())])?;
         }
-        // Free now, and taken in a moment: nothing else on this machine hands out ports in order.
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let [port] = ports::free()?;
         let server = Self {
             url: format!("postgres://{USER}@127.0.0.1:{port}/postgres"),
             bin,
@@ -81,13 +81,13 @@ impl Postgres {
             &["-D", &data, "-A", "trust", "-U", USER, "--no-sync"],
         )?;
         let options = format!(
-            "-k {sockets} -c listen_addresses=127.0.0.1 -p {port} -c fsync={} -c max_connections=400 \
+            "-k {sockets} -c listen_addresses=127.0.0.1 -p {port} -c max_connections=400 {} \
              -c ssl=on -c ssl_cert_file={} -c ssl_key_file={}",
-            disk.fsync(),
+            disk.options(),
             display(&certificate.server),
             display(&certificate.key)
         );
-        let log = display(&server.directory.path().join("log"));
+        let log = display(&server.log());
         let start = [
             "-D",
             data.as_str(),
@@ -133,6 +133,10 @@ impl Postgres {
         self.directory.path().join("data")
     }
 
+    fn log(&self) -> PathBuf {
+        self.directory.path().join("log")
+    }
+
     fn perform(&self, program: &str, arguments: &[&str]) -> anyhow::Result<()> {
         let program = display(&self.bin.join(program));
         if is_root() {
@@ -146,10 +150,13 @@ impl Postgres {
 }
 
 impl Disk {
-    fn fsync(self) -> &'static str {
+    /// What differs: a server for tests also keeps little of a log on the disk that nobody will replay.
+    fn options(self) -> &'static str {
         match self {
-            Self::Unsynced => "off",
-            Self::Synced => "on",
+            Self::Unsynced => {
+                "-c fsync=off -c wal_level=minimal -c max_wal_senders=0 -c max_wal_size=512MB"
+            }
+            Self::Synced => "-c fsync=on",
         }
     }
 }
@@ -158,7 +165,8 @@ impl Drop for Postgres {
     fn drop(&mut self) {
         let data = display(&self.data());
         if let Err(error) = self.perform("pg_ctl", &["-D", &data, "-m", "immediate", "stop"]) {
-            println!("the private PostgreSQL in {data} could not be stopped: {error:#}");
+            let tail = servers::tail(&self.log());
+            println!("the private PostgreSQL could not be stopped: {error:#}{tail}");
         }
     }
 }

@@ -8,7 +8,7 @@ mod ready;
 
 pub use package::find_or_install;
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -35,8 +35,6 @@ const CONTROL: &str = "TIDINGS_TEST_AMQP_CONTROL";
 /// It takes about 8 seconds where nothing else goes on.
 const PATIENCE: Duration = Duration::from_mins(1);
 const PAUSE: Duration = Duration::from_millis(100);
-/// How much of its log a failure shows.
-const TAIL_LINES: usize = 30;
 
 /// A running server. Dropped, it ends.
 pub struct RabbitMq {
@@ -119,11 +117,7 @@ impl RabbitMq {
     }
 
     fn tail(&self) -> String {
-        let log = fs::read(self.directory.path().join("log")).unwrap_or_default();
-        let log = String::from_utf8_lossy(&log);
-        let lines: Vec<_> = log.lines().collect();
-        let tail = &lines[lines.len().saturating_sub(TAIL_LINES)..];
-        format!("; the end of its log:\n{}", tail.join("\n"))
+        servers::tail(&self.directory.path().join("log"))
     }
 }
 
@@ -136,7 +130,7 @@ impl Drop for RabbitMq {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs::Permissions;
+    use std::fs::{self, Permissions};
     use std::os::unix::fs::PermissionsExt;
 
     /// Where nothing is installed, what it needs is what is missing.

@@ -1,10 +1,15 @@
 //! The private servers that tests run on, and what the tests have to know of them.
 
 use std::ffi::OsString;
+use std::fs;
+use std::path::Path;
 
 use super::child::Children;
 use super::postgres::{self, Disk, Postgres};
 use super::rabbitmq::{self, RabbitMq};
+
+/// How much of its log a failure shows.
+const TAIL_LINES: usize = 30;
 
 /// One of each, unless whoever runs this has named a server of their own. Dropped, they end.
 pub struct Servers {
@@ -50,6 +55,15 @@ impl Servers {
         }
         variables
     }
+}
+
+/// The end of a server's log, to be put behind what went wrong with it.
+pub fn tail(log: &Path) -> String {
+    let log = fs::read(log).unwrap_or_default();
+    let log = String::from_utf8_lossy(&log);
+    let lines: Vec<_> = log.lines().collect();
+    let tail = &lines[lines.len().saturating_sub(TAIL_LINES)..];
+    format!("; the end of its log:\n{}", tail.join("\n"))
 }
 
 /// A variable of the environment of whoever runs this.

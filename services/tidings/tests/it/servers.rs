@@ -18,7 +18,11 @@ pub const KEY: &str = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
 /// A migrated database that the others are copies of.
 static TEMPLATE: OnceCell<String> = OnceCell::const_new();
 /// Queues that nobody uses any more. A quorum queue costs RabbitMQ memory: the next app removes them.
-static LEFT_BEHIND: Mutex<Vec<String>> = Mutex::new(Vec::new());
+static LEFT_QUEUES: Mutex<Vec<String>> = Mutex::new(Vec::new());
+/// Databases that nobody uses any more, each 11 MB of the disk: all those of a run are more than some machines have.
+/// They are removed some at a time, for the server looks through all its memory for each.
+static LEFT_DATABASES: Mutex<Vec<String>> = Mutex::new(Vec::new());
+const AT_ONCE: usize = 24;
 
 pub enum Backing {
     Files,
@@ -118,7 +122,8 @@ impl Servers {
     }
 
     async fn with(postgres: &str, amqp: String, how: &str) -> Self {
-        remove_left_behind(&amqp).await;
+        remove_queues(&amqp).await;
+        remove_databases(postgres).await;
         let name = unique();
         execute(postgres, &format!("create database {name}{how}")).await;
         Self {
@@ -148,8 +153,10 @@ impl Servers {
 impl Drop for Servers {
     fn drop(&mut self) {
         raised::look_in_database(&self.database);
-        let mut left = LEFT_BEHIND.lock().unwrap_or_else(PoisonError::into_inner);
-        left.push(self.namespace.clone());
+        for left in [&LEFT_QUEUES, &LEFT_DATABASES] {
+            let mut left = left.lock().unwrap_or_else(PoisonError::into_inner);
+            left.push(self.namespace.clone());
+        }
     }
 }
 
@@ -164,8 +171,23 @@ async fn make_template(postgres: &str) -> String {
     name
 }
 
-async fn remove_left_behind(amqp: &str) {
-    let left = std::mem::take(&mut *LEFT_BEHIND.lock().unwrap_or_else(PoisonError::into_inner));
+async fn remove_databases(postgres: &str) {
+    let left: Vec<_> = {
+        let mut left = LEFT_DATABASES
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if left.len() < AT_ONCE {
+            return;
+        }
+        left.drain(..).collect()
+    };
+    for database in left {
+        execute(postgres, &format!("drop database {database} with (force)")).await;
+    }
+}
+
+async fn remove_queues(amqp: &str) {
+    let left = std::mem::take(&mut *LEFT_QUEUES.lock().unwrap_or_else(PoisonError::into_inner));
     if left.is_empty() {
         return;
     }

@@ -1,7 +1,8 @@
 //! Ports for one node.
 
 use std::io;
-use std::net::TcpListener;
+
+use super::super::ports;
 
 /// The ports of this machine that a node listens on.
 pub struct Ports {
@@ -16,16 +17,14 @@ pub struct Ports {
 }
 
 impl Ports {
-    /// Free now, and taken in a moment: nothing else on this machine hands out ports in order.
+    /// Free ones.
     pub fn free() -> io::Result<Self> {
-        let listen = || TcpListener::bind("127.0.0.1:0");
-        let held = [listen()?, listen()?, listen()?, listen()?];
-        let port = |of: usize| held[of].local_addr().map(|address| address.port());
+        let [amqp, tls, distribution, epmd] = ports::free()?;
         Ok(Self {
-            amqp: port(0)?,
-            tls: port(1)?,
-            distribution: port(2)?,
-            epmd: port(3)?,
+            amqp,
+            tls,
+            distribution,
+            epmd,
         })
     }
 
