@@ -77,7 +77,12 @@ pub(crate) fn remove_tenants(context: &Context) {
 
 async fn remove_claimed(context: &Context) -> Result<(), store::Error> {
     while let Some(tenant) = context.store.claim_deleted_tenant().await? {
-        let rows = remove(context, tenant).await?;
+        let removed = remove(context, tenant).await;
+        if removed.is_err() {
+            // Where the store does not take this either, somebody looks in ten minutes.
+            let _ = context.store.release_deleted_tenant(tenant).await;
+        }
+        let rows = removed?;
         if rows > 0 {
             tracing::info!(tenant.id = %tenant, rows, "what a deleted tenant had was removed");
         } else if context.store.forget_tenant(tenant).await? {

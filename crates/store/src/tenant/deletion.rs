@@ -163,6 +163,17 @@ impl Store {
         .await
     }
 
+    /// Lets whoever looks next have a deleted tenant that was claimed and could not be cleared.
+    pub async fn release_deleted_tenant(&self, id: TenantId) -> Result<(), Error> {
+        self.write(move |connection| {
+            each!(connection, c => diesel::update(tenants::table.find(Uid::from(id)))
+                .set(tenants::looked_at.eq(None::<Moment>))
+                .execute(c))?;
+            Ok(())
+        })
+        .await
+    }
+
     /// Removes a page of what a deleted tenant has; how many rows. None is left of the part at 0.
     pub async fn remove_page(&self, tenant: TenantId, part: Part) -> Result<usize, Error> {
         let tenant = Uid::from(tenant);

@@ -198,6 +198,9 @@ async fn a_deleted_tenant_leaves_no_row_in_any_table(scene: Scene) {
     let claimed = store.claim_deleted_tenant().await.unwrap();
     assert_eq!(claimed, Some(scene.tenant));
     assert_eq!(store.claim_deleted_tenant().await.unwrap(), None);
+    // Who cannot go on lets go of it.
+    store.release_deleted_tenant(scene.tenant).await.unwrap();
+    assert_eq!(store.claim_deleted_tenant().await.unwrap(), claimed);
     // Half of it, then a crash: whoever comes next goes on.
     for part in Part::ALL.into_iter().take(3) {
         store.remove_page(scene.tenant, part).await.unwrap();
