@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
+use tokio::task::JoinError;
 use tokio::time::timeout;
 
 /// How many appends may wait.
@@ -150,12 +151,23 @@ impl Journal {
         loop {
             let hand = self.pick(max_records, max_bytes).await?;
             let reading = tokio::task::spawn_blocking(move || (read::read(&hand), hand));
-            let (records, hand) = reading.await.map_err(|_| Error::Closed)?;
+            let (records, hand) = reading.await.map_err(|ended| self.unread(&ended))?;
             let records = records?;
             hand.accept();
             if !records.is_empty() {
                 return Ok(records);
             }
+        }
+    }
+
+    /// A runtime that ends cancels what has not begun; whatever else ends a reader is a flaw of it.
+    fn unread(&self, ended: &JoinError) -> Error {
+        if ended.is_cancelled() {
+            return Error::Closed;
+        }
+        Error::Unusable {
+            path: self.0.shared.folder.clone(),
+            reason: format!("its reader failed: {ended}"),
         }
     }
 

@@ -186,6 +186,7 @@ impl Keeper {
         self.tell(context);
     }
 
+    /// Until the journal is closed.
     async fn forward_all(&self, journal: &Journal) {
         loop {
             if self.broker.can_publish(Queue::Callbacks).is_err() {
@@ -194,6 +195,7 @@ impl Keeper {
             }
             match journal.take(MOST_RECORDS, MOST_BYTES).await {
                 Ok(records) => self.forward_some(journal, records).await,
+                Err(journal::Error::Closed) => return,
                 Err(error) => {
                     tracing::error!(%error, "the journal cannot be read");
                     tokio::time::sleep(AGAIN_AFTER).await;
