@@ -120,6 +120,8 @@ fn bind(
     .on_connect(move |connection, data| counted.meet(connection, data))
     .max_connections(listener.connections.most.div_ceil(workers))
     .keep_alive(KEEP_ALIVE)
+    // The end of an answer does not wait until the client has acknowledged the beginning.
+    .tcp_nodelay(true)
     .client_request_timeout(HEAD_WITHIN)
     .shutdown_timeout(CLOSE_WITHIN_SECONDS)
     .disable_signals()

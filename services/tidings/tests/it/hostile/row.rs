@@ -1,6 +1,7 @@
 //! One behaviour and what has to come of it.
 
 use futures_util::future::join_all;
+use futures_util::stream::{self, StreamExt};
 use serde_json::{Value, json};
 use std::time::Duration;
 use testkit::hostile::{Behaviour, Step};
@@ -10,6 +11,8 @@ use testkit::{Api, Hostile};
 const SHORT: u64 = 2;
 const AMPLE: u64 = 20;
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How many webhooks are made at once.
+const AT_ONCE: usize = 16;
 /// When it is tried again unless the endpoint asks for something else, in seconds.
 const AGAIN: u64 = 3_600;
 /// What is taken of an endpoint that has no end, with what lies in the buffers of the system.
@@ -226,7 +229,8 @@ pub async fn told(api: &Api, hostile: &Hostile, rows: &[Row]) -> String {
         let made = api.post("/v1/webhooks", body).await.expect(201);
         format!("/v1/webhooks/{}/deliveries", made["id"].as_str().unwrap())
     };
-    let paths = join_all(rows.iter().map(|row| hook(&row.name, row.timeout()))).await;
+    let hooks = stream::iter(rows).map(|row| hook(&row.name, row.timeout()));
+    let paths: Vec<String> = hooks.buffered(AT_ONCE).collect().await;
     let well = hook("well", AMPLE).await;
     let event = json!({ "type": "job.created", "data": { "patient": SECRET } });
     api.post("/v1/events", event).await.expect(202);
