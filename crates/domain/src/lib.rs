@@ -15,6 +15,7 @@ pub mod delivery;
 mod described;
 pub mod erasure;
 pub mod event;
+pub mod failures;
 pub mod health;
 pub mod histogram;
 pub mod id;
@@ -46,6 +47,7 @@ pub mod text;
 pub mod warning;
 
 pub use clock::{Clock, Timestamp};
+pub use failures::Failures;
 pub use random::Random;
 pub use remembered::Remembered;
 pub use shard::Shard;

@@ -4,23 +4,20 @@
 use domain::account::Slug;
 use domain::id::AccountId;
 use domain::limit::{Admission, Rate};
-use domain::{Remembered, Timestamp};
+use domain::{Failures, Remembered, Timestamp};
 use std::net::IpAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-/// How long a source may fail freely towards an account it authenticated to.
-const KNOWN_FOR: Duration = Duration::from_hours(1);
-/// The most sources, accounts and pairs remembered, of each.
+/// The most accounts remembered.
 const MOST_REMEMBERED: usize = 100_000;
 
 /// The limits, and what they remember.
 pub(crate) struct Limits {
-    failures: Rate,
+    /// That a source belongs to an account is shown by having authenticated to it.
+    failures: Failures<Source, (Source, Slug)>,
     accounts: Option<Rate>,
-    failed: Mutex<Remembered<Source>>,
     called: Mutex<Remembered<AccountId>>,
-    known: Mutex<Remembered<(Source, Slug)>>,
 }
 
 /// A caller, as limits see it: an IPv4 address, or the /64 of an IPv6 address.
@@ -43,46 +40,35 @@ impl Source {
 impl Limits {
     pub(crate) fn new(config: &config::RateLimit) -> Self {
         Self {
-            failures: Rate::new(config.failures_per_minute, Duration::from_mins(1)),
+            failures: Failures::new(config.failures_per_minute),
             accounts: config
                 .account_per_second
                 .map(|limit| Rate::new(limit, Duration::from_secs(1))),
-            failed: Mutex::new(Remembered::new(MOST_REMEMBERED)),
             called: Mutex::new(Remembered::new(MOST_REMEMBERED)),
-            known: Mutex::new(Remembered::new(MOST_REMEMBERED)),
         }
     }
 
     /// How long a source that failed too often has to wait, unless it has shown lately that it
     /// belongs to the account.
     pub(crate) fn refuse(&self, source: Source, slug: &Slug, now: Timestamp) -> Option<Duration> {
-        let last = lock(&self.failed).until(&source);
-        let Admission::Refused(wait) = self.failures.admit(last, now) else {
-            return None;
-        };
-        let is_known = lock(&self.known)
-            .get(&(source, slug.clone()), now)
-            .is_some();
-        (!is_known).then_some(wait)
+        let shown = || (source, slug.clone());
+        self.failures.refuse(&source, shown, now)
     }
 
     /// Charges a failure to its source.
     pub(crate) fn charge(&self, source: Source, now: Timestamp) {
-        let mut failed = lock(&self.failed);
-        if let Admission::Allowed(next) = self.failures.admit(failed.until(&source), now) {
-            failed.note(source, (), next, now);
-        }
+        self.failures.charge(source, now);
     }
 
     /// Notes that a source authenticated to an account.
     pub(crate) fn know(&self, source: Source, slug: &Slug, now: Timestamp) {
-        lock(&self.known).note((source, slug.clone()), (), now.plus(KNOWN_FOR), now);
+        self.failures.know((source, slug.clone()), now);
     }
 
     /// How long an account that calls too often has to wait.
     pub(crate) fn shed(&self, account: AccountId, now: Timestamp) -> Option<Duration> {
         let rate = self.accounts?;
-        let mut called = lock(&self.called);
+        let mut called = self.called.lock().unwrap_or_else(PoisonError::into_inner);
         match rate.admit(called.until(&account), now) {
             Admission::Refused(wait) => Some(wait),
             Admission::Allowed(next) => {
@@ -91,10 +77,6 @@ impl Limits {
             }
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -2,7 +2,6 @@
 //! show wrong ones.
 
 mod keys;
-mod limit;
 pub(crate) mod scope;
 mod usage;
 

@@ -1,12 +1,11 @@
 //! The secrets that open the API: the admin key, tenants' keys, and tokens.
 
-use super::limit::Limits;
 use super::usage::Usage;
 use super::{KEY, TOKEN, hash};
 use crate::{Context, failure, house};
 use config::Secret;
 use domain::id::KeyId;
-use domain::{Remembered, Timestamp};
+use domain::{Failures, Remembered, Timestamp};
 use runtime::http::{Code, Problem};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,7 +22,7 @@ const WRITE_EVERY: Duration = Duration::from_secs(5);
 pub(crate) struct Keys {
     admin: Option<Secret>,
     remembered: Mutex<Bearers>,
-    limits: Limits,
+    failures: Failures<IpAddr, [u8; 32]>,
     usage: Usage,
 }
 
@@ -49,7 +48,7 @@ impl Keys {
         Self {
             admin,
             remembered: Mutex::new(Remembered::new(MOST_REMEMBERED)),
-            limits: Limits::new(failures_per_minute),
+            failures: Failures::new(failures_per_minute),
             usage: Usage::default(),
         }
     }
@@ -71,8 +70,8 @@ impl Keys {
             self.bearer(secret, hash, context).await?.map(Shown::Of)
         };
         match shown {
-            None => self.limits.charge(source, now),
-            Some(_) => self.limits.know(hash, now),
+            None => self.failures.charge(source, now),
+            Some(_) => self.failures.know(hash, now),
         }
         // A member who is logged in does not use the key that the link was made with.
         if let Some(Shown::Of(Bearer {
@@ -98,7 +97,7 @@ impl Keys {
         hash: &[u8; 32],
         now: Timestamp,
     ) -> Result<(), Problem> {
-        let Some(wait) = self.limits.refuse(source, hash, now) else {
+        let Some(wait) = self.failures.refuse(&source, || *hash, now) else {
             return Ok(());
         };
         let detail = "too many requests with a wrong key came from this address";
@@ -107,7 +106,7 @@ impl Keys {
 
     /// Charges a secret that opened nothing to its source.
     pub(crate) fn charge(&self, source: IpAddr, now: Timestamp) {
-        self.limits.charge(source, now);
+        self.failures.charge(source, now);
     }
 
     /// Forgets what is remembered: something ended here, and is not to work for another moment.
