@@ -19,6 +19,7 @@ use runtime::http::{Code, Problem, read_body};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use store::request::{Claimed, Named, Run};
 
 const KEY: &str = "idempotency-key";
@@ -93,21 +94,10 @@ pub(crate) async fn once(
         body_hash: asked(&request, &body),
     };
     request.set_payload(Payload::from(body));
-    let claimed = desk.context.store.claim_request(named).await;
-    match claimed.map_err(failure::of_store)? {
-        Claimed::Begun(run) => finish(desk, named, run, request, next).await,
-        Claimed::Answered(sealed) => {
-            Ok(request.into_response(repeat(&desk.context, &named, &sealed)?))
-        }
-        Claimed::Other => Err(mismatch().into()),
-        Claimed::InFlight => {
-            let detail = "the same request is being done: ask again for its answer";
-            Err(Problem::new(Code::InFlight, detail)
-                .retry_after(ASK_AGAIN)
-                .into())
-        }
-        Claimed::AnswerLost => Err(lost().into()),
-    }
+    // It comes to its end also where the caller has gone: what is claimed is done, or given back.
+    let answering = answer(desk.into_inner(), named, request, next);
+    let answered = actix_web::rt::spawn(answering).await;
+    answered.map_err(|_| Error::from(failure::broken()))?
 }
 
 /// What a request asks for besides its method and path.
@@ -126,28 +116,49 @@ fn lost() -> Problem {
     Problem::new(Code::Conflict, detail)
 }
 
-/// Does it, and keeps the answer. It comes to its end also where the caller has gone.
+/// Does a request, or finds what was answered to it before.
+async fn answer(
+    desk: Arc<Desk>,
+    named: Named,
+    request: ServiceRequest,
+    next: Next<BoxBody>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let claimed = desk.context.store.claim_request(named).await;
+    match claimed.map_err(failure::of_store)? {
+        Claimed::Begun(run) => finish(&desk.context, named, run, request, next).await,
+        Claimed::Answered(sealed) => {
+            Ok(request.into_response(repeat(&desk.context, &named, &sealed)?))
+        }
+        Claimed::Other => Err(mismatch().into()),
+        Claimed::InFlight => {
+            let detail = "the same request is being done: ask again for its answer";
+            Err(Problem::new(Code::InFlight, detail)
+                .retry_after(ASK_AGAIN)
+                .into())
+        }
+        Claimed::AnswerLost => Err(lost().into()),
+    }
+}
+
+/// Does it, and keeps the answer.
 async fn finish(
-    desk: web::Data<Desk>,
+    context: &Context,
     named: Named,
     run: Run,
     request: ServiceRequest,
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let done = actix_web::rt::spawn(async move {
-        reach!(SubscriptionsBeforeRequest);
-        let answered = run.during(next.call(request)).await;
-        let (request, response) = match answered {
-            Ok(answered) => answered.into_parts(),
-            Err(error) => {
-                release(&desk.context, run, error.as_response_error().status_code()).await;
-                return Err(error);
-            }
-        };
-        let response = keep(&desk.context, &named, run, response).await?;
-        Ok(ServiceResponse::new(request, response))
-    });
-    done.await.map_err(|_| Error::from(failure::broken()))?
+    reach!(SubscriptionsBeforeRequest);
+    let answered = run.during(next.call(request)).await;
+    let (request, response) = match answered {
+        Ok(answered) => answered.into_parts(),
+        Err(error) => {
+            release(context, run, error.as_response_error().status_code()).await;
+            return Err(error);
+        }
+    };
+    let response = keep(context, &named, run, response).await?;
+    Ok(ServiceResponse::new(request, response))
 }
 
 /// Keeps an answer that says what was done; gives a request back that was refused.

@@ -110,6 +110,13 @@ impl RawConnection {
         Instant::now() < deadline
     }
 
+    /// Ends it as the system of a process that was killed does: the server is told of a reset.
+    pub fn reset(self) {
+        if let Ok(stream) = self.reader.reunite(self.writer) {
+            let _ = stream.set_zero_linger();
+        }
+    }
+
     fn take(&mut self) -> String {
         self.is_head = false;
         let received = std::mem::take(&mut self.received);

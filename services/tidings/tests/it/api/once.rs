@@ -3,14 +3,16 @@
 use super::belongings;
 use super::document::{document, operations, resolved};
 use super::{id, ids, place};
-use crate::app::{Tenant, TestApp};
+use crate::app::{SOON, Tenant, TestApp};
 use serde_json::{Value, json};
 use std::time::Duration;
-use testkit::Answer;
+use testkit::{Answer, RawConnection, eventually};
 
 const KEY: &str = "idempotency-key";
 const JSON: (&str, &str) = ("content-type", "application/json");
 const WEBHOOKS: &str = "/v1/webhooks";
+/// How many callers go away.
+const GOING_AWAY: u64 = 60;
 
 fn is_replayed(answer: &Answer) -> bool {
     answer.header("idempotency-replayed") == Some("true")
@@ -141,6 +143,47 @@ async fn of_ten_at_once_one_is_done() {
     }
     let page = tenant.api.get(WEBHOOKS).await.expect(200);
     assert_eq!(ids(&page), [made[0].clone()]);
+}
+
+#[tokio::test]
+async fn who_goes_away_in_the_middle_and_asks_again_is_answered() {
+    let app = TestApp::start().await;
+    let tenant = app.tenant("Clinic").await;
+    let body = webhook();
+    let (keys, text) = (
+        (0..GOING_AWAY).map(|number| format!("k-{number}")),
+        body.to_string(),
+    );
+    let keys: Vec<String> = keys.collect();
+    for (key, number) in keys.iter().zip(0..) {
+        let mut connection = RawConnection::open(tenant.api.base_url()).await;
+        let head = format!(
+            "POST {WEBHOOKS} HTTP/1.1\r\nhost: tidings\r\nauthorization: Bearer {}\r\n\
+             content-type: application/json\r\n{KEY}: {key}\r\ncontent-length: {}\r\n\r\n",
+            tenant.key,
+            text.len()
+        );
+        assert!(connection.send(head + &text).await);
+        // Sooner or later.
+        tokio::time::sleep(Duration::from_millis(number % 6)).await;
+        connection.reset();
+    }
+    let mut made = Vec::new();
+    for key in &keys {
+        let answer = eventually("it is answered", SOON, async || {
+            let answer = post(&tenant, WEBHOOKS, key, &body).await;
+            match answer.status {
+                201 => Ok(answer),
+                _ => Err(answer.to_string()),
+            }
+        });
+        made.push(id(&answer.await.body));
+    }
+    let page = tenant.api.get("/v1/webhooks?limit=100").await.expect(200);
+    let mut all = ids(&page);
+    all.sort();
+    made.sort();
+    assert_eq!(all, made);
 }
 
 #[tokio::test]
