@@ -227,7 +227,7 @@ pub(crate) async fn in_turn(
     }
     let (turn, left) = desk.turns.enter(caller.tenant, desk.context.clock.now());
     let mut answered = match turn {
-        Ok(turn) => take(&turn, request, next).await?,
+        Ok(turn) => take(turn, request, next).await?,
         Err(refused) => request.into_response(refused.error_response()),
     };
     if let Some(left) = left {
@@ -237,7 +237,7 @@ pub(crate) async fn in_turn(
 }
 
 async fn take(
-    turn: &Turn,
+    turn: Turn,
     request: ServiceRequest,
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
@@ -247,7 +247,11 @@ async fn take(
     } else {
         None
     };
-    next.call(request).await
+    // It goes with the request, which may be worked on when its caller has left, and ends before the answer is sent.
+    request.extensions_mut().insert(turn);
+    let answered = next.call(request).await?;
+    answered.request().extensions_mut().remove::<Turn>();
+    Ok(answered)
 }
 
 /// Whether a read waits for something to happen, which takes its time and no connection.

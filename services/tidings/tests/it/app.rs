@@ -10,7 +10,7 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 use tempfile::TempDir;
-use testkit::{ADMIN_KEY, Api, Endpoint, Ingress};
+use testkit::{ADMIN_KEY, Api, Endpoint, Ingress, RawConnection};
 use tidings::app::{App, Reach};
 use tidings::role::Role;
 
@@ -199,6 +199,21 @@ impl Tenant {
         let body = json!({ "provider_account": account, "provider_message_id": id, "to": to });
         let made = self.api.post("/v1/messages", body).await.expect(201);
         made["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Asks with a POST, and leaves the answer to whoever has the connection.
+    pub async fn begin(&self, path: &str, key: Option<&str>, body: &Value) -> RawConnection {
+        let mut connection = RawConnection::open(self.api.base_url()).await;
+        let key = key.map_or_else(String::new, |key| format!("idempotency-key: {key}\r\n"));
+        let body = body.to_string();
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nhost: tidings\r\nauthorization: Bearer {}\r\n\
+             content-type: application/json\r\n{key}content-length: {}\r\n\r\n{body}",
+            self.key,
+            body.len()
+        );
+        assert!(connection.send(request).await);
+        connection
     }
 
     /// Publishes an event; its id.

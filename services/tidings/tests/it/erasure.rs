@@ -2,8 +2,8 @@
 
 use crate::app::{SOON, TestApp};
 use serde_json::{Value, json};
-use testkit::Endpoint;
 use testkit::providers::stub_report;
+use testkit::{Endpoint, eventually};
 
 const PHONE: &str = "+254700000001";
 const OTHER: &str = "+254700000002";
@@ -81,6 +81,28 @@ async fn an_erased_number_is_nowhere_in_the_store_and_what_was_done_is_said() {
     let again = again.await.expect(200);
     let counts = again["erased"].as_object().unwrap();
     assert!(counts.values().all(|count| *count == 0), "{again}");
+}
+
+#[tokio::test]
+async fn an_erasure_goes_on_to_its_end_when_its_caller_leaves() {
+    let app = TestApp::start().await;
+    let tenant = app.tenant("Clinic").await;
+    let event = json!({ "type": "job.created", "data": { "to": PHONE } });
+    let events = json!({ "events": vec![event; 1_000] });
+    for _ in 0..3 {
+        tenant.api.post("/v1/events/batch", &events).await;
+    }
+    assert!(app.store_holds(&PHONE[1..]).await);
+    let body = json!({ "phone": PHONE });
+    let connection = tenant.begin("/v1/erasures", None, &body).await;
+    let is_begun = |found: &Value| found["data"].as_array().unwrap().len() == 1;
+    let begun = "/v1/audit?action=erasure.begun";
+    tenant.api.get_until(begun, is_begun, SOON).await;
+    connection.reset();
+    eventually("it is nowhere", SOON, async || {
+        (!app.store_holds(&PHONE[1..]).await).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use super::{id, ids, place};
 use crate::app::{SOON, Tenant, TestApp};
 use serde_json::{Value, json};
 use std::time::Duration;
-use testkit::{Answer, RawConnection, eventually};
+use testkit::{Answer, eventually};
 
 const KEY: &str = "idempotency-key";
 const JSON: (&str, &str) = ("content-type", "application/json");
@@ -150,20 +150,11 @@ async fn who_goes_away_in_the_middle_and_asks_again_is_answered() {
     let app = TestApp::start().await;
     let tenant = app.tenant("Clinic").await;
     let body = webhook();
-    let (keys, text) = (
-        (0..GOING_AWAY).map(|number| format!("k-{number}")),
-        body.to_string(),
-    );
-    let keys: Vec<String> = keys.collect();
+    let keys: Vec<String> = (0..GOING_AWAY)
+        .map(|number| format!("k-{number}"))
+        .collect();
     for (key, number) in keys.iter().zip(0..) {
-        let mut connection = RawConnection::open(tenant.api.base_url()).await;
-        let head = format!(
-            "POST {WEBHOOKS} HTTP/1.1\r\nhost: tidings\r\nauthorization: Bearer {}\r\n\
-             content-type: application/json\r\n{KEY}: {key}\r\ncontent-length: {}\r\n\r\n",
-            tenant.key,
-            text.len()
-        );
-        assert!(connection.send(head + &text).await);
+        let connection = tenant.begin(WEBHOOKS, Some(key), &body).await;
         // Sooner or later.
         tokio::time::sleep(Duration::from_millis(number % 6)).await;
         connection.reset();

@@ -1,8 +1,10 @@
 //! How much one tenant may ask, and what others notice of it.
 
-use crate::app::TestApp;
+use crate::app::{SOON, TestApp};
 use futures_util::future::join_all;
+use serde_json::json;
 use std::time::Duration;
+use testkit::{Endpoint, Reply, eventually};
 
 const PER_MINUTE: (&str, &str) = ("TIDINGS_SUBSCRIPTIONS__RATE_LIMIT__PER_MINUTE", "3");
 const AT_ONCE: (&str, &str) = ("TIDINGS_SUBSCRIPTIONS__RATE_LIMIT__AT_ONCE", "2");
@@ -34,7 +36,7 @@ async fn a_tenant_that_asks_too_much_is_told_to_wait_and_how_much_is_left() {
     );
     other.api.get("/v1/webhooks").await.expect(200);
     // What a tenant's own work goes through is not counted, and the operator is not.
-    tenant.publish("job.created", serde_json::json!({})).await;
+    tenant.publish("job.created", json!({})).await;
     for _ in 0..5 {
         let answer = app.operator.get("/v1/webhooks").await;
         answer.expect(200);
@@ -62,4 +64,27 @@ async fn many_requests_of_a_tenant_at_once_do_not_slow_another() {
     }
     assert!(answers.iter().any(|answer| answer.status == 200));
     tenant.api.get("/v1/messages").await.expect(200);
+}
+
+#[tokio::test]
+async fn what_goes_on_when_its_caller_has_left_keeps_its_place() {
+    let one = ("TIDINGS_SUBSCRIPTIONS__RATE_LIMIT__AT_ONCE", "1");
+    let app = TestApp::start_with(&[one]).await;
+    let tenant = app.tenant("One").await;
+    let endpoint = Endpoint::start().await;
+    let hook = tenant.webhook(&endpoint, &["*"]).await;
+    endpoint.answer_with(Reply::Delay(Duration::from_secs(2), 200));
+    let path = format!("/v1/webhooks/{}/test", hook.id);
+    let connection = tenant.begin(&path, Some("k"), &json!({})).await;
+    endpoint.wait_for(1, SOON).await;
+    connection.reset();
+    // It is noticed now, if it matters.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let refused = tenant.api.get("/v1/webhooks").await;
+    refused.expect_problem(429, "rate_limited");
+    eventually("its place is free", SOON, async || {
+        let answer = tenant.api.get("/v1/webhooks").await;
+        (answer.status == 200).then_some(())
+    })
+    .await;
 }
