@@ -7,7 +7,7 @@ use crate::commands::PROGRAM;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
-use testkit::Simulator;
+use testkit::{Simulator, eventually};
 
 const MESSAGES: usize = 120;
 const OUTCOMES: &str = "delivered=0.7,failed=0.2,rejected=0.1";
@@ -64,18 +64,28 @@ async fn truth(sent: &Sent) -> BTreeMap<String, Value> {
     all
 }
 
+/// All events, once each has its place.
+async fn events(tenant: &Tenant) -> Vec<Value> {
+    eventually("every event has its sequence", SOON, async || {
+        let mut events = Vec::new();
+        let mut path = "/v1/events?limit=100".to_owned();
+        loop {
+            let page = tenant.api.get(&path).await.expect(200);
+            events.extend(page["data"].as_array().unwrap().iter().cloned());
+            let Some(cursor) = page["next_cursor"].as_str() else {
+                break;
+            };
+            path = format!("/v1/events?limit=100&cursor={cursor}");
+        }
+        let has_place = |event: &Value| event["sequence"].is_i64();
+        events.iter().all(has_place).then_some(events)
+    })
+    .await
+}
+
 /// What was told, by message, in the order of `sequence`: the state before, and the state after.
 async fn told(tenant: &Tenant) -> BTreeMap<String, Vec<[String; 2]>> {
-    let mut events = Vec::new();
-    let mut path = "/v1/events?limit=100".to_owned();
-    loop {
-        let page = tenant.api.get(&path).await.expect(200);
-        events.extend(page["data"].as_array().unwrap().iter().cloned());
-        let Some(cursor) = page["next_cursor"].as_str() else {
-            break;
-        };
-        path = format!("/v1/events?limit=100&cursor={cursor}");
-    }
+    let mut events = events(tenant).await;
     // Beside conflicts, that nothing comes from a provider any more is told as well.
     events.retain(|event| event["category"] == "sms" && event["data"]["states"].is_null());
     events.sort_by_key(|event| event["sequence"].as_i64());
