@@ -75,19 +75,29 @@ pub(crate) fn remove_tenants(context: &Context) {
     });
 }
 
+/// Of each that is to be looked at. One that cannot be cleared holds up no other, and is let go of at the end; where
+/// the store does not take that either, somebody looks in ten minutes.
 async fn remove_claimed(context: &Context) -> Result<(), store::Error> {
+    let mut failed = Vec::new();
     while let Some(tenant) = context.store.claim_deleted_tenant().await? {
-        let removed = remove(context, tenant).await;
-        if removed.is_err() {
-            // Where the store does not take this either, somebody looks in ten minutes.
-            let _ = context.store.release_deleted_tenant(tenant).await;
+        if let Err(error) = clear(context, tenant).await {
+            tracing::debug!(tenant.id = %tenant, %error, "a deleted tenant cannot be cleared");
+            failed.push((tenant, error));
         }
-        let rows = removed?;
-        if rows > 0 {
-            tracing::info!(tenant.id = %tenant, rows, "what a deleted tenant had was removed");
-        } else if context.store.forget_tenant(tenant).await? {
-            tracing::info!(tenant.id = %tenant, "a deleted tenant is forgotten");
-        }
+    }
+    for (tenant, _) in &failed {
+        context.store.release_deleted_tenant(*tenant).await?;
+    }
+    let first = failed.into_iter().next();
+    first.map_or(Ok(()), |(_, error)| Err(error))
+}
+
+async fn clear(context: &Context, tenant: TenantId) -> Result<(), store::Error> {
+    let rows = remove(context, tenant).await?;
+    if rows > 0 {
+        tracing::info!(tenant.id = %tenant, rows, "what a deleted tenant had was removed");
+    } else if context.store.forget_tenant(tenant).await? {
+        tracing::info!(tenant.id = %tenant, "a deleted tenant is forgotten");
     }
     Ok(())
 }

@@ -136,7 +136,8 @@ impl Store {
         .await
     }
 
-    /// A deleted tenant whose rows are to be looked for now. Nobody else is told of it for ten minutes, unless it is let go of.
+    /// A deleted tenant whose rows are to be looked for now. Nobody else is told of it for ten minutes, unless it
+    /// is let go of.
     pub async fn claim_deleted_tenant(&self) -> Result<Option<TenantId>, Error> {
         let now = self.clock.now();
         self.write(move |connection| {

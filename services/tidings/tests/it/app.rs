@@ -201,6 +201,20 @@ impl Tenant {
         made["id"].as_str().unwrap().to_owned()
     }
 
+    /// All of a list, page by page.
+    pub async fn all(&self, list: &str) -> Vec<Value> {
+        let (mut all, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let page = self.api.get(&format!("{list}?limit=100{cursor}")).await;
+            let page = page.expect(200);
+            all.extend(page["data"].as_array().unwrap().iter().cloned());
+            match page["next_cursor"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => return all,
+            }
+        }
+    }
+
     /// Asks with a POST, and leaves the answer to whoever has the connection.
     pub async fn begin(&self, path: &str, key: Option<&str>, body: &Value) -> RawConnection {
         let mut connection = RawConnection::open(self.api.base_url()).await;

@@ -1,6 +1,6 @@
 //! Jobs that cannot be done, among many that can.
 
-use crate::app::{SOON, Tenant, TestApp};
+use crate::app::{SOON, TestApp};
 use futures_util::StreamExt;
 use futures_util::stream;
 use serde_json::Value;
@@ -25,20 +25,6 @@ async fn post(ingress: &Ingress, report: String) -> String {
         .await;
     let accepted = answer.expect(200);
     accepted["callback_id"].as_str().unwrap().to_owned()
-}
-
-/// Every callback of the tenant.
-async fn callbacks(tenant: &Tenant) -> Vec<Value> {
-    let mut all = Vec::new();
-    let mut path = "/v1/callbacks?limit=100".to_owned();
-    loop {
-        let page = tenant.api.get(&path).await.expect(200);
-        all.extend(page["data"].as_array().unwrap().iter().cloned());
-        let Some(cursor) = page["next_cursor"].as_str() else {
-            return all;
-        };
-        path = format!("/v1/callbacks?limit=100&cursor={cursor}");
-    }
 }
 
 /// How many reports came to which outcome.
@@ -107,7 +93,7 @@ async fn among_ten_thousand_good_jobs_bad_ones_hold_nobody_up_and_undo_nothing()
         .map(|(id, _)| id.as_str())
         .collect();
     assert_eq!(bad.len(), POISONOUS);
-    let callbacks = callbacks(&tenant).await;
+    let callbacks = tenant.all("/v1/callbacks").await;
     assert_eq!(callbacks.len(), GOOD + POISONOUS);
     for callback in &callbacks {
         let id = callback["id"].as_str().unwrap();

@@ -95,18 +95,10 @@ async fn a_report_that_races_its_registration_is_applied_and_told_once() {
     }
 
     let mut told: HashMap<String, Vec<String>> = HashMap::new();
-    let mut path = "/v1/events?limit=100".to_owned();
-    loop {
-        let page = tenant.api.get(&path).await.expect(200);
-        for event in page["data"].as_array().unwrap() {
-            let message = event["data"]["message_id"].as_str().unwrap().to_owned();
-            let event_type = event["type"].as_str().unwrap().to_owned();
-            told.entry(message).or_default().push(event_type);
-        }
-        let Some(cursor) = page["next_cursor"].as_str() else {
-            break;
-        };
-        path = format!("/v1/events?limit=100&cursor={cursor}");
+    for event in tenant.all("/v1/events").await {
+        let message = event["data"]["message_id"].as_str().unwrap().to_owned();
+        let event_type = event["type"].as_str().unwrap().to_owned();
+        told.entry(message).or_default().push(event_type);
     }
     assert_eq!(told.len(), MESSAGES);
     for message in &messages {

@@ -380,7 +380,7 @@ async fn report(app: &TestApp, provider: &str, id: &str, to: &str, said: Said) {
 async fn settled(tenant: &Tenant, stories: &[Story]) -> BTreeMap<String, Value> {
     let begun = Instant::now();
     loop {
-        let messages = all(tenant, "/v1/messages").await;
+        let messages = tenant.all("/v1/messages").await;
         let found: BTreeMap<String, Value> = messages
             .into_iter()
             .map(|message| (message["id"].as_str().unwrap().to_owned(), message))
@@ -408,7 +408,7 @@ async fn settled(tenant: &Tenant, stories: &[Story]) -> BTreeMap<String, Value> 
 async fn all_told(tenant: &Tenant) -> BTreeMap<String, Vec<Value>> {
     let begun = Instant::now();
     let events = loop {
-        let events = all(tenant, "/v1/events").await;
+        let events = tenant.all("/v1/events").await;
         if events.iter().all(|event| event["sequence"].is_u64()) {
             break events;
         }
@@ -424,17 +424,4 @@ async fn all_told(tenant: &Tenant) -> BTreeMap<String, Vec<Value>> {
         events.sort_by_key(|event| event["sequence"].as_u64());
     }
     told
-}
-
-async fn all(tenant: &Tenant, list: &str) -> Vec<Value> {
-    let (mut all, mut cursor) = (Vec::new(), String::new());
-    loop {
-        let page = tenant.api.get(&format!("{list}?limit=100{cursor}")).await;
-        let page = page.expect(200);
-        all.extend(page["data"].as_array().unwrap().iter().cloned());
-        match page["next_cursor"].as_str() {
-            Some(next) => cursor = format!("&cursor={next}"),
-            None => return all,
-        }
-    }
 }

@@ -229,3 +229,55 @@ async fn a_deleted_tenant_is_gone_at_once_and_its_rows_soon() {
     assert_eq!(found["data"].as_array().unwrap().len(), 1);
     assert_eq!(endpoint.hits().len(), 1);
 }
+
+/// Whatever keeps the database from deleting a message that is referred to as stuck.
+const STUCK: [&[&str]; 2] = [
+    &[
+        "create trigger stuck before delete on messages when old.client_reference = 'stuck' \
+       begin select raise(abort, 'it is stuck'); end",
+    ],
+    &[
+        "create function stuck() returns trigger language plpgsql as \
+         $$ begin raise exception 'it is stuck'; end $$",
+        "create trigger stuck before delete on messages for each row \
+         when (old.client_reference = 'stuck') execute function stuck()",
+    ],
+];
+
+#[tokio::test]
+async fn a_deleted_tenant_that_cannot_be_cleared_holds_up_no_other() {
+    let app = TestApp::start().await;
+    // Deleted tenants are taken in the order in which they were made.
+    let (stuck, other) = (app.tenant("Clinic").await, app.tenant("Other").await);
+    stuck.account("stub", "stuck").await;
+    let message = json!({ "provider_account": "stuck", "client_reference": "stuck", "to": PHONE });
+    stuck.api.post("/v1/messages", message).await.expect(201);
+    other.account("stub", "other").await;
+    other.message("other", "m-1", PHONE).await;
+    for statement in STUCK[usize::from(app.amqp().is_some())] {
+        app.change_store(statement).await;
+    }
+    for tenant in [&stuck, &other] {
+        let path = format!("/v1/tenants/{}", tenant.id);
+        assert_eq!(app.operator.delete(&path).await.status, 204);
+    }
+    app.clock.advance(Duration::from_mins(3));
+    let left = async || {
+        app.change_store("update messages set tenant_id = tenant_id")
+            .await
+    };
+    eventually("the other's are removed", SOON * 2, async || {
+        (left().await == 1).then_some(())
+    })
+    .await;
+    let on = if app.amqp().is_some() {
+        " on messages"
+    } else {
+        ""
+    };
+    app.change_store(&format!("drop trigger stuck{on}")).await;
+    eventually("it is cleared", SOON * 3, async || {
+        (left().await == 0).then_some(())
+    })
+    .await;
+}

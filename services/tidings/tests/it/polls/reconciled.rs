@@ -67,16 +67,7 @@ async fn truth(sent: &Sent) -> BTreeMap<String, Value> {
 /// All events, once each has its place.
 async fn events(tenant: &Tenant) -> Vec<Value> {
     eventually("every event has its sequence", SOON, async || {
-        let mut events = Vec::new();
-        let mut path = "/v1/events?limit=100".to_owned();
-        loop {
-            let page = tenant.api.get(&path).await.expect(200);
-            events.extend(page["data"].as_array().unwrap().iter().cloned());
-            let Some(cursor) = page["next_cursor"].as_str() else {
-                break;
-            };
-            path = format!("/v1/events?limit=100&cursor={cursor}");
-        }
+        let events = tenant.all("/v1/events").await;
         let has_place = |event: &Value| event["sequence"].is_i64();
         events.iter().all(has_place).then_some(events)
     })
