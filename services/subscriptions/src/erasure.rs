@@ -108,23 +108,18 @@ async fn erase(
         let form = "a phone number with its country code: + and 7 to 15 digits";
         input::invalid("/phone", form)
     })?;
+    let context = &desk.context;
     // It is done in many transactions: this one says that it began. The number is nowhere in it.
-    desk.context
+    context
         .acting(caller, tenant, Action::ErasureBegun, Target::Said)
         .note_act("phone", json!({}))
         .await
         .map_err(failure::of_store)?;
-    // Half of it is nothing: it goes on to its end also where the caller leaves, in the request's place.
-    let context = desk.context.clone();
-    let erasing = actix_web::rt::spawn(async move {
-        let erased = erase_all(&context, tenant, &number).await;
-        drop(request);
-        erased.inspect(|counts| tell(tenant, caller, counts))
-    });
-    let erased = erasing.await.map_err(|_| failure::broken())??;
+    let erased = erase_all(context, tenant, &number).await?;
+    tell(tenant, caller, &erased);
     Ok(HttpResponse::Ok().json(ErasureView {
         tenant_id: tenant,
-        erased_at: desk.context.clock.now(),
+        erased_at: context.clock.now(),
         erased,
     }))
 }

@@ -73,7 +73,7 @@ pub(crate) fn mismatch() -> Problem {
     )
 }
 
-/// Has a POST that has a key done once. The rest goes by.
+/// Has a POST that has a key done once, and any POST done to its end. The rest goes by.
 pub(crate) async fn once(
     mut request: ServiceRequest,
     next: Next<BoxBody>,
@@ -83,7 +83,7 @@ pub(crate) async fn once(
         return next.call(request).await;
     };
     let Some(key) = key(request.headers())? else {
-        return next.call(request).await;
+        return to_its_end(next.call(request)).await;
     };
     let caller = request.extract::<Caller>().await?;
     let payload = request.extract::<web::Payload>().await?;
@@ -94,10 +94,15 @@ pub(crate) async fn once(
         body_hash: asked(&request, &body),
     };
     request.set_payload(Payload::from(body));
-    // It comes to its end also where the caller has gone: what is claimed is done, or given back.
-    let answering = answer(desk.into_inner(), named, request, next);
-    let answered = actix_web::rt::spawn(answering).await;
-    answered.map_err(|_| Error::from(failure::broken()))?
+    to_its_end(answer(desk.into_inner(), named, request, next)).await
+}
+
+/// Also where the caller has gone: what is claimed is done or given back, and nothing stays half done.
+async fn to_its_end(
+    work: impl Future<Output = Result<ServiceResponse<BoxBody>, Error>> + 'static,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let done = actix_web::rt::spawn(work).await;
+    done.map_err(|_| Error::from(failure::broken()))?
 }
 
 /// What a request asks for besides its method and path.
